@@ -1,0 +1,132 @@
+package qsocket
+
+import (
+	"fmt"
+)
+
+// Codec turns values of type T into payloads and back. A Codec is a factory
+// and must be safe for concurrent use; the encoders and decoders it makes are
+// used by one goroutine at a time.
+//
+// A codec whose encoders and decoders carry nothing from one message to the
+// next says so with a method
+//
+//	Stateless() bool
+//
+// that returns true. All codecs of this package but [Gob] do.
+type Codec[T any] interface {
+	// Name identifies the encoding in errors, benchmarks and handshakes.
+	Name() string
+	// NewEncoder is called once per connection, so an Encoder may keep state.
+	NewEncoder() Encoder[T]
+	// NewDecoder is called once per connection, so a Decoder may keep state.
+	NewDecoder() Decoder[T]
+}
+
+// Encoder appends encoded values to byte slices.
+//
+// An Encoder that keeps state between messages should have a method
+//
+//	Reset()
+//
+// It is called when a payload that Append returned was not sent (it was larger
+// than MaxFrame, or its Send was cancelled while it waited for room): the
+// payload after Reset must decode without it. Where a stateful Encoder has no
+// Reset, a message that is too large ends the Conn, because the peer could not
+// decode what follows.
+//
+// Append runs while the Conn's outgoing buffer is locked: it must not use the Conn.
+type Encoder[T any] interface {
+	// Append appends the encoding of v to dst and returns the extended slice,
+	// as append does. After an error the Encoder must go on to work: what it
+	// returned is dropped, and the next payload must decode without it.
+	Append(dst []byte, v T) ([]byte, error)
+}
+
+// Decoder decodes payloads.
+type Decoder[T any] interface {
+	// Decode decodes one whole payload and refuses bytes that are left over.
+	// It must neither change nor keep payload, or any part of it: the memory
+	// is used again for the next frame.
+	Decode(payload []byte) (T, error)
+}
+
+// isStateless reports whether c says of itself that it keeps no state.
+func isStateless[T any](c Codec[T]) bool {
+	s, ok := c.(interface{ Stateless() bool })
+	return ok && s.Stateless()
+}
+
+// Stateless makes a Codec from two functions, such as those of another
+// encoding library. The functions must be safe for concurrent use. unmarshal
+// gets a fresh zero T and must not keep the payload. name identifies the
+// encoding to people and, in named protocols, to the peer.
+func Stateless[T any](name string, marshal func(T) ([]byte, error), unmarshal func([]byte, *T) error) Codec[T] {
+	return funcCodec[T]{name, marshal, unmarshal}
+}
+
+// funcCodec is its own Encoder and Decoder.
+type funcCodec[T any] struct {
+	name      string
+	marshal   func(T) ([]byte, error)
+	unmarshal func([]byte, *T) error
+}
+
+func (c funcCodec[T]) Name() string           { return c.name }
+func (c funcCodec[T]) NewEncoder() Encoder[T] { return c }
+func (c funcCodec[T]) NewDecoder() Decoder[T] { return c }
+func (c funcCodec[T]) Stateless() bool        { return true }
+
+func (c funcCodec[T]) Append(dst []byte, v T) ([]byte, error) {
+	payload, err := c.marshal(v)
+	if err != nil {
+		return dst, err
+	}
+	return append(dst, payload...), nil
+}
+
+func (c funcCodec[T]) Decode(payload []byte) (T, error) {
+	var v T
+	err := c.unmarshal(payload, &v)
+	return v, err
+}
+
+// safeEncode calls enc.Append and returns an error for whatever goes wrong in
+// it: an error, a panic, a result that is not an extension of dst.
+func safeEncode[T any](name string, enc Encoder[T], dst []byte, v T) (b []byte, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			b, err = dst, codecError("encode", name, fmt.Errorf("panic: %v", r))
+		}
+	}()
+	b, err = enc.Append(dst, v)
+	if err != nil {
+		return dst, codecError("encode", name, err)
+	}
+	if len(b) < len(dst) {
+		return dst, codecError("encode", name, fmt.Errorf("Append returned %d bytes, want the %d it was given and the payload", len(b), len(dst)))
+	}
+	return b, nil
+}
+
+// safeDecode calls dec.Decode and turns whatever goes wrong in it into a *CodecError.
+func safeDecode[T any](name string, dec Decoder[T], payload []byte) (v T, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = codecError("decode", name, fmt.Errorf("panic: %v", r))
+		}
+	}()
+	v, err = dec.Decode(payload)
+	if err != nil {
+		return v, codecError("decode", name, err)
+	}
+	return v, nil
+}
+
+// codecError wraps err in a *CodecError unless it is one already.
+func codecError(op, name string, err error) error {
+	if ce, ok := err.(*CodecError); ok {
+		return ce
+	}
+	return &CodecError{Op: op, Codec: name, Err: err}
+}

@@ -1,0 +1,180 @@
+package qsocket
+
+import (
+	"encoding/gob"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// Gob encodes values with encoding/gob, in one continuous stream for each
+// direction of a connection: the definition of a type travels with the first
+// message that needs it, and no later one pays for it. It is for Go programs on
+// both ends.
+//
+// # Trust
+//
+// Gob is for peers that you trust. encoding/gob is documented as not hardened
+// against hostile input: a payload of 23 bytes can make it allocate gigabytes, a
+// deeply nested one overflows the stack, and the process dies of either. For
+// strangers use [Msgpack].
+//
+// # Payloads
+//
+// A payload is the gob messages (https://pkg.go.dev/encoding/gob) that one Encode
+// makes: definitions, if any, and the value. A payload that begins with the byte
+// 00, as no gob message does, restarts the stream: both ends forget all types,
+// and the rest of the payload begins a new one. The encoder restarts after an
+// Encode that failed or panicked, and when the Conn tells it, through Reset, that
+// a payload was not sent: the definitions in it would be missing.
+//
+// # Values
+//
+// T can be an interface type: the value travels with the name under which
+// gob.Register knows its type on both ends.
+//
+// Fields are matched by name: one that only the sender has is skipped, one that
+// only the receiver has is zero. Widths of integers may differ; a number that
+// does not fit its field is an error, as is one kind of type where another is
+// expected.
+//
+// Arrives changed: a field that points to a zero value arrives as nil, and so do
+// slices and maps that are empty (not those at the top). A time.Time keeps its
+// offset but not the name of its zone. Unexported fields are not sent. A T that
+// is a nil pointer or interface is an error on Send.
+//
+// The decoder refuses an empty payload, one that ends too early
+// (io.ErrUnexpectedEOF), and bytes after the value. After an error it has lost
+// the stream, and refuses everything up to the next restart.
+func Gob[T any]() Codec[T] { return gobCodec[T]{} }
+
+type gobCodec[T any] struct{}
+
+func (gobCodec[T]) Name() string           { return "gob" }
+func (gobCodec[T]) NewEncoder() Encoder[T] { return &gobEncoder[T]{} }
+func (gobCodec[T]) NewDecoder() Decoder[T] { return &gobDecoder[T]{} }
+
+// gobRestart, as a payload's first byte, begins a new stream. A gob message
+// begins with its length, which is not 0.
+const gobRestart = 0x00
+
+type gobEncoder[T any] struct {
+	enc     *gob.Encoder // nil: the next payload begins a stream
+	restart bool         // that stream replaces another
+	buf     appender
+	v       T // the value being encoded; here it costs no allocation of its own
+}
+
+// Reset makes the next payload independent of all before it.
+func (e *gobEncoder[T]) Reset() {
+	e.enc, e.restart = nil, true
+}
+
+func (e *gobEncoder[T]) Append(dst []byte, v T) (b []byte, err error) {
+	var zero T
+	done := false
+	defer func() {
+		e.buf, e.v = nil, zero
+		if done {
+			return
+		}
+		// gob counts the definitions it has written as sent, whether or not
+		// the value could follow.
+		e.Reset()
+		b = dst
+		if r := recover(); r != nil { // a nil pointer, or a method of v
+			err = fmt.Errorf("panic: %v", r)
+		}
+	}()
+
+	e.buf, e.v = dst, v
+	if e.restart {
+		e.buf = append(e.buf, gobRestart)
+	}
+	if e.enc == nil {
+		e.enc = gob.NewEncoder(&e.buf)
+	}
+	// The pointer lets gob see T itself where T is an interface.
+	if err := e.enc.Encode(&e.v); err != nil {
+		return dst, err
+	}
+	done, e.restart = true, false
+	return e.buf, nil
+}
+
+type gobDecoder[T any] struct {
+	dec  *gob.Decoder // nil: the next payload begins a stream
+	lost bool         // an error came: only a restart can be decoded
+	r    gobReader
+	v    T // the value being decoded; zero between messages
+}
+
+var errGobLost = errors.New("gob: stream was lost by an earlier error and has not been restarted")
+
+func (d *gobDecoder[T]) Decode(payload []byte) (T, error) {
+	var zero T
+	if len(payload) > 0 && payload[0] == gobRestart {
+		payload = payload[1:]
+		d.dec, d.lost = nil, false
+	}
+	if d.lost {
+		return zero, errGobLost
+	}
+	d.lost = true // until all has gone well; stays after a panic
+	if len(payload) == 0 {
+		return zero, fmt.Errorf("gob: empty payload, want one value: %w", io.ErrUnexpectedEOF)
+	}
+	if payload[0] == gobRestart {
+		return zero, errors.New("gob: stream begins with a second byte 00")
+	}
+	if d.dec == nil {
+		d.dec = gob.NewDecoder(&d.r)
+	}
+
+	d.r.b = payload
+	d.v = zero // nothing of an earlier message shines through
+	err := d.dec.Decode(&d.v)
+	v, left := d.v, len(d.r.b)
+	d.v, d.r.b = zero, nil
+	if err != nil {
+		return zero, err
+	}
+	if left > 0 {
+		return zero, fmt.Errorf("gob: value ends at byte %d of %d: %d trailing bytes, want none", len(payload)-left, len(payload), left)
+	}
+	d.lost = false
+	return v, nil
+}
+
+// gobReader is one payload. Because it has ReadByte, gob does not buffer, and
+// reads nothing of the payload but what it decodes. At its end there is
+// io.ErrUnexpectedEOF: gob asks for more only in mid-value.
+type gobReader struct {
+	b []byte
+}
+
+func (r *gobReader) Read(p []byte) (int, error) {
+	if len(r.b) == 0 && len(p) > 0 {
+		return 0, io.ErrUnexpectedEOF
+	}
+	n := copy(p, r.b)
+	r.b = r.b[n:]
+	return n, nil
+}
+
+func (r *gobReader) ReadByte() (byte, error) {
+	if len(r.b) == 0 {
+		return 0, io.ErrUnexpectedEOF
+	}
+	c := r.b[0]
+	r.b = r.b[1:]
+	return c, nil
+}
+
+// appender is an io.Writer that appends to itself.
+type appender []byte
+
+func (a *appender) Write(p []byte) (int, error) {
+	*a = append(*a, p...)
+	return len(p), nil
+}

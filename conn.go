@@ -1,0 +1,210 @@
+package qsocket
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"reflect"
+	"time"
+)
+
+// Conn is a connection over which the two ends send messages of type T to each
+// other at arbitrary times. [Dial], [NewConn], [Pipe] and a [Listener] make
+// one. All methods are safe for concurrent use.
+//
+// Send queues a message; it is written in the background, together with
+// others if there are any. Receive with Messages, a channel that a reader
+// goroutine fills, or with Recv or All, which read on the caller's goroutine
+// and spare the hop. Mixing the two loses, duplicates and reorders nothing.
+//
+// Whoever gets a Conn must end it, with Close or Shutdown, also after it has
+// failed: only that releases the socket in all cases.
+//
+// After the end, Err is nil if the end was clean. Otherwise it is one of
+//   - io.ErrUnexpectedEOF: the peer ended inside a frame;
+//   - [ErrFrameTooLarge], [ErrProtocol]: the peer sent a frame above MaxFrame,
+//     or bytes that are no frame;
+//   - a [*CodecError]: a payload could not be decoded;
+//   - os.ErrDeadlineExceeded: FrameTimeout, WriteTimeout or CloseTimeout;
+//   - the network's own error, such as syscall.ECONNRESET or syscall.EPIPE,
+//
+// to be compared with errors.Is and errors.As.
+type Conn[T any] struct {
+	// How it works, in invariants:
+	//
+	//  1. Only the flusher writes to the socket, and after a failed write
+	//     nobody does.
+	//  2. Only the holder of the inbox's token reads from the socket. Once this
+	//     end has closed, only discard does.
+	//  3. No lock is held across I/O or while waiting, and no two of the locks
+	//     of link, outbox and inbox are held at the same time.
+	//  4. The first failure is recorded once, in link.err. Whatever comes later
+	//     is a consequence.
+	//  5. The reader goroutine is the only sender on messages and the only one
+	//     to close it. done is closed after that.
+	//  6. finish closes the socket, which ends every goroutine that waits for
+	//     it. At the latest the timer of CloseTimeout calls finish.
+	//  7. An accepted frame is written before any frame accepted after it, and
+	//     a refused one leaves no byte behind.
+	link
+
+	// Immutable.
+	framing   Framing
+	maxFrame  int
+	codec     Codec[T]
+	codecName string
+	stateless bool
+
+	enc          Encoder[T] // guarded by out.mu
+	encodeBroken bool       // guarded by out.mu: the peer cannot decode what would follow
+	dec          Decoder[T] // owned by the holder of in.token
+
+	started  chan struct{} // closed when the reader goroutine takes over; messages is set by then
+	messages chan T        // set once, under link.mu
+}
+
+// Stats counts what has gone through a Conn.
+type Stats struct {
+	MessagesSent     uint64 // accepted by Send
+	MessagesReceived uint64 // frames read, also if their payload could not be decoded
+	BytesSent        uint64 // frames accepted by Send, headers included
+	BytesReceived    uint64 // frames read, headers included
+	Flushes          uint64 // socket writes
+	Dropped          uint64 // messages skipped by a fan-out group
+	SendBuffered     int    // bytes accepted and not yet with the kernel
+}
+
+// Peer is what the handshake of a named protocol tells of the other end. It is
+// zero in raw mode.
+type Peer struct {
+	MaxFrame  int           // largest payload that the peer accepts, bytes
+	Heartbeat time.Duration // the longest silence that the peer wants from us
+	Types     string        // fingerprint of its message types
+}
+
+// NewConn makes a Conn over nc, a stream connection of any kind. It owns nc
+// from the call on and closes it if it returns an error. ctx and
+// Options.HandshakeTimeout bound the handshake if nc is a *tls.Conn that has
+// not done it; later ctx has no effect. Options.TLS must be nil: to use TLS
+// over nc, wrap it with package tls first.
+func NewConn[T any](ctx context.Context, nc net.Conn, p Protocol[T], opts *Options) (*Conn[T], error) {
+	if isNil(nc) {
+		return nil, errors.New("qsocket: the net.Conn is nil")
+	}
+	o, err := checked(p, opts)
+	if err == nil && o.TLS != nil {
+		err = errors.New("qsocket: NewConn with Options.TLS: want nil, and a net.Conn that is wrapped by package tls already")
+	}
+	if err != nil {
+		_ = nc.Close()
+		return nil, err
+	}
+	return open(ctx, nc, p, o)
+}
+
+// checked returns opts with their defaults if both p and opts are valid.
+func checked[T any](p Protocol[T], opts *Options) (Options, error) {
+	o, err := opts.withDefaults()
+	if err == nil {
+		err = p.check()
+	}
+	return o, err
+}
+
+// isNil catches a nil pointer in an interface as well as a nil interface.
+func isNil(v any) bool {
+	rv := reflect.ValueOf(v)
+	return !rv.IsValid() || rv.Kind() == reflect.Pointer && rv.IsNil()
+}
+
+// open makes a Conn of nc, or closes nc. opts have been checked and have their
+// defaults.
+func open[T any](ctx context.Context, nc net.Conn, p Protocol[T], opts Options) (*Conn[T], error) {
+	err := handshake(ctx, nc, opts.HandshakeTimeout)
+	if err == nil {
+		var c *Conn[T]
+		if c, err = wrap(nc, p, opts); err == nil {
+			return c, nil
+		}
+	}
+	s := newSocket(nc)
+	s.hardClose()
+	return nil, err
+}
+
+// handshake does what two ends do before the first message.
+func handshake(ctx context.Context, nc net.Conn, timeout time.Duration) error {
+	t, ok := nc.(*tls.Conn)
+	if !ok {
+		return ctx.Err()
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	if err := t.HandshakeContext(ctx); err != nil {
+		return fmt.Errorf("qsocket: TLS handshake: %w", err)
+	}
+	return nil
+}
+
+// wrap makes a Conn of a connection that is ready for messages.
+func wrap[T any](nc net.Conn, p Protocol[T], opts Options) (*Conn[T], error) {
+	c := &Conn[T]{
+		framing:  p.Framing,
+		maxFrame: opts.MaxFrame,
+		codec:    p.codec(),
+		started:  make(chan struct{}),
+	}
+	c.codecName = c.codec.Name()
+	c.stateless = isStateless(c.codec)
+	if c.enc, c.dec = c.codec.NewEncoder(), c.codec.NewDecoder(); c.enc == nil || c.dec == nil {
+		return nil, fmt.Errorf("qsocket: codec %q: NewEncoder or NewDecoder returned nil", c.codecName)
+	}
+	c.link.init(newSocket(nc), p.Framing, opts)
+	return c, nil
+}
+
+// Done returns a channel that is closed when the Conn is over: both directions
+// have ended, or the first failure has ended it. Messages is closed by then.
+//
+// After Close, that is when the peer has ended too, or after CloseTimeout. A
+// program that only sends learns from Done that the peer has gone. Like
+// Messages, Done starts the reader goroutine, so messages that arrive must be
+// received for it to get to the end.
+func (c *Conn[T]) Done() <-chan struct{} {
+	c.startReader()
+	return c.done
+}
+
+// Err returns nil while the Conn works and after a clean end: our own Close,
+// or the peer's end between two frames. Otherwise it returns the first error
+// that ended the Conn or one of its directions. See [Conn] for the kinds.
+func (c *Conn[T]) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
+// Stats returns the counters. It is cheap enough to be called often.
+func (c *Conn[T]) Stats() Stats {
+	var s Stats
+	c.out.addTo(&s)
+	s.MessagesReceived = c.in.messages.Load()
+	s.BytesReceived = c.in.bytes.Load()
+	return s
+}
+
+// Peer returns what the handshake told of the other end: nothing in raw mode.
+func (c *Conn[T]) Peer() Peer { return Peer{} }
+
+// NetConn returns the connection that c owns, for what only it knows: the TLS
+// state and peer certificates, socket options, credentials. Reading, writing,
+// closing or setting deadlines on it breaks c.
+func (c *Conn[T]) NetConn() net.Conn { return c.sock.Conn }
+
+// LocalAddr returns the address of this end.
+func (c *Conn[T]) LocalAddr() net.Addr { return c.sock.LocalAddr() }
+
+// RemoteAddr returns the address of the peer.
+func (c *Conn[T]) RemoteAddr() net.Addr { return c.sock.RemoteAddr() }

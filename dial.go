@@ -1,0 +1,69 @@
+package qsocket
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+)
+
+// Dial connects to address and makes a Conn of the connection. Networks and
+// addresses are those of package net, "tcp" and "unix" above all. ctx bounds
+// connecting and the handshake, Options.HandshakeTimeout the handshake alone;
+// later ctx has no effect.
+//
+// With Options.TLS the connection is a TLS client's. The server's name is taken
+// from address if the Config has none.
+func Dial[T any](ctx context.Context, network, address string, p Protocol[T], opts *Options) (*Conn[T], error) {
+	o, err := checked(p, opts)
+	if err != nil {
+		return nil, err
+	}
+	var d net.Dialer
+	nc, err := d.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, fmt.Errorf("qsocket: %w", err)
+	}
+	if o.TLS != nil {
+		nc = tls.Client(nc, clientConfig(o.TLS, address))
+	}
+	return open(ctx, nc, p, o)
+}
+
+// clientConfig completes config with the server's name, as tls.Dial does.
+func clientConfig(config *tls.Config, address string) *tls.Config {
+	if config.ServerName != "" {
+		return config
+	}
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		host = address
+	}
+	config = config.Clone()
+	config.ServerName = host
+	return config
+}
+
+// Pipe returns the two ends of a connection in memory (net.Pipe), for tests. It
+// works in bubbles of testing/synctest. net.Pipe has no half-close: CloseWrite
+// is not supported, and Close closes at once after the flush.
+func Pipe[T any](p Protocol[T], opts *Options) (a, b *Conn[T], err error) {
+	na, nb := net.Pipe()
+	if a, err = NewConn(context.Background(), na, p, opts); err != nil {
+		_ = nb.Close()
+		return nil, nil, err
+	}
+	if b, err = NewConn(context.Background(), nb, p, opts); err != nil {
+		_ = a.Close()
+		return nil, nil, err
+	}
+	return a, b, nil
+}
+
+// addr returns the text of an address that a net.Conn may not have.
+func addr(a net.Addr) string {
+	if a == nil {
+		return ""
+	}
+	return a.String()
+}

@@ -1,0 +1,93 @@
+package qsocket
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+)
+
+// Errors that a Conn reports besides the standard ones (net.ErrClosed, io.EOF,
+// io.ErrUnexpectedEOF, os.ErrDeadlineExceeded, errors.ErrUnsupported and those
+// of contexts). They arrive wrapped: compare with errors.Is.
+var (
+	// ErrFrameTooLarge: a payload is larger than MaxFrame, or than the framing
+	// can announce. Send refuses such a message and the Conn lives on; on
+	// receive it ends the Conn.
+	ErrFrameTooLarge = errors.New("qsocket: frame too large")
+
+	// ErrProtocol: the peer sent bytes that are no legal frame.
+	ErrProtocol = errors.New("qsocket: protocol violation")
+
+	// ErrPeerDead: the peer was silent for longer than heartbeats allow (named mode).
+	ErrPeerDead = errors.New("qsocket: peer is dead")
+
+	// ErrUnconfirmed: Shutdown cannot say that the peer took everything we sent.
+	ErrUnconfirmed = errors.New("qsocket: peer did not confirm that it took every message")
+
+	// ErrSlowConsumer: a fan-out group closed the Conn because its peer did not keep up.
+	ErrSlowConsumer = errors.New("qsocket: slow consumer")
+)
+
+// errClosed is what calls on a Conn that its own program closed return.
+var errClosed = fmt.Errorf("qsocket: %w", net.ErrClosed)
+
+// CodecError reports a value that could not be encoded or a payload that could
+// not be decoded, a panic inside the codec included. On Send it costs only that
+// message; on receive it ends the Conn. It never unwraps to io.EOF: a payload
+// that ends too early is io.ErrUnexpectedEOF.
+type CodecError struct {
+	Op    string // "encode" or "decode"
+	Codec string // Codec.Name()
+	Err   error  // what the codec said
+}
+
+func (e *CodecError) Error() string {
+	return fmt.Sprintf("qsocket: %s %s: %v", e.Op, e.Codec, e.Err)
+}
+
+// Unwrap returns e.Err, or io.ErrUnexpectedEOF where e.Err is io.EOF or wraps it.
+func (e *CodecError) Unwrap() error {
+	if errors.Is(e.Err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return e.Err
+}
+
+// HandshakeError reports, on both ends, what two ends of a named protocol
+// disagree on. Raw mode has no handshake and never returns one.
+type HandshakeError struct {
+	Field string // "magic", "version", "hello", "proto", "codec" or "types"
+	Local string // what this end has
+	Peer  string // what the peer has
+}
+
+func (e *HandshakeError) Error() string {
+	return fmt.Sprintf("qsocket: handshake: %s differs: have %q, peer has %q", e.Field, e.Local, e.Peer)
+}
+
+// RemoteError is the reason that the peer gave for ending a connection of a
+// named protocol. Raw mode cannot carry a reason and never returns one.
+type RemoteError struct {
+	Reason string
+}
+
+func (e *RemoteError) Error() string {
+	return "qsocket: closed by peer: " + e.Reason
+}
+
+// frameSizeError is ErrFrameTooLarge with the numbers.
+type frameSizeError struct {
+	size     uint64 // payload bytes
+	limit    uint64 // payload bytes
+	what     string // whose limit
+	received bool   // announced by the peer, so a protocol violation as well
+}
+
+func (e *frameSizeError) Error() string {
+	return fmt.Sprintf("qsocket: frame of %d bytes exceeds %s %d", e.size, e.what, e.limit)
+}
+
+func (e *frameSizeError) Is(target error) bool {
+	return target == ErrFrameTooLarge || e.received && target == ErrProtocol
+}

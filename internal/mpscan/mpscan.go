@@ -1,0 +1,185 @@
+// Package mpscan checks MessagePack payloads before a decoder sees them.
+//
+// The decoder of github.com/vmihailenco/msgpack/v5 believes what a payload
+// announces: five bytes make it allocate a slice of four billion elements, and
+// nesting is followed on the stack until the process dies of it. [Scanner.Scan]
+// walks a payload without recursion and without allocation, and accepts it only
+// if every count and length is covered by bytes that are there.
+//
+// The format is that of https://github.com/msgpack/msgpack/blob/master/spec.md.
+package mpscan
+
+import (
+	"encoding/binary"
+	"unicode/utf8"
+)
+
+// MaxDepth is how many arrays and maps may be open inside each other.
+const MaxDepth = 100
+
+// internedString is the type of the extension in which v5 refers to a string
+// that it has sent before. What it refers to is state that a payload of its own
+// must not depend on.
+const internedString = -128
+
+// A Scanner checks payloads, one at a time. The zero value is ready for use.
+type Scanner struct {
+	// AllowInvalidUTF8 accepts str values that are not UTF-8.
+	AllowInvalidUTF8 bool
+
+	// Traps are, after a successful Scan and in increasing order, the offsets of
+	// extension payloads whose first byte could pass for nil or the header of a
+	// map. Where v5 expects a map and finds an extension, it skips the extension's
+	// header and takes what follows for the map, although Scan has not looked at
+	// it. Nothing else in v5 reads the first byte of an extension by itself.
+	Traps []int
+
+	open [MaxDepth]int // values still to come in the containers around the innermost one
+}
+
+// Scan accepts b if it is exactly one MessagePack value, nested at most
+// MaxDepth deep. Errors say what stands where. One that means that b ends too
+// early, or that it announces more than it has, wraps io.ErrUnexpectedEOF.
+func (s *Scanner) Scan(b []byte) error {
+	if cap(s.Traps) > 1024 {
+		s.Traps = nil // the work of a hostile payload: not worth keeping
+	}
+	s.Traps = s.Traps[:0]
+	left := 1 // values still to come in the innermost container
+	depth := 0
+	for i := 0; ; {
+		for left == 0 {
+			if depth == 0 {
+				if i != len(b) {
+					return trailing(i, len(b))
+				}
+				return nil
+			}
+			depth--
+			left = s.open[depth]
+		}
+		left--
+		if i == len(b) {
+			return short{what: "value", at: i}
+		}
+		c := b[i]
+		if c <= 0x7f || c >= 0xe0 { // positive and negative fixint
+			i++
+			continue
+		}
+
+		if c&0xe0 == 0xa0 { // fixstr, the other frequent one
+			n := int(c & 0x1f)
+			if len(b)-i-1 < n {
+				return short{what: "str", unit: "bytes", count: uint32(n), at: i, left: len(b) - i - 1}
+			}
+			if !s.AllowInvalidUTF8 && !ascii(b[i+1:], n) && !utf8.Valid(b[i+1:i+1+n]) {
+				return notUTF8(b[i+1:i+1+n], i)
+			}
+			i += 1 + n
+			continue
+		}
+
+		// The length of a str, bin or ext, or the count of a container, is in
+		// the first byte itself or in the width bytes after it.
+		f := &formats[c]
+		start := i
+		width := int(f.width)
+		i++
+		if len(b)-i < width {
+			return short{what: f.name, at: start, need: width, left: len(b) - i}
+		}
+		size := int(f.size)
+		for _, d := range b[i : i+width] {
+			size = size<<8 | int(d)
+		}
+		i += width
+
+		switch f.kind {
+		case fixed:
+			if len(b)-i < size {
+				return short{what: f.name, at: start, need: size, left: len(b) - i}
+			}
+			i += size
+
+		case str:
+			if uint(size) > uint(len(b)-i) {
+				return short{what: "str", unit: "bytes", count: uint32(size), at: start, left: len(b) - i}
+			}
+			if !s.AllowInvalidUTF8 && !utf8.Valid(b[i:i+size]) {
+				return notUTF8(b[i:i+size], start)
+			}
+			i += size
+
+		case bin:
+			if uint(size) > uint(len(b)-i) {
+				return short{what: "bin", unit: "bytes", count: uint32(size), at: start, left: len(b) - i}
+			}
+			i += size
+
+		case ext:
+			// The type byte is not part of the announced length.
+			if uint(size) >= uint(len(b)-i) {
+				return short{what: "extension", unit: "bytes", count: uint32(size), at: start, left: max(len(b)-i-1, 0)}
+			}
+			if int8(b[i]) == internedString {
+				return interned(start)
+			}
+			i++
+			if size > 0 && mapLike(b[i]) {
+				s.Traps = append(s.Traps, i)
+			}
+			i += size
+
+		case array, object:
+			room := len(b) - i
+			what, unit := "array", "elements"
+			if f.kind == object {
+				room /= 2
+				what, unit = "map", "entries"
+			}
+			if uint(size) > uint(room) {
+				return short{what: what, unit: unit, count: uint32(size), at: start, left: len(b) - i}
+			}
+			if depth == MaxDepth {
+				return tooDeep(what, start)
+			}
+			s.open[depth] = left
+			depth++
+			left = size
+			if f.kind == object {
+				left *= 2
+			}
+
+		default:
+			return reserved(c, start)
+		}
+	}
+}
+
+// ascii reports whether the first n bytes of b are ASCII, n being at most
+// len(b). It reads eight bytes at a time, beyond n where b goes on.
+func ascii(b []byte, n int) bool {
+	for n > 8 && len(b) >= 8 {
+		if binary.LittleEndian.Uint64(b)&highBits != 0 {
+			return false
+		}
+		b, n = b[8:], n-8
+	}
+	if len(b) >= 8 {
+		return binary.LittleEndian.Uint64(b)<<(64-8*uint(n))&highBits == 0
+	}
+	var all byte
+	for _, c := range b[:n] {
+		all |= c
+	}
+	return all < utf8.RuneSelf
+}
+
+// highBits has the bit of each byte that no ASCII character sets.
+const highBits = 0x8080808080808080
+
+// mapLike reports whether v5 takes a value that begins with c for a map.
+func mapLike(c byte) bool {
+	return c>>4 == 0x8 || c == 0xc0 || c == 0xde || c == 0xdf
+}

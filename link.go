@@ -1,0 +1,314 @@
+package qsocket
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+)
+
+// link is the life of a connection, from the socket that it owns to the end of
+// both directions. It knows nothing of messages: Conn adds those.
+//
+// Sending ends when the outbox has been flushed and the socket's write side
+// closed, or when a write fails. Receiving ends with the peer's end of file,
+// a failed read, or at once when this end closes; what still arrives then is
+// discarded. When both are over, or on the first failed read, finish closes
+// the socket.
+type link struct {
+	// Immutable.
+	sock     socket
+	opts     Options
+	log      *slog.Logger
+	onFinish func() // told of the end, without locks held; may be nil
+
+	out outbox
+	in  inbox
+
+	closing   chan struct{} // closed when receivers are to leave; see stopReceiving
+	sendEnded chan struct{} // closed by endSending when it is over
+	done      chan struct{} // closed last: both directions are over, and so is Messages
+
+	mu          sync.Mutex // guards following; never held across I/O or while waiting
+	err         error      // the first failure
+	ending      bool       // endSending has been started
+	flushed     bool       // every accepted byte is with the kernel, and no more will come
+	sendOver    bool
+	recvOver    bool
+	peerEnded   bool // the peer's end of messages was seen by a receiver
+	closed      bool // this end called Close or one of its kind
+	closedFirst bool // ... before the peer had ended and before any failure
+	reported    bool // a Close has returned what there is to say
+	reset       bool // after our close, the peer ended other than by end of file
+	finished    bool
+	reading     bool        // the reader goroutine runs
+	timer       *time.Timer // of CloseTimeout
+}
+
+func (l *link) init(sock socket, framing Framing, opts Options) {
+	l.sock = sock
+	l.opts = opts
+	l.log = opts.Logger
+	l.closing = make(chan struct{})
+	l.sendEnded = make(chan struct{})
+	l.done = make(chan struct{})
+	l.out.init(&l.sock, &l.opts, l.writeFailed)
+	l.in.init(&l.sock, framing, &l.opts)
+}
+
+// fail ends the connection because of err, which counts if it is the first.
+func (l *link) fail(err error) {
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock() // the end is under way, and nothing more is received
+		return
+	}
+	if l.err == nil && !l.finished {
+		l.err = err
+	}
+	l.mu.Unlock()
+	l.finish()
+}
+
+// writeFailed is called by the flusher. Sending is over; what has arrived from
+// the peer can still be received, so the end comes with that of receiving.
+func (l *link) writeFailed(err error) {
+	l.mu.Lock()
+	if l.err == nil && !l.finished {
+		l.err = err
+	}
+	l.sendOver = true
+	over := l.recvOver || l.closed
+	l.mu.Unlock()
+	if over {
+		l.finish()
+		return
+	}
+	l.in.expectEnd(l.opts.CloseTimeout)
+}
+
+// receivedAll is called by the receiver that has read the peer's end of file.
+func (l *link) receivedAll() {
+	l.mu.Lock()
+	l.recvOver = true
+	l.peerEnded = l.peerEnded || !l.closed
+	over := l.sendOver
+	l.mu.Unlock()
+	if over {
+		l.finish()
+	}
+}
+
+// finish closes the socket and wakes whoever waits for anything. done is
+// closed here, or by the reader goroutine when that is the last to leave.
+func (l *link) finish() {
+	l.mu.Lock()
+	if l.finished {
+		l.mu.Unlock()
+		return
+	}
+	l.finished = true
+	err := l.err
+	if l.timer != nil {
+		l.timer.Stop()
+	}
+	l.mu.Unlock()
+
+	if err != nil {
+		l.out.stop(fmt.Errorf("qsocket: connection has ended: %w", err))
+	} else {
+		l.out.stop(errClosed)
+	}
+	l.stopReceiving()
+	l.sock.hardClose()
+	if l.onFinish != nil {
+		l.onFinish()
+	}
+	l.mu.Lock()
+	reading := l.reading
+	if !reading {
+		l.closeDoneLocked()
+	}
+	l.mu.Unlock()
+}
+
+// closeDoneLocked closes done, once.
+func (l *link) closeDoneLocked() {
+	select {
+	case <-l.done:
+	default:
+		close(l.done)
+	}
+}
+
+// stopReceiving sends receivers away: those that wait for the socket, and the
+// reader goroutine that waits for its consumer.
+func (l *link) stopReceiving() {
+	l.mu.Lock()
+	select {
+	case <-l.closing:
+	default:
+		close(l.closing)
+	}
+	l.mu.Unlock()
+	l.in.stop()
+}
+
+// endSending refuses further messages with errClosed and starts the goroutine
+// that flushes what was accepted, once. A failed write or finish ends the wait.
+func (l *link) endSending() {
+	l.out.stop(errClosed)
+	l.mu.Lock()
+	started := l.ending
+	l.ending = true
+	l.mu.Unlock()
+	if !started {
+		go l.flushAndHalfClose()
+	}
+}
+
+// flushAndHalfClose ends at the latest when finish closes the socket, and
+// closes sendEnded.
+func (l *link) flushAndHalfClose() {
+	defer close(l.sendEnded)
+	if l.out.flushed(context.Background()) != nil {
+		return // the flusher has told writeFailed
+	}
+	l.mu.Lock()
+	l.flushed = true
+	l.mu.Unlock()
+	if l.sock.half != nil {
+		_ = l.sock.half.CloseWrite() // it fails if the peer is gone, and then nobody misses it
+	}
+	l.mu.Lock()
+	l.sendOver = true
+	over := l.recvOver || l.closed && l.sock.half == nil
+	l.mu.Unlock()
+	if over {
+		l.finish()
+	}
+}
+
+// close stops both directions: it starts to flush what was accepted, and
+// meanwhile and afterwards discards what arrives. If both ends close with full
+// buffers, this is what lets both flush. It does not wait; sendEnded and done
+// tell how far it is.
+func (l *link) close() {
+	l.mu.Lock()
+	first := !l.closed
+	l.closed = true
+	if first {
+		l.closedFirst = l.err == nil && !l.peerEnded
+	}
+	over := l.sendOver && (l.recvOver || l.sock.half == nil || l.err != nil)
+	discard := first && !l.recvOver && !over && !l.finished
+	l.mu.Unlock()
+	if !first {
+		return
+	}
+	l.endSending()
+	l.stopReceiving()
+	if over {
+		l.finish()
+	}
+	if discard {
+		go l.discard()
+	}
+}
+
+// discard reads on until the peer's end, so that the kernel does not answer
+// unread data with a reset that would destroy what the peer has yet to read.
+// It ends at the latest when finish closes the socket.
+func (l *link) discard() {
+	err := l.in.discard()
+	l.mu.Lock()
+	l.recvOver = true
+	l.reset = err != nil && !l.finished
+	over := l.sendOver
+	l.mu.Unlock()
+	if over {
+		l.finish()
+	}
+}
+
+// closeWithin ends the connection the hard way when CloseTimeout has passed.
+func (l *link) closeWithin() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.timer == nil && !l.finished {
+		l.timer = time.AfterFunc(l.opts.CloseTimeout, l.killLate)
+	}
+}
+
+func (l *link) killLate() {
+	l.kill(fmt.Errorf("CloseTimeout %v has passed: %w", l.opts.CloseTimeout, os.ErrDeadlineExceeded))
+}
+
+// kill ends the connection at once. It is a failure only if accepted messages
+// are lost by it.
+func (l *link) kill(why error) {
+	unsent := l.out.unsent()
+	l.mu.Lock()
+	if l.err == nil && unsent > 0 && !l.finished {
+		l.err = fmt.Errorf("qsocket: close: %d bytes that Send accepted could not be flushed: %w", unsent, why)
+	}
+	l.mu.Unlock()
+	l.finish()
+}
+
+// halfClose ends sending and waits until that is done, for CloseTimeout.
+func (l *link) halfClose() error {
+	l.endSending()
+	timer := time.AfterFunc(l.opts.CloseTimeout, l.killLate)
+	defer timer.Stop()
+	<-l.sendEnded
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.flushed {
+		return nil
+	}
+	return l.err
+}
+
+// closeError returns, to the first that asks, why accepted messages were lost.
+func (l *link) closeError() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.reported || l.flushed {
+		return nil
+	}
+	l.reported = true
+	return l.err
+}
+
+// shutdownError returns why the peer may not have taken everything.
+func (l *link) shutdownError() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case !l.flushed && l.err != nil:
+		return fmt.Errorf("%w: %w", ErrUnconfirmed, l.err)
+	case !l.flushed, l.reset, l.sock.half == nil, !l.recvOver:
+		return ErrUnconfirmed
+	}
+	return nil
+}
+
+// endError returns what a receiver reports when there is nothing more to
+// receive.
+func (l *link) endError(eof error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.closedFirst:
+		return errClosed
+	case l.err != nil:
+		return l.err
+	case l.peerEnded:
+		return eof
+	default:
+		return errClosed
+	}
+}

@@ -1,0 +1,294 @@
+package qsocket
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Listener accepts connections and makes Conns of them. Take them from Conns,
+// with Accept, or let Serve run a handler for each; all take from one queue.
+// All methods are safe for concurrent use.
+//
+// One goroutine accepts. Each connection then does its handshake (TLS) in a
+// goroutine of its own, under Options.HandshakeTimeout, so a client that says
+// nothing delays nobody. Failed handshakes are logged and counted, and seen by
+// no caller. Errors of the network such as syscall.EMFILE are retried, after
+// 5 ms at first and 1 s at most.
+//
+// Whoever gets a Listener must end it, with Close, Shutdown, or the ctx given
+// to Serve.
+type Listener[T any] struct {
+	// Immutable.
+	ln   net.Listener
+	p    Protocol[T]
+	opts Options
+	log  *slog.Logger
+
+	conns    chan *Conn[T]   // closed by accept, its last act
+	closing  context.Context // ends when Close is called
+	close    context.CancelFunc
+	ended    chan struct{}  // closed by accept when it and all of pending are over
+	slots    chan struct{}  // an entry for each connection that counts towards MaxConns; nil: no limit
+	pending  sync.WaitGroup // handshakes, and finished Conns that nobody has taken
+	accepted atomic.Uint64
+	refused  atomic.Uint64
+	failures atomic.Uint64
+	panics   atomic.Uint64
+	shaking  atomic.Int64
+
+	mu   sync.Mutex            // guards following
+	live map[*Conn[T]]struct{} // from the end of the handshake to the end of the Conn
+	err  error                 // what ended accept, other than Close
+}
+
+// ListenerStats counts what a Listener has done.
+type ListenerStats struct {
+	Open         int    // Conns that have not ended yet
+	Handshaking  int    // connections whose handshake is under way
+	Accepted     uint64 // handshakes done
+	Refused      uint64 // handshakes failed
+	AcceptErrors uint64 // errors of the net.Listener
+	Panics       uint64 // handlers that panicked
+}
+
+// Listen listens on address and returns a Listener. Networks and addresses are
+// those of package net, "tcp" and "unix" above all. With Options.TLS the
+// connections are a TLS server's.
+func Listen[T any](network, address string, p Protocol[T], opts *Options) (*Listener[T], error) {
+	if _, err := checked(p, opts); err != nil {
+		return nil, err
+	}
+	ln, err := net.Listen(network, address)
+	if err != nil {
+		return nil, fmt.Errorf("qsocket: %w", err)
+	}
+	return NewListener(ln, p, opts)
+}
+
+// NewListener returns a Listener that takes its connections from ln. It owns
+// ln from the call on and closes it if it returns an error. With Options.TLS
+// the connections are wrapped as a TLS server's; do not set it if ln makes TLS
+// connections already.
+func NewListener[T any](ln net.Listener, p Protocol[T], opts *Options) (*Listener[T], error) {
+	if isNil(ln) {
+		return nil, errors.New("qsocket: the net.Listener is nil")
+	}
+	o, err := checked(p, opts)
+	if t := o.TLS; err == nil && t != nil && len(t.Certificates) == 0 && t.GetCertificate == nil && t.GetConfigForClient == nil {
+		err = errors.New("qsocket: Options.TLS of a server has no certificate: want Certificates, GetCertificate or GetConfigForClient")
+	}
+	if err != nil {
+		_ = ln.Close()
+		return nil, err
+	}
+	l := &Listener[T]{
+		ln:    ln,
+		p:     p,
+		opts:  o,
+		log:   o.Logger,
+		conns: make(chan *Conn[T]),
+		ended: make(chan struct{}),
+		live:  make(map[*Conn[T]]struct{}),
+	}
+	l.closing, l.close = context.WithCancel(context.Background())
+	if o.MaxConns > 0 {
+		l.slots = make(chan struct{}, o.MaxConns)
+	}
+	go l.accept()
+	return l, nil
+}
+
+// accept is the goroutine that accepts. It ends when Close is called or ln
+// fails for good, waits for the handshakes under way, and closes conns.
+func (l *Listener[T]) accept() {
+	defer close(l.ended)
+	defer close(l.conns)
+	defer l.pending.Wait()
+	defer l.close()
+	var delay time.Duration
+	for l.reserve() {
+		nc, err := l.ln.Accept()
+		if err == nil {
+			delay = 0
+			l.shaking.Add(1)
+			l.pending.Go(func() { l.admit(nc) })
+			continue
+		}
+		l.release()
+		if l.closing.Err() != nil {
+			return
+		}
+		l.failures.Add(1)
+		if !isTemporary(err) {
+			l.log.Error("qsocket: accept", "addr", addr(l.Addr()), "err", err)
+			l.mu.Lock()
+			l.err = fmt.Errorf("qsocket: accept: %w", err)
+			l.mu.Unlock()
+			_ = l.ln.Close()
+			return
+		}
+		delay = min(max(2*delay, 5*time.Millisecond), time.Second)
+		l.log.Warn("qsocket: accept, will retry", "addr", addr(l.Addr()), "err", err, "after", delay)
+		select {
+		case <-time.After(delay):
+		case <-l.closing.Done():
+		}
+	}
+}
+
+// isTemporary reports whether accepting again may succeed, as net/http does.
+func isTemporary(err error) bool {
+	var t interface{ Temporary() bool }
+	return errors.As(err, &t) && t.Temporary()
+}
+
+// reserve waits until one more connection is allowed. It returns false when the
+// Listener closes.
+func (l *Listener[T]) reserve() bool {
+	if l.slots == nil {
+		return l.closing.Err() == nil
+	}
+	select {
+	case l.slots <- struct{}{}:
+		return true
+	case <-l.closing.Done():
+		return false
+	}
+}
+
+// release undoes reserve, when accepting fails or a connection has ended.
+func (l *Listener[T]) release() {
+	if l.slots != nil {
+		<-l.slots
+	}
+}
+
+// admit does the handshake of nc in a goroutine of its own, and ends when
+// somebody has taken the Conn, the handshake has failed, or the Listener closes.
+func (l *Listener[T]) admit(nc net.Conn) {
+	remote := addr(nc.RemoteAddr())
+	if l.opts.TLS != nil {
+		nc = tls.Server(nc, l.opts.TLS)
+	}
+	c, err := open(l.closing, nc, l.p, l.opts)
+	l.shaking.Add(-1)
+	if err != nil {
+		l.release()
+		l.refused.Add(1)
+		l.log.Warn("qsocket: handshake refused", "peer", remote, "err", err)
+		return
+	}
+	c.onFinish = func() {
+		l.mu.Lock()
+		delete(l.live, c)
+		l.mu.Unlock()
+		l.release()
+	}
+	l.mu.Lock()
+	l.live[c] = struct{}{}
+	l.mu.Unlock()
+	l.accepted.Add(1)
+	select {
+	case l.conns <- c:
+	case <-l.closing.Done():
+		_ = c.Close() // nothing was sent, so nothing is lost
+	}
+}
+
+// Conns returns the channel of connections that are ready for messages, always
+// the same one. It is closed when the Listener has closed or failed; Err then
+// says why.
+func (l *Listener[T]) Conns() <-chan *Conn[T] { return l.conns }
+
+// Accept returns the next connection. It returns ctx's error when ctx ends, an
+// error that wraps net.ErrClosed after Close or Shutdown, and otherwise Err()
+// when accepting has failed for good.
+func (l *Listener[T]) Accept(ctx context.Context) (*Conn[T], error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	select {
+	case c, ok := <-l.conns:
+		if ok {
+			return c, nil
+		}
+		if err := l.Err(); err != nil {
+			return nil, err
+		}
+		return nil, fmt.Errorf("qsocket: listener on %s: %w", addr(l.Addr()), net.ErrClosed)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// Close stops accepting and closes the connections that nobody has taken. Conns
+// already handed out live on. Further calls return nil.
+func (l *Listener[T]) Close() error {
+	l.mu.Lock()
+	first := l.closing.Err() == nil
+	l.close()
+	l.mu.Unlock()
+	if !first {
+		<-l.ended
+		return nil
+	}
+	err := l.ln.Close()
+	<-l.ended
+	if err != nil && !errors.Is(err, net.ErrClosed) {
+		return fmt.Errorf("qsocket: %w", err)
+	}
+	return nil
+}
+
+// Shutdown is Close, and shuts down every Conn that the Listener has made (see
+// [Conn.Shutdown]) at the same time. It returns nil if all of them ended well,
+// the error of ctx if that ended first, and otherwise the errors of the others.
+func (l *Listener[T]) Shutdown(ctx context.Context) error {
+	errs := []error{l.Close()}
+	l.mu.Lock()
+	results := make(chan error, len(l.live))
+	waiting := len(l.live)
+	for c := range l.live {
+		go func() { results <- c.Shutdown(ctx) }() // ends with ctx at the latest
+	}
+	l.mu.Unlock()
+	for range waiting {
+		if err := <-results; err != nil && err != ctx.Err() {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(append(errs, ctx.Err())...)
+}
+
+// Err returns nil while the Listener works and after Close. Otherwise it
+// returns the error that ended accepting.
+func (l *Listener[T]) Err() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.err
+}
+
+// Addr returns the address on which the Listener accepts.
+func (l *Listener[T]) Addr() net.Addr { return l.ln.Addr() }
+
+// Stats returns the counters.
+func (l *Listener[T]) Stats() ListenerStats {
+	l.mu.Lock()
+	open := len(l.live)
+	l.mu.Unlock()
+	return ListenerStats{
+		Open:         open,
+		Handshaking:  int(l.shaking.Load()),
+		Accepted:     l.accepted.Load(),
+		Refused:      l.refused.Load(),
+		AcceptErrors: l.failures.Load(),
+		Panics:       l.panics.Load(),
+	}
+}

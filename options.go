@@ -1,0 +1,82 @@
+package qsocket
+
+import (
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// Options are the choices of one end; the peer need not know them. A nil
+// *Options, and every zero field, means the default given with the field.
+// A constructor copies the Options it is given. Negative sizes are refused.
+type Options struct {
+	MaxFrame   int // largest payload accepted or sent, bytes; 1 MiB
+	RecvQueue  int // capacity of Messages, messages; 16
+	SendBuffer int // bytes accepted by Send and not yet written, beyond which Send waits; 256 KiB
+
+	WriteTimeout     time.Duration // socket writes without any progress; none (long back-pressure is legal)
+	FrameTimeout     time.Duration // from a frame's first byte to its last, absolute; 30 s, negative for none
+	HandshakeTimeout time.Duration // TLS handshake; 10 s
+	CloseTimeout     time.Duration // bound on Close; 5 s
+	Heartbeat        time.Duration // named mode: interval asked of the peer when idle; 15 s, negative for none
+
+	MaxConns int         // Listener: open Conns beyond which accepting waits; 0 for no limit
+	TLS      *tls.Config // Dial: client side; Listen and NewListener: server side; nil for none
+
+	Logger *slog.Logger // nil: silent
+}
+
+// withDefaults returns a checked copy of o (which may be nil) in which every
+// field has its effective value: 0 stands for "none" in the timeouts.
+func (o *Options) withDefaults() (Options, error) {
+	var d Options
+	if o != nil {
+		d = *o
+	}
+	for _, size := range []struct {
+		name  string
+		value *int
+		zero  int
+	}{
+		{"MaxFrame", &d.MaxFrame, 1 << 20},
+		{"RecvQueue", &d.RecvQueue, 16},
+		{"SendBuffer", &d.SendBuffer, 256 << 10},
+		{"MaxConns", &d.MaxConns, 0},
+	} {
+		if *size.value < 0 {
+			return d, fmt.Errorf("qsocket: Options.%s is %d, want 0 (default) or more", size.name, *size.value)
+		}
+		if *size.value == 0 {
+			*size.value = size.zero
+		}
+	}
+	for _, bound := range []struct {
+		name  string
+		value *time.Duration
+		zero  time.Duration
+		off   bool // a negative value switches it off
+	}{
+		{"WriteTimeout", &d.WriteTimeout, 0, true},
+		{"FrameTimeout", &d.FrameTimeout, 30 * time.Second, true},
+		{"HandshakeTimeout", &d.HandshakeTimeout, 10 * time.Second, false},
+		{"CloseTimeout", &d.CloseTimeout, 5 * time.Second, false},
+		{"Heartbeat", &d.Heartbeat, 15 * time.Second, true},
+	} {
+		switch {
+		case *bound.value < 0 && !bound.off:
+			return d, fmt.Errorf("qsocket: Options.%s is %v, want 0 (default) or more", bound.name, *bound.value)
+		case *bound.value < 0:
+			*bound.value = 0
+		case *bound.value == 0:
+			*bound.value = bound.zero
+		}
+	}
+	if d.Heartbeat > 0 && d.Heartbeat < time.Millisecond {
+		return d, fmt.Errorf("qsocket: Options.Heartbeat is %v, want at least 1ms, 0 (default) or negative (none)", d.Heartbeat)
+	}
+	if d.Logger == nil {
+		d.Logger = slog.New(slog.DiscardHandler)
+	}
+	return d, nil
+}

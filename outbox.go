@@ -1,0 +1,391 @@
+package qsocket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"sync"
+	"time"
+)
+
+// outbox is the sending half of a Conn: frames on their way to the kernel.
+//
+// A sender encodes its frame at the end of pending, under mu. If the frame
+// fits into what SendBuffer allows it is accepted at once; otherwise it stays
+// there, offered, until the flusher has made room and accepts it, or until its
+// sender gives up and takes it back. The flusher goroutine exists only while
+// there is something to write: it swaps pending for an empty buffer, writes,
+// and repeats. So frames are written whole and in the order of acceptance, and
+// whatever is accepted during a write goes out with the next one.
+//
+// Invariant: while accepted bytes are unwritten and no write has failed, a
+// flusher runs.
+type outbox struct {
+	// Immutable.
+	sock         *socket
+	limit        int           // SendBuffer
+	writeTimeout time.Duration // 0: none
+	flushFunc    func()        // flush, bound once so that starting it allocates nothing
+	onFailure    func(error)   // told of the write that failed, without locks held
+
+	// Senders that find the outbox full queue for turn, first come first
+	// served. Its holder waits for room. The sender of an offered frame waits
+	// for granted.
+	turn    chan struct{} // capacity 1, full while held
+	room    chan struct{} // capacity 1: a hint to look again
+	granted chan struct{} // capacity 1: the offered frame was accepted
+	stopped chan struct{} // closed when stopErr is set
+
+	mu       sync.Mutex    // guards following; never held across I/O
+	pending  []byte        // frames that no write has taken yet; nil when there are none
+	batch    int           // bytes of the last write: what to expect of the next
+	accepted int           // pending[:accepted] are accepted, the rest is the offered frame
+	offered  bool          // there is an offered frame
+	waiting  int           // senders in the queue for turn, its holder included
+	writing  int           // bytes that the flusher has taken and the kernel has not
+	flushing bool          // the flusher runs
+	total    uint64        // bytes ever accepted
+	progress chan struct{} // closed at the next progress of the flusher; nil if nobody waits for it
+	stopErr  error         // why frames are refused
+	writeErr error         // the write that failed: nothing is written any more
+
+	messages, writes uint64 // for Stats
+
+	// Owned by the flusher.
+	raw struct {
+		buf   []byte
+		n     int
+		err   error
+		write func(fd uintptr) bool // bound once
+	}
+}
+
+func (o *outbox) init(sock *socket, opts *Options, onFailure func(error)) {
+	o.sock = sock
+	o.limit = opts.SendBuffer
+	o.writeTimeout = opts.WriteTimeout
+	o.onFailure = onFailure
+	o.flushFunc = o.flush
+	o.raw.write = o.writeRaw
+	o.turn = make(chan struct{}, 1)
+	o.room = make(chan struct{}, 1)
+	o.granted = make(chan struct{}, 1)
+	o.stopped = make(chan struct{})
+}
+
+// lock waits until a frame may be encoded, and returns with mu held. queued
+// says that the caller holds turn, too; unlock releases both. ctx bounds the
+// wait. On error nothing is held.
+func (o *outbox) lock(ctx context.Context) (queued bool, err error) {
+	o.mu.Lock()
+	if o.stopErr != nil {
+		err := o.stopErr
+		o.mu.Unlock()
+		return false, err
+	}
+	if o.waiting == 0 && o.hasRoomLocked() {
+		return false, nil
+	}
+	o.waiting++
+	o.mu.Unlock()
+
+	select {
+	case o.turn <- struct{}{}:
+		queued = true
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-o.stopped:
+	}
+	for {
+		o.mu.Lock()
+		if o.stopErr != nil {
+			err = o.stopErr
+		}
+		if err != nil {
+			o.unlock(queued, true)
+			return false, err
+		}
+		if o.hasRoomLocked() {
+			return true, nil
+		}
+		o.mu.Unlock()
+		select {
+		case <-o.room:
+		case <-ctx.Done():
+			err = ctx.Err()
+		case <-o.stopped:
+		}
+	}
+}
+
+// unlock ends what lock began. waited says that the caller is counted in waiting.
+func (o *outbox) unlock(queued, waited bool) {
+	if waited {
+		o.waiting--
+	}
+	o.mu.Unlock()
+	if queued {
+		<-o.turn
+	}
+}
+
+// hasRoomLocked reports whether a frame may be encoded now. Whether it then
+// fits is another matter.
+func (o *outbox) hasRoomLocked() bool {
+	return !o.offered && o.bufferedLocked() < o.limit
+}
+
+// bufferedLocked returns the number of bytes accepted and not yet with the kernel.
+func (o *outbox) bufferedLocked() int { return o.accepted + o.writing }
+
+// fitsLocked reports whether the frame at the end of pending may be accepted.
+// One that is larger than the limit fits when nothing else is there.
+func (o *outbox) fitsLocked() bool {
+	buffered := o.bufferedLocked()
+	return buffered == 0 || buffered+len(o.pending)-o.accepted <= o.limit
+}
+
+// bufferLocked returns pending with memory behind it.
+func (o *outbox) bufferLocked() []byte {
+	if o.pending == nil {
+		o.pending = getBuffer(o.batch)
+	}
+	return o.pending
+}
+
+// acceptLocked makes the frame at the end of pending part of the stream. The
+// caller starts the flusher if there is none.
+func (o *outbox) acceptLocked() {
+	o.total += uint64(len(o.pending) - o.accepted)
+	o.messages++
+	o.accepted = len(o.pending)
+	o.offered = false
+}
+
+// takeBackLocked removes the frame at the end of pending.
+func (o *outbox) takeBackLocked() {
+	o.pending = o.pending[:o.accepted]
+	o.offered = false
+	if o.accepted == 0 {
+		putBuffer(o.pending)
+		o.pending = nil
+	}
+}
+
+// startFlusherLocked upholds the outbox's invariant. The flusher ends when
+// there is nothing left to write, or when a write has failed.
+func (o *outbox) startFlusherLocked() {
+	if !o.flushing {
+		o.flushing = true
+		go o.flushFunc()
+	}
+}
+
+// awaitGrant waits until the offered frame is accepted. With an error the
+// frame is not accepted, is still offered, and mu is held.
+func (o *outbox) awaitGrant(ctx context.Context) error {
+	var err error
+	select {
+	case <-o.granted:
+		return nil
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-o.stopped:
+	}
+	o.mu.Lock()
+	if !o.offered { // granted in the same moment
+		o.mu.Unlock()
+		<-o.granted
+		return nil
+	}
+	if o.stopErr != nil {
+		err = o.stopErr
+	}
+	return err
+}
+
+// madeRoomLocked passes on room that has come about: to the offered frame
+// first, then to the sender whose turn it is.
+func (o *outbox) madeRoomLocked() {
+	if o.offered && o.stopErr == nil && o.fitsLocked() {
+		o.acceptLocked()
+		o.granted <- struct{}{} // empty until the one waiting sender has taken it
+	}
+	if o.waiting > 0 && o.hasRoomLocked() {
+		select {
+		case o.room <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// progressLocked wakes those who wait for bytes to be written.
+func (o *outbox) progressLocked() {
+	if o.progress != nil {
+		close(o.progress)
+		o.progress = nil
+	}
+}
+
+// flush is the flusher goroutine.
+func (o *outbox) flush() {
+	// Let other runnable senders add their frames to the first write.
+	runtime.Gosched()
+	o.mu.Lock()
+	for o.accepted > 0 && o.writeErr == nil {
+		buf := o.takeLocked()
+		o.mu.Unlock()
+		err := o.write(buf)
+		putBuffer(buf)
+		if err != nil {
+			o.fail(err)
+			return
+		}
+		o.mu.Lock()
+	}
+	o.flushing = false
+	o.progressLocked()
+	o.mu.Unlock()
+}
+
+// takeLocked hands the accepted frames to the flusher. An offered frame moves
+// to the buffer that takes their place.
+func (o *outbox) takeLocked() []byte {
+	taken := o.pending[:o.accepted]
+	rest := o.pending[o.accepted:]
+	o.pending = nil
+	o.batch = max(len(taken), len(rest))
+	if len(rest) > 0 {
+		o.pending = append(getBuffer(o.batch), rest...)
+	}
+	o.writing = len(taken)
+	o.accepted = 0
+	return taken
+}
+
+// write writes all of b and accounts for each part that the kernel has taken.
+func (o *outbox) write(b []byte) error {
+	for len(b) > 0 {
+		if o.writeTimeout > 0 {
+			if err := o.sock.SetWriteDeadline(time.Now().Add(o.writeTimeout)); err != nil {
+				return err
+			}
+		}
+		n, err := o.writeSome(b)
+		b = b[n:]
+		o.mu.Lock()
+		o.writes++
+		o.writing -= n
+		o.madeRoomLocked()
+		o.progressLocked()
+		o.mu.Unlock()
+		if err != nil && !(n > 0 && errors.Is(err, os.ErrDeadlineExceeded)) { // a timeout after progress is none
+			return err
+		}
+	}
+	return nil
+}
+
+// writeChunk bounds a Write whose progress cannot be seen until it is over.
+const writeChunk = 64 << 10
+
+func (o *outbox) writeSome(b []byte) (int, error) {
+	if o.sock.raw == nil {
+		return o.sock.Write(b[:min(len(b), writeChunk)])
+	}
+	r := &o.raw
+	r.buf, r.n, r.err = b, 0, nil
+	err := o.sock.raw.Write(r.write)
+	r.buf = nil
+	if r.err != nil {
+		err = o.sock.opError("write", r.err)
+	}
+	return r.n, err
+}
+
+// writeRaw is called by the runtime whenever the socket may take bytes.
+func (o *outbox) writeRaw(fd uintptr) (done bool) {
+	r := &o.raw
+	var again bool
+	r.n, again, r.err = rawWrite(fd, r.buf)
+	return !again
+}
+
+// fail ends sending for good: nothing may follow a write that was cut short.
+// The flusher calls it and is over.
+func (o *outbox) fail(err error) {
+	if errors.Is(err, os.ErrDeadlineExceeded) && o.writeTimeout > 0 {
+		err = fmt.Errorf("no progress within WriteTimeout %v: %w", o.writeTimeout, err)
+	}
+	err = fmt.Errorf("qsocket: write: %w", err)
+	o.onFailure(err) // first: whoever learns of the failure finds it recorded
+	o.mu.Lock()
+	o.writeErr = err
+	o.flushing = false
+	o.stopLocked(err)
+	o.progressLocked()
+	o.mu.Unlock()
+}
+
+// stop refuses all further frames with err; what is accepted is still
+// written. The first call counts.
+func (o *outbox) stop(err error) {
+	o.mu.Lock()
+	o.stopLocked(err)
+	o.mu.Unlock()
+}
+
+func (o *outbox) stopLocked(err error) {
+	if o.stopErr == nil {
+		o.stopErr = err
+		close(o.stopped)
+	}
+}
+
+// flushed waits until everything accepted before the call is with the kernel,
+// for as long as ctx allows. Otherwise it returns ctx's error or the failed write.
+func (o *outbox) flushed(ctx context.Context) error {
+	o.mu.Lock()
+	target := o.total
+	for {
+		switch {
+		case o.total-uint64(o.bufferedLocked()) >= target:
+			o.mu.Unlock()
+			return nil
+		case o.writeErr != nil:
+			err := o.writeErr
+			o.mu.Unlock()
+			return err
+		}
+		if o.progress == nil {
+			o.progress = make(chan struct{})
+		}
+		progress := o.progress
+		o.mu.Unlock()
+		select {
+		case <-progress:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		o.mu.Lock()
+	}
+}
+
+// unsent returns the number of accepted bytes that are not with the kernel.
+func (o *outbox) unsent() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.bufferedLocked()
+}
+
+// addTo fills in the sender's part of s.
+func (o *outbox) addTo(s *Stats) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	s.MessagesSent = o.messages
+	s.BytesSent = o.total
+	s.Flushes = o.writes
+	s.SendBuffered = o.bufferedLocked()
+}

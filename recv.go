@@ -1,0 +1,181 @@
+package qsocket
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+)
+
+// Messages returns the channel on which messages arrive, always the same one.
+// The first call starts the reader goroutine, which reads ahead by
+// Options.RecvQueue messages and then leaves the rest to the network's flow
+// control. It ends with the Conn, or when it has delivered the last message.
+//
+// The channel is closed when no more messages will come; Err then says why.
+// What arrives is a prefix of what the peer sent: in order, without gaps or
+// duplicates. After our own Close the messages queued so far can still be
+// received.
+func (c *Conn[T]) Messages() <-chan T {
+	c.startReader()
+	return c.messages
+}
+
+// Recv returns the next message. Until Messages or Done is called, it reads
+// and decodes on the caller's goroutine; afterwards it takes from the channel.
+//
+// When there are no more messages it returns io.EOF if the peer ended cleanly,
+// an error that wraps net.ErrClosed if this end closed first, and otherwise
+// Err(). When ctx ends it returns ctx's error, and the Conn and the message
+// that may be on its way are as before.
+func (c *Conn[T]) Recv(ctx context.Context) (T, error) {
+	var zero T
+	if err := ctx.Err(); err != nil {
+		return zero, err
+	}
+	select {
+	case <-c.started:
+		return c.recvQueued(ctx)
+	default:
+	}
+	select {
+	case c.in.token <- struct{}{}:
+	default:
+		select {
+		case c.in.token <- struct{}{}:
+		case <-c.started:
+			return c.recvQueued(ctx)
+		case <-ctx.Done():
+			return zero, ctx.Err()
+		}
+	}
+	select {
+	case <-c.started: // the reader goroutine waits for the token, or has come and gone
+		<-c.in.token
+		return c.recvQueued(ctx)
+	default:
+	}
+	v, err := c.readMessage(ctx)
+	<-c.in.token
+	return v, err
+}
+
+// recvQueued takes the next message from the reader goroutine.
+func (c *Conn[T]) recvQueued(ctx context.Context) (T, error) {
+	var zero T
+	select {
+	case v, ok := <-c.messages:
+		if !ok {
+			return zero, c.endError(io.EOF)
+		}
+		return v, nil
+	case <-ctx.Done():
+		return zero, ctx.Err()
+	}
+}
+
+// readMessage reads and decodes the next message. The caller must hold the
+// token. All errors but ctx's end receiving; the first one ends more than that
+// unless it is the peer's clean end.
+func (c *Conn[T]) readMessage(ctx context.Context) (T, error) {
+	var zero T
+	payload, err := c.in.next(ctx)
+	if err == nil {
+		v, err := safeDecode(c.codecName, c.dec, payload)
+		if err == nil {
+			return v, nil
+		}
+		c.in.err = err
+		c.fail(err)
+		return zero, c.endError(io.EOF)
+	}
+	switch {
+	case err == errStopped:
+	case err == ctx.Err():
+		return zero, err
+	case err == io.EOF:
+		c.receivedAll()
+	default:
+		c.fail(err)
+	}
+	return zero, c.endError(io.EOF)
+}
+
+// All returns an iterator over the messages, for a loop without a channel:
+//
+//	for v, err := range conn.All(ctx) {
+//		if err != nil {
+//			return err
+//		}
+//		…
+//	}
+//
+// It calls Recv until that fails. A clean end, by the peer or by our own
+// Close, ends the loop without an error; every other error is yielded once, as
+// the last pair.
+func (c *Conn[T]) All(ctx context.Context) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for {
+			v, err := c.Recv(ctx)
+			switch {
+			case err == nil:
+				if !yield(v, nil) {
+					return
+				}
+			case err == io.EOF, errors.Is(err, errClosed) && c.Err() == nil:
+				return
+			default:
+				yield(v, err)
+				return
+			}
+		}
+	}
+}
+
+// startReader starts the reader goroutine on its first call.
+func (c *Conn[T]) startReader() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.messages != nil {
+		return
+	}
+	c.messages = make(chan T, c.opts.RecvQueue)
+	c.reading = true
+	close(c.started)
+	go c.read()
+}
+
+// read is the reader goroutine. It takes over from the callers of Recv, keeps
+// the token for good, and ends when there is nothing more to receive or when
+// closing is closed. On exit it closes Messages, and done if the Conn is over.
+func (c *Conn[T]) read() {
+	c.in.token <- struct{}{}
+	c.deliver()
+	close(c.messages)
+	<-c.in.token
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reading = false
+	if c.finished {
+		c.closeDoneLocked()
+	}
+}
+
+func (c *Conn[T]) deliver() {
+	for {
+		v, err := c.readMessage(context.Background())
+		if err != nil {
+			return
+		}
+		select { // one case and a default is cheaper than two cases
+		case c.messages <- v:
+			continue
+		default:
+		}
+		select {
+		case c.messages <- v:
+		case <-c.closing:
+			return
+		}
+	}
+}

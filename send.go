@@ -1,0 +1,117 @@
+package qsocket
+
+import (
+	"context"
+)
+
+// Send encodes v and queues it. Messages go out in the order in which Send
+// accepted them, those of concurrent senders in any order, and each as a whole.
+//
+// A nil error means that v is in the connection's outgoing buffer or already
+// with the kernel. It is flushed without further calls. It does not mean that
+// the peer has received it; see [Conn.Shutdown].
+//
+// Otherwise v was not queued and none of it reaches the peer. The Conn goes on
+// to work after
+//   - the error of ctx: it ended before there was room in the outgoing buffer
+//     (Options.SendBuffer), which happens when the peer does not keep up. A ctx
+//     that has ended already sends nothing;
+//   - [ErrFrameTooLarge]: the payload exceeds Options.MaxFrame or what the
+//     framing can announce;
+//   - a [*CodecError]: v could not be encoded.
+//
+// It does not after an error that wraps net.ErrClosed (this end has closed the
+// Conn or its sending half) or the failure that ended the Conn.
+//
+// Send waits for nothing but room in the buffer; a message larger than
+// SendBuffer waits until it is empty. v is not retained.
+func (c *Conn[T]) Send(ctx context.Context, v T) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	o := &c.out
+	queued, err := o.lock(ctx)
+	if err != nil {
+		return err
+	}
+	if err := c.encodeLocked(v); err != nil {
+		broken := c.encodeBroken
+		o.unlock(queued, queued)
+		if broken {
+			c.fail(err)
+		}
+		return err
+	}
+	if o.fitsLocked() {
+		o.acceptLocked()
+		o.startFlusherLocked()
+		o.unlock(queued, queued)
+		return nil
+	}
+
+	// The frame stays at the end of pending, where nobody can add to it: the
+	// outbox has no room while a frame is offered.
+	o.offered = true
+	o.mu.Unlock()
+	if err = o.awaitGrant(ctx); err == nil {
+		o.mu.Lock()
+		o.madeRoomLocked()
+		o.unlock(queued, queued)
+		return nil
+	}
+	switch {
+	case o.stopErr == nil && !c.undo():
+		// The peer could not decode what follows without this frame. It was
+		// encoded when the buffer had room, so it is the one frame beyond it.
+		o.acceptLocked()
+		o.startFlusherLocked()
+		err = nil
+	default:
+		o.takeBackLocked()
+	}
+	o.madeRoomLocked()
+	o.unlock(queued, queued)
+	return err
+}
+
+// encodeLocked appends a frame with v to the outbox's pending bytes. After an
+// error pending is as it was, and encodeBroken tells whether the encoder still
+// agrees with the peer's decoder. The caller must hold out.mu.
+func (c *Conn[T]) encodeLocked(v T) error {
+	o := &c.out
+	start := len(o.pending)
+	b, err := safeEncode(c.codecName, c.enc, c.framing.openFrame(o.bufferLocked()), v)
+	if err == nil {
+		if err = c.framing.checkSend(len(b)-start-framings[c.framing].maxHeader, c.maxFrame); err == nil {
+			o.pending = c.framing.sealFrame(b, start)
+			return nil
+		}
+		// The frame may have grown its buffer to any size: drop it, not pending.
+		c.encodeBroken = !c.undo()
+	}
+	o.takeBackLocked()
+	return err
+}
+
+// undo tells the encoder that its last payload is not sent, and reports
+// whether what it encodes next can be decoded without that payload.
+func (c *Conn[T]) undo() bool {
+	if c.stateless {
+		return true
+	}
+	r, ok := c.enc.(interface{ Reset() })
+	if ok {
+		r.Reset()
+	}
+	return ok
+}
+
+// Flush waits until everything that Send accepted before the call is with the
+// kernel. It returns the error of ctx if that ends first, and otherwise the
+// failed write. Send needs no Flush; it is for programs that want to know.
+func (c *Conn[T]) Flush(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return c.out.flushed(ctx)
+}

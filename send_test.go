@@ -1,0 +1,478 @@
+package qsocket_test
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fb9bb4ed/qsocket"
+)
+
+// numbered makes a payload that names its sender and its place in the order.
+func numbered(sender, number, size int) []byte {
+	b := make([]byte, max(size, 8))
+	binary.BigEndian.PutUint32(b, uint32(sender))
+	binary.BigEndian.PutUint32(b[4:], uint32(number))
+	return b
+}
+
+func parseNumbered(b []byte) (sender, number int) {
+	return int(binary.BigEndian.Uint32(b)), int(binary.BigEndian.Uint32(b[4:]))
+}
+
+func TestOrderOfConcurrentSenders(t *testing.T) {
+	const senders, each = 16, 500
+	forTransports(t, transports, func(t *testing.T, transport string) {
+		ctx := testContext(t)
+		// A small buffer makes senders queue for room all the time.
+		for _, buffer := range []int{0, 300} {
+			a, b := pair(t, transport, raw, &qsocket.Options{SendBuffer: buffer}, nil)
+			var wg sync.WaitGroup
+			for s := range senders {
+				wg.Go(func() {
+					for i := range each {
+						if err := a.Send(ctx, numbered(s, i, 8+i%100)); err != nil {
+							t.Error(err)
+							return
+						}
+					}
+				})
+			}
+			var next [senders]int
+			for range senders * each {
+				m, err := b.Recv(ctx)
+				if err != nil {
+					t.Fatal(err)
+				}
+				s, i := parseNumbered(m)
+				if i != next[s] || len(m) != 8+i%100 {
+					t.Fatalf("sender %d: got message %d of %d bytes, want message %d", s, i, len(m), next[s])
+				}
+				next[s]++
+			}
+			wg.Wait()
+		}
+	})
+}
+
+// stalledPair returns a Conn whose peer does not read, filled up to the point
+// where Send has to wait, and the messages accepted until then.
+func stalledPair(t *testing.T, transport string, opts *qsocket.Options, size int) (a, b *qsocket.Conn[[]byte], accepted int) {
+	t.Helper()
+	a, b = pair(t, transport, raw, opts, nil)
+	for {
+		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+		err := a.Send(ctx, numbered(0, accepted, size))
+		cancel()
+		if err != nil {
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Fatal(err)
+			}
+			return a, b, accepted
+		}
+		accepted++
+	}
+}
+
+// While the peer does not read, Send is refused when its ctx ends; afterwards
+// exactly the accepted messages arrive.
+func TestSendRefusedByContext(t *testing.T) {
+	forTransports(t, transports, func(t *testing.T, transport string) {
+		ctx := testContext(t)
+		for _, size := range []int{100, 3000} {
+			const buffer = 2000 // the larger messages only fit when it is empty
+			a, b, n := stalledPair(t, transport, &qsocket.Options{SendBuffer: buffer}, size)
+			if s := a.Stats(); s.SendBuffered == 0 || s.SendBuffered > max(buffer, size+4) {
+				t.Errorf("size %d: %d bytes buffered, want 1 to %d", size, s.SendBuffered, buffer)
+			}
+			canceled, cancel := context.WithCancel(context.Background())
+			refused := async(func() error { return a.Send(canceled, numbered(9, 9, size)) })
+			cancel()
+			if err := result(t, "Send", refused); err != context.Canceled {
+				t.Errorf("got %v, want context.Canceled", err)
+			}
+			sent := async(func() error { // waits, and goes out when there is room
+				return a.Send(ctx, numbered(0, n, size))
+			})
+			for i := range n + 1 {
+				m, err := b.Recv(ctx)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if s, got := parseNumbered(m); s != 0 || got != i || len(m) != size {
+					t.Fatalf("got message %d.%d of %d bytes, want 0.%d of %d", s, got, len(m), i, size)
+				}
+			}
+			if err := result(t, "Send", sent); err != nil {
+				t.Error(err)
+			}
+			if err := a.Close(); err != nil {
+				t.Error(err)
+			}
+			if m, err := b.Recv(ctx); err != io.EOF {
+				t.Errorf("got %d bytes and %v, want io.EOF: nothing refused may arrive", len(m), err)
+			}
+		}
+	})
+}
+
+// Random cancellations by many senders leave a valid stream of exactly the
+// accepted messages.
+func TestRandomCancellations(t *testing.T) {
+	const senders, each = 8, 1250
+	forTransports(t, transports, func(t *testing.T, transport string) {
+		ctx := testContext(t)
+		a, b := pair(t, transport, raw, &qsocket.Options{SendBuffer: 4096}, nil)
+		var accepted [senders][]int
+		var wg sync.WaitGroup
+		for s := range senders {
+			wg.Go(func() {
+				r := rand.New(rand.NewPCG(1, uint64(s)))
+				for i := range each {
+					short, cancel := context.WithTimeout(ctx, time.Duration(r.IntN(200))*time.Microsecond)
+					err := a.Send(short, numbered(s, i, 8+r.IntN(2000)))
+					cancel()
+					switch {
+					case err == nil:
+						accepted[s] = append(accepted[s], i)
+					case !errors.Is(err, context.DeadlineExceeded):
+						t.Error(err)
+					}
+				}
+			})
+		}
+		closed := async(func() error { wg.Wait(); return a.Close() })
+		var got [senders][]int
+		for {
+			m, err := b.Recv(ctx)
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, i := parseNumbered(m)
+			got[s] = append(got[s], i)
+		}
+		if err := result(t, "Close", closed); err != nil {
+			t.Error(err)
+		}
+		n := 0
+		for s := range senders {
+			if fmt.Sprint(got[s]) != fmt.Sprint(accepted[s]) {
+				t.Errorf("sender %d: got %d messages, accepted %d", s, len(got[s]), len(accepted[s]))
+			}
+			n += len(got[s])
+		}
+		t.Logf("%d of %d accepted", n, senders*each)
+	})
+}
+
+func TestSendWithEndedContext(t *testing.T) {
+	a, b := pair(t, "tcp", text, nil, nil)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := a.Send(ctx, "no"); err != context.Canceled {
+		t.Errorf("Send: got %v, want context.Canceled", err)
+	}
+	if err := a.Flush(ctx); err != context.Canceled {
+		t.Errorf("Flush: got %v, want context.Canceled", err)
+	}
+	ctx = testContext(t)
+	if err := a.Send(ctx, "yes"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := b.Recv(ctx); got != "yes" || err != nil {
+		t.Errorf("got %q, %v, want the message that was not refused", got, err)
+	}
+}
+
+func TestFlush(t *testing.T) {
+	forTransports(t, transports, func(t *testing.T, transport string) {
+		ctx := testContext(t)
+		a, b, n := stalledPair(t, transport, &qsocket.Options{SendBuffer: 10000}, 1000)
+		short, cancel := context.WithTimeout(ctx, time.Millisecond)
+		defer cancel()
+		if err := a.Flush(short); err != context.DeadlineExceeded {
+			t.Errorf("Flush while the peer does not read: got %v, want context.DeadlineExceeded", err)
+		}
+		flushed := async(func() error { return a.Flush(ctx) })
+		for range n {
+			if _, err := b.Recv(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := result(t, "Flush", flushed); err != nil {
+			t.Error(err)
+		}
+		if s := a.Stats(); s.SendBuffered != 0 {
+			t.Errorf("after Flush: %d bytes buffered", s.SendBuffered)
+		}
+	})
+}
+
+// A peer that never reads costs no more than SendBuffer and a frame.
+func TestSendBufferIsTheBound(t *testing.T) {
+	const buffer, frame = 64 << 10, 10 << 10
+	a, _, n := stalledPair(t, "tcp", &qsocket.Options{SendBuffer: buffer}, frame)
+	s := a.Stats()
+	if s.SendBuffered > buffer || s.SendBuffered < buffer-frame-4 {
+		t.Errorf("%d bytes buffered after %d messages, want about %d", s.SendBuffered, n, buffer)
+	}
+}
+
+// What arrived before a write failed is still delivered.
+func TestInboundSurvivesFailedWrite(t *testing.T) {
+	for _, mode := range []string{"pull", "channel"} {
+		for _, transport := range []string{"tcp", "unix"} {
+			t.Run(mode+"/"+transport, func(t *testing.T) {
+				ctx := testContext(t)
+				nc, peer := netPair(t, transport)
+				c, err := qsocket.NewConn(ctx, nc, text, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer end(c)
+				// One write, so that no part of it is still in the peer's kernel
+				// when the reset is provoked.
+				var inbound string
+				for i := range 100 {
+					inbound += wire(t, qsocket.Uint32, fmt.Sprint(i))
+				}
+				if _, err := peer.Write([]byte(inbound)); err != nil {
+					t.Fatal(err)
+				}
+				peer.Close()
+				for err == nil {
+					err = c.Send(ctx, "into the void")
+				}
+				if !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
+					t.Errorf("Send: got %v, want EPIPE or ECONNRESET", err)
+				}
+				failed := err
+				recv := func() (string, error) { return c.Recv(ctx) }
+				if mode == "channel" {
+					recv = func() (string, error) {
+						m, ok := <-c.Messages()
+						if !ok {
+							return "", c.Err()
+						}
+						return m, nil
+					}
+				}
+				for i := range 100 {
+					got, err := recv()
+					if err != nil || got != fmt.Sprint(i) {
+						t.Fatalf("message %d: got %q, %v", i, got, err)
+					}
+				}
+				if _, err := recv(); !errors.Is(failed, err) {
+					t.Errorf("at the end: got %v, want the failed write %v", err, failed)
+				}
+				waitClosed(t, "Done", c.Done())
+			})
+		}
+	}
+}
+
+// failingWriter fails a write after some bytes, and counts what is written.
+type failingWriter struct {
+	net.Conn
+	left    atomic.Int64
+	written atomic.Int64
+}
+
+var errBroken = errors.New("broken")
+
+func (w *failingWriter) Write(b []byte) (int, error) {
+	n := min(int64(len(b)), w.left.Load())
+	w.left.Add(-n)
+	w.written.Add(n)
+	m, err := w.Conn.Write(b[:n])
+	if err == nil && m < len(b) {
+		err = errBroken
+	}
+	return m, err
+}
+
+// After a write that was cut short not one byte is written: it would land
+// inside the torn frame.
+func TestNothingFollowsTornFrame(t *testing.T) {
+	ctx := testContext(t)
+	na, nb := netPair(t, "tcp")
+	w := &failingWriter{Conn: na}
+	w.left.Store(150)
+	a, b := wrapPair(t, w, nb, raw, nil, nil)
+	var err error
+	for i := 0; err == nil; i++ {
+		err = a.Send(ctx, numbered(0, i, 96))
+	}
+	if !errors.Is(err, errBroken) {
+		t.Errorf("Send: got %v, want the failed write", err)
+	}
+	if err := a.Close(); !errors.Is(err, errBroken) {
+		t.Errorf("Close: got %v, want the failed write: accepted messages are lost", err)
+	}
+	if got := w.written.Load(); got != 150 {
+		t.Errorf("%d bytes were written, want no more than the 150 before the failure", got)
+	}
+	if m, err := b.Recv(ctx); err != nil || len(m) != 96 {
+		t.Errorf("got %d bytes, %v, want the first message", len(m), err)
+	}
+	if _, err := b.Recv(ctx); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("got %v, want io.ErrUnexpectedEOF", err)
+	}
+}
+
+func TestWriteTimeout(t *testing.T) {
+	t.Run("pipe", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			a, b, err := qsocket.Pipe(text, &qsocket.Options{WriteTimeout: 3 * time.Second})
+			if err != nil {
+				t.Fatal(err)
+			}
+			start := time.Now()
+			if err := a.Send(t.Context(), "nobody reads"); err != nil {
+				t.Fatal(err)
+			}
+			err = a.Flush(t.Context())
+			if !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("Flush: got %v, want os.ErrDeadlineExceeded", err)
+			}
+			if got := time.Since(start); got != 3*time.Second {
+				t.Errorf("after %v, want 3s", got)
+			}
+			if err := a.Send(t.Context(), "x"); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("Send: got %v, want os.ErrDeadlineExceeded", err)
+			}
+			end(a)
+			end(b)
+		})
+	})
+	t.Run("progress", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			na, nb := net.Pipe()
+			a, err := qsocket.NewConn(t.Context(), na, raw, &qsocket.Options{WriteTimeout: 3 * time.Second})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := a.Send(t.Context(), make([]byte, 100)); err != nil {
+				t.Fatal(err)
+			}
+			for range 52 { // 2 bytes every 2 seconds: slow, but not stuck
+				time.Sleep(2 * time.Second)
+				if _, err := io.ReadFull(nb, make([]byte, 2)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := a.Flush(t.Context()); err != nil {
+				t.Error("Flush:", err)
+			}
+			end(a)
+		})
+	})
+	forTransports(t, kernelTransports, func(t *testing.T, transport string) {
+		a, _ := pair(t, transport, raw, &qsocket.Options{WriteTimeout: 20 * time.Millisecond}, nil)
+		ctx := testContext(t)
+		var err error
+		for err == nil {
+			err = a.Send(ctx, make([]byte, 10000))
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("got %v, want os.ErrDeadlineExceeded", err)
+		}
+	})
+}
+
+// keeping is a codec with state: each payload says how many came before it.
+// Its decoder refuses a gap.
+type keeping struct{ canReset bool }
+
+type keepingEncoder struct{ next uint32 }
+
+type resettingEncoder struct{ keepingEncoder }
+
+type keepingDecoder struct{ next uint32 }
+
+func (k keeping) Name() string { return "keeping" }
+
+func (k keeping) NewEncoder() qsocket.Encoder[[]byte] {
+	if k.canReset {
+		return &resettingEncoder{}
+	}
+	return &keepingEncoder{}
+}
+
+func (k keeping) NewDecoder() qsocket.Decoder[[]byte] { return &keepingDecoder{} }
+
+func (e *keepingEncoder) Append(dst []byte, v []byte) ([]byte, error) {
+	dst = binary.BigEndian.AppendUint32(dst, e.next)
+	e.next++
+	return append(dst, v...), nil
+}
+
+func (e *resettingEncoder) Reset() { e.next-- }
+
+func (d *keepingDecoder) Decode(payload []byte) ([]byte, error) {
+	if n := binary.BigEndian.Uint32(payload); n != d.next {
+		return nil, fmt.Errorf("payload %d, want %d", n, d.next)
+	}
+	d.next++
+	return append([]byte{}, payload[4:]...), nil
+}
+
+// A stateful encoder learns of payloads that are not sent. One that cannot
+// learn it ends the Conn when a message is too large, and has its message
+// accepted when its ctx ends: never does the peer decode garbage.
+func TestStatefulEncoder(t *testing.T) {
+	for _, canReset := range []bool{true, false} {
+		t.Run(fmt.Sprint("reset=", canReset), func(t *testing.T) {
+			ctx := testContext(t)
+			p := qsocket.Protocol[[]byte]{Codec: keeping{canReset}}
+			a, b := pair(t, "pipe", p, &qsocket.Options{SendBuffer: 100, MaxFrame: 1000}, nil)
+			accepted := 0
+			for i := range 10 {
+				short, cancel := context.WithTimeout(ctx, time.Millisecond)
+				if err := a.Send(short, numbered(0, i, 60)); err == nil {
+					accepted++
+				}
+				cancel()
+			}
+			if want := map[bool]int{true: 1, false: 2}[canReset]; accepted != want {
+				t.Errorf("%d messages accepted, want %d", accepted, want)
+			}
+			for i := range accepted {
+				if _, err := b.Recv(ctx); err != nil {
+					t.Fatalf("message %d: %v", i, err)
+				}
+			}
+			if err := a.Send(ctx, make([]byte, 2000)); !errors.Is(err, qsocket.ErrFrameTooLarge) {
+				t.Errorf("got %v, want ErrFrameTooLarge", err)
+			}
+			err := a.Send(ctx, []byte("good"))
+			if !canReset {
+				if !errors.Is(err, qsocket.ErrFrameTooLarge) || !errors.Is(a.Err(), qsocket.ErrFrameTooLarge) {
+					t.Errorf("Send: %v, Err: %v, want the Conn to have ended with ErrFrameTooLarge", err, a.Err())
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := b.Recv(ctx); err != nil || string(got) != "good" {
+				t.Errorf("got %q, %v, want the good message", got, err)
+			}
+		})
+	}
+}

@@ -1,0 +1,61 @@
+package qsocket
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"sync"
+)
+
+// Serve runs handle in a goroutine for each connection, and closes the Conn
+// when handle returns. A panic in handle ends that Conn only; it is logged at
+// level Error with its stack, and counted.
+//
+// When ctx ends, Serve stops accepting, closes the Conns that it handed to
+// handlers (which ends their loops over Messages), waits for the handlers, and
+// returns nil. The context that handlers get ends with ctx, and when the
+// handler returns.
+//
+// After Close and Shutdown, too, Serve returns nil; after Close the handlers
+// that run go on with their Conns, under ctx. When accepting fails for good it
+// returns Err().
+func (l *Listener[T]) Serve(ctx context.Context, handle func(context.Context, *Conn[T])) error {
+	var handlers sync.WaitGroup
+	for {
+		c, err := l.Accept(ctx)
+		if err != nil {
+			break
+		}
+		handlers.Go(func() { l.serve(ctx, c, handle) })
+	}
+	if ctx.Err() != nil {
+		_ = l.Close() // the program asked for the end
+		handlers.Wait()
+		return nil
+	}
+	return l.Err()
+}
+
+// serve runs one handler. The Conn is closed when it returns, panics, or ctx
+// ends.
+func (l *Listener[T]) serve(ctx context.Context, c *Conn[T], handle func(context.Context, *Conn[T])) {
+	ctx, cancel := context.WithCancel(ctx)
+	closeConn := func(reason string) {
+		if err := c.CloseWithReason(reason); err != nil {
+			l.log.Warn("qsocket: close after handler", "peer", addr(c.RemoteAddr()), "err", err)
+		}
+	}
+	stop := context.AfterFunc(ctx, func() { closeConn("") })
+	defer func() {
+		stop()
+		reason := ""
+		if r := recover(); r != nil {
+			l.panics.Add(1)
+			l.log.Error("qsocket: handler panicked", "peer", addr(c.RemoteAddr()), "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+			reason = "handler panicked"
+		}
+		closeConn(reason)
+		cancel()
+	}()
+	handle(ctx, c)
+}
