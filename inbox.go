@@ -131,10 +131,16 @@ func (in *inbox) cut() (payload []byte, ok bool, err error) {
 // more waits until there are more bytes in the buffer. It returns io.EOF only
 // if the peer ended between two frames.
 func (in *inbox) more(ctx context.Context) error {
+	in.mu.Lock()
+	stopped := in.stopped
+	in.mu.Unlock()
+	if stopped { // the socket belongs to discard now
+		return errStopped
+	}
 	w := &in.wait
 	w.ctx = ctx
 	for {
-		w.n, w.err, w.armed = 0, nil, false
+		w.n, w.err, w.armed, w.started = 0, nil, false, time.Time{}
 		if in.sock.raw != nil {
 			if err := in.sock.raw.Read(in.readFunc); w.err == nil {
 				w.err = err
@@ -232,7 +238,6 @@ func (in *inbox) move(size int) {
 func (in *inbox) arm() bool {
 	w := &in.wait
 	w.armed = true
-	w.started = time.Time{}
 	var deadline time.Time
 	in.mu.Lock()
 	defer in.mu.Unlock()

@@ -224,8 +224,10 @@ func (l *link) close() {
 func (l *link) discard() {
 	err := l.in.discard()
 	l.mu.Lock()
-	l.recvOver = true
-	l.reset = err != nil && !l.finished
+	if !l.finished { // else it is our own end that was read
+		l.recvOver = true
+		l.reset = err != nil
+	}
 	over := l.sendOver
 	l.mu.Unlock()
 	if over {

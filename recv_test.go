@@ -1,0 +1,532 @@
+package qsocket_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fb9bb4ed/qsocket"
+)
+
+// sendAll sends the numbers below n and closes.
+func sendAll(t *testing.T, c *qsocket.Conn[string], n int) {
+	t.Helper()
+	ctx := testContext(t)
+	for i := range n {
+		if err := c.Send(ctx, fmt.Sprint(i)); err != nil {
+			t.Error(err)
+			return
+		}
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestMessages(t *testing.T) {
+	forTransports(t, transports, func(t *testing.T, transport string) {
+		a, b := pair(t, transport, text, nil, &qsocket.Options{RecvQueue: 1})
+		if b.Messages() != b.Messages() {
+			t.Error("Messages returned two channels")
+		}
+		go sendAll(t, a, 1000)
+		i := 0
+		for m := range b.Messages() {
+			if m != fmt.Sprint(i) {
+				t.Fatalf("got %q, want %d", m, i)
+			}
+			i++
+		}
+		if i != 1000 || b.Err() != nil {
+			t.Errorf("got %d messages and Err %v, want 1000 and nil", i, b.Err())
+		}
+		if _, err := b.Recv(testContext(t)); err != io.EOF {
+			t.Errorf("Recv after the end: got %v, want io.EOF", err)
+		}
+	})
+}
+
+func TestRecvQueueIsTheCapacity(t *testing.T) {
+	for queue, want := range map[int]int{0: 16, 5: 5} {
+		a, _ := pair(t, "pipe", text, &qsocket.Options{RecvQueue: queue}, nil)
+		if got := cap(a.Messages()); got != want {
+			t.Errorf("RecvQueue %d: got capacity %d, want %d", queue, got, want)
+		}
+	}
+}
+
+func TestAll(t *testing.T) {
+	ctx := testContext(t)
+	a, b := pair(t, "tcp", text, nil, nil)
+	go sendAll(t, a, 100)
+	i := 0
+	for m, err := range b.All(ctx) {
+		if err != nil || m != fmt.Sprint(i) {
+			t.Fatalf("got %q, %v, want %d", m, err, i)
+		}
+		if i++; i == 50 {
+			break
+		}
+	}
+	for m, err := range b.All(ctx) { // goes on where the first loop stopped
+		if err != nil || m != fmt.Sprint(i) {
+			t.Fatalf("got %q, %v, want %d", m, err, i)
+		}
+		i++
+	}
+	if i != 100 {
+		t.Errorf("got %d messages, want 100", i)
+	}
+	for range b.All(ctx) {
+		t.Error("a message after the clean end")
+	}
+}
+
+func TestAllYieldsTheError(t *testing.T) {
+	t.Run("of the Conn", func(t *testing.T) {
+		ctx := testContext(t)
+		nc, peer := netPair(t, "tcp")
+		c, err := qsocket.NewConn(ctx, nc, text, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer end(c)
+		peer.Write([]byte("\x00\x00\x00\x02ok\x00\x00"))
+		peer.Close()
+		var got []string
+		for m, err := range c.All(ctx) {
+			got = append(got, fmt.Sprint(m, " ", errors.Is(err, io.ErrUnexpectedEOF)))
+		}
+		if fmt.Sprint(got) != "[ok false  true]" {
+			t.Errorf("got %q, want the message and then io.ErrUnexpectedEOF", got)
+		}
+	})
+	t.Run("of the context", func(t *testing.T) {
+		a, _ := pair(t, "tcp", text, nil, nil)
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		n := 0
+		for _, err := range a.All(ctx) {
+			if n++; err != context.Canceled {
+				t.Errorf("got %v, want context.Canceled", err)
+			}
+		}
+		if n != 1 {
+			t.Errorf("%d pairs, want 1", n)
+		}
+	})
+	t.Run("not of our own Close", func(t *testing.T) {
+		a, _ := pair(t, "tcp", text, nil, nil)
+		if err := a.Close(); err != nil {
+			t.Error(err)
+		}
+		for _, err := range a.All(testContext(t)) {
+			t.Errorf("got %v, want a silent end", err)
+		}
+	})
+}
+
+// A Recv that gives up, at whatever point of a frame, loses nothing.
+func TestRecvContextCostsNothing(t *testing.T) {
+	forTransports(t, transports, func(t *testing.T, transport string) {
+		for _, mode := range []string{"pull", "channel"} {
+			if mode == "pull" && transport == "pipe" {
+				continue // a net.Pipe has no buffer: nothing can arrive while nobody reads
+			}
+			t.Run(mode, func(t *testing.T) {
+				ctx := testContext(t)
+				nc, peer := netPair(t, transport)
+				if transport == "tls" {
+					go func() { _, _ = peer.Write(nil) }() // does the handshake
+				}
+				c, err := qsocket.NewConn(ctx, nc, text, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer end(c)
+				if mode == "channel" {
+					c.Messages()
+				}
+				giveUp := func() {
+					t.Helper()
+					short, cancel := context.WithTimeout(ctx, time.Millisecond)
+					defer cancel()
+					if _, err := c.Recv(short); err != context.DeadlineExceeded {
+						t.Fatalf("got %v, want context.DeadlineExceeded", err)
+					}
+				}
+				stream := wire(t, qsocket.Uint32, "first") + wire(t, qsocket.Uint32, "second")
+				for i := range stream {
+					if i != len("1234first") {
+						giveUp()
+					}
+					if _, err := peer.Write([]byte{stream[i]}); err != nil {
+						t.Fatal(err)
+					}
+					if i == len("1234first")-1 {
+						if got, err := c.Recv(ctx); err != nil || got != "first" {
+							t.Fatalf("got %q, %v, want the first message", got, err)
+						}
+					}
+				}
+				if got, err := c.Recv(ctx); err != nil || got != "second" {
+					t.Fatalf("got %q, %v, want the second message", got, err)
+				}
+				if err := c.Err(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	})
+}
+
+// Receivers of all kinds at once, one of which starts the reader goroutine in
+// the middle: every message arrives exactly once, and each receiver sees its
+// own in order.
+func TestMixedReceivers(t *testing.T) {
+	const n = 20000
+	forTransports(t, transports, func(t *testing.T, transport string) {
+		ctx := testContext(t)
+		a, b := pair(t, transport, raw, nil, nil)
+		go func() {
+			for i := range n {
+				if err := a.Send(ctx, numbered(0, i, 8)); err != nil {
+					t.Error(err)
+				}
+			}
+			a.Close()
+		}()
+		var mu sync.Mutex
+		seen := make(map[int]bool)
+		take := func(last *int, m []byte) {
+			_, i := parseNumbered(m)
+			if i <= *last {
+				t.Errorf("message %d after %d", i, *last)
+			}
+			*last = i
+			mu.Lock()
+			defer mu.Unlock()
+			if seen[i] {
+				t.Errorf("message %d came twice", i)
+			}
+			seen[i] = true
+		}
+		started := make(chan struct{})
+		var wg sync.WaitGroup
+		for r := range 4 {
+			wg.Go(func() {
+				last := -1
+				for i := 0; ; i++ {
+					if r == 0 && i == 500 {
+						close(started)
+					}
+					short, cancel := ctx, context.CancelFunc(func() {})
+					if r == 1 {
+						short, cancel = context.WithTimeout(ctx, 50*time.Microsecond)
+					}
+					m, err := b.Recv(short)
+					cancel()
+					switch {
+					case err == io.EOF:
+						return
+					case err == nil:
+						take(&last, m)
+					case r != 1 || err != context.DeadlineExceeded:
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		wg.Go(func() {
+			last := -1
+			<-started
+			for m := range b.Messages() {
+				take(&last, m)
+			}
+		})
+		wg.Wait()
+		if len(seen) != n {
+			t.Errorf("got %d messages, want %d", len(seen), n)
+		}
+	})
+}
+
+// A frame has FrameTimeout from its first byte to its last, however the bytes
+// dribble in; between frames there is no limit.
+func TestFrameTimeout(t *testing.T) {
+	dribble := func(t *testing.T, opts *qsocket.Options, pause time.Duration, bytes int) (time.Duration, error) {
+		na, nb := net.Pipe()
+		c, err := qsocket.NewConn(t.Context(), na, text, opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer end(c)
+		received := make(chan error, 1)
+		go func() {
+			_, err := c.Recv(t.Context())
+			received <- err
+		}()
+		time.Sleep(time.Hour) // nothing is expected before the first byte
+		start := time.Now()
+		var dribbling sync.WaitGroup
+		defer dribbling.Wait()
+		defer nb.Close()
+		dribbling.Go(func() {
+			for _, b := range []byte(wire(t, qsocket.Uint32, "hello"))[:bytes] {
+				if _, err := nb.Write([]byte{b}); err != nil {
+					return
+				}
+				time.Sleep(pause)
+			}
+		})
+		err = <-received
+		return time.Since(start), err
+	}
+	for _, test := range []struct {
+		name  string
+		opts  *qsocket.Options
+		pause time.Duration
+		bytes int
+		after time.Duration // 0: the frame arrives
+	}{
+		{"default", nil, 7 * time.Second, 9, 30 * time.Second},
+		{"set", &qsocket.Options{FrameTimeout: 2 * time.Second}, 300 * time.Millisecond, 9, 2 * time.Second},
+		{"stalled", &qsocket.Options{FrameTimeout: 2 * time.Second}, 0, 3, 2 * time.Second},
+		{"in time", &qsocket.Options{FrameTimeout: 2 * time.Second}, 200 * time.Millisecond, 9, 0},
+		{"none", &qsocket.Options{FrameTimeout: -1}, time.Minute, 9, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				took, err := dribble(t, test.opts, test.pause, test.bytes)
+				if test.after == 0 {
+					if err != nil {
+						t.Errorf("got %v, want the message", err)
+					}
+					return
+				}
+				if !errors.Is(err, os.ErrDeadlineExceeded) || took != test.after {
+					t.Errorf("got %v after %v, want os.ErrDeadlineExceeded after %v", err, took, test.after)
+				}
+			})
+		})
+	}
+}
+
+// The clock of FrameTimeout stands still while nobody reads: a slow consumer
+// is not the peer's fault.
+func TestFrameTimeoutSparesSlowConsumers(t *testing.T) {
+	for _, mode := range []string{"pull", "channel"} {
+		t.Run(mode, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				na, nb := net.Pipe()
+				c, err := qsocket.NewConn(t.Context(), na, text, &qsocket.Options{FrameTimeout: time.Second, RecvQueue: 1})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer end(c)
+				if mode == "channel" {
+					c.Messages()
+				}
+				go func() {
+					frame := wire(t, qsocket.Uint32, "hello")
+					nb.Write([]byte(frame + frame + frame + frame[:5]))
+					nb.Write([]byte(frame[5:]))
+				}()
+				for i := range 4 {
+					time.Sleep(time.Minute)
+					if got, err := c.Recv(t.Context()); got != "hello" || err != nil {
+						t.Fatalf("message %d: got %q, %v", i, got, err)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestFrameTimeoutOverSockets(t *testing.T) {
+	forTransports(t, kernelTransports, func(t *testing.T, transport string) {
+		ctx := testContext(t)
+		nc, peer := netPair(t, transport)
+		if transport == "tls" {
+			go func() { _, _ = peer.Write([]byte{0, 0}) }()
+		} else if _, err := peer.Write([]byte{0, 0}); err != nil {
+			t.Fatal(err)
+		}
+		c, err := qsocket.NewConn(ctx, nc, text, &qsocket.Options{FrameTimeout: 20 * time.Millisecond})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer end(c)
+		_, err = c.Recv(ctx)
+		if !errors.Is(err, os.ErrDeadlineExceeded) || !errors.Is(c.Err(), os.ErrDeadlineExceeded) {
+			t.Errorf("Recv: %v, Err: %v, want os.ErrDeadlineExceeded", err, c.Err())
+		}
+		waitClosed(t, "Done", c.Done())
+	})
+}
+
+// A deadline that an earlier frame has left behind does not end the Conn.
+func TestFrameTimeoutLeavesNothingBehind(t *testing.T) {
+	forTransports(t, kernelTransports[:2], func(t *testing.T, transport string) {
+		ctx := testContext(t)
+		nc, peer := netPair(t, transport)
+		c, err := qsocket.NewConn(ctx, nc, text, &qsocket.Options{FrameTimeout: 30 * time.Millisecond})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer end(c)
+		for range 3 {
+			frame := wire(t, qsocket.Uint32, "hello")
+			go func() {
+				peer.Write([]byte(frame[:6]))
+				time.Sleep(5 * time.Millisecond) // so that Recv waits inside the frame
+				peer.Write([]byte(frame[6:]))
+			}()
+			if _, err := c.Recv(ctx); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(40 * time.Millisecond) // past the deadline of that wait
+		}
+	})
+}
+
+// What was received before a reset is delivered, and then the reset.
+func TestResetWithQueuedMessages(t *testing.T) {
+	ctx := testContext(t)
+	nc, peer := netPair(t, "tcp")
+	c, err := qsocket.NewConn(ctx, nc, text, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer end(c)
+	var inbound string
+	for i := range 10 {
+		inbound += wire(t, qsocket.Uint32, fmt.Sprint(i))
+	}
+	if _, err := peer.Write([]byte(inbound)); err != nil {
+		t.Fatal(err)
+	}
+	messages := c.Messages()
+	for len(messages) < 10 { // queued, not yet taken
+		time.Sleep(time.Millisecond)
+	}
+	peer.(*net.TCPConn).SetLinger(0)
+	peer.Close()
+	waitClosed(t, "Done", c.Done())
+	for i := range 10 {
+		if m := <-messages; m != fmt.Sprint(i) {
+			t.Fatalf("got %q, want %d", m, i)
+		}
+	}
+	if _, ok := <-messages; ok {
+		t.Error("Messages is open")
+	}
+	if err := c.Err(); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("Err: got %v, want ECONNRESET", err)
+	}
+	if _, err := c.Recv(ctx); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("Recv: got %v, want ECONNRESET", err)
+	}
+	if err := c.Send(ctx, "x"); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("Send: got %v, want ECONNRESET", err)
+	}
+}
+
+// A frame may come in any number of pieces, and many in one.
+func TestSplitAndMergedWrites(t *testing.T) {
+	ctx := testContext(t)
+	for _, f := range framings {
+		nc, peer := netPair(t, "tcp")
+		p := text
+		p.Framing = f
+		c, err := qsocket.NewConn(ctx, nc, p, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var stream string
+		for i := range 500 {
+			stream += wire(t, f, fmt.Sprint("m", i))
+		}
+		go func() {
+			for i, step := 0, 1; i < len(stream); i, step = i+step, step%37+1 {
+				peer.Write([]byte(stream[i:min(i+step, len(stream))]))
+			}
+		}()
+		for i := range 500 {
+			if m, err := c.Recv(ctx); err != nil || m != fmt.Sprint("m", i) {
+				t.Fatalf("%v: got %q, %v, want m%d", f, m, err, i)
+			}
+		}
+		end(c)
+	}
+}
+
+// panicking is a codec that panics at will.
+var panicking = qsocket.Protocol[string]{Codec: qsocket.Stateless("panicking",
+	func(s string) ([]byte, error) {
+		if s == "panic while encoding" {
+			panic("oh no")
+		}
+		return []byte(s), nil
+	},
+	func(payload []byte, s *string) error {
+		if string(payload) == "panic while decoding" {
+			panic("oh no")
+		}
+		if string(payload) == "io.EOF while decoding" {
+			return fmt.Errorf("wrapped: %w", io.EOF)
+		}
+		*s = string(payload)
+		return nil
+	})}
+
+func TestCodecFailures(t *testing.T) {
+	ctx := testContext(t)
+	a, b := pair(t, "tcp", panicking, nil, nil)
+	var ce *qsocket.CodecError
+	err := a.Send(ctx, "panic while encoding")
+	if !errors.As(err, &ce) || ce.Op != "encode" || ce.Codec != "panicking" {
+		t.Errorf("Send: got %v, want a CodecError of encode", err)
+	}
+	if err := a.Send(ctx, "fine"); err != nil {
+		t.Error("the Conn did not survive:", err)
+	}
+	if m, err := b.Recv(ctx); m != "fine" || err != nil {
+		t.Errorf("got %q, %v", m, err)
+	}
+	if err := a.Send(ctx, "panic while decoding"); err != nil {
+		t.Error(err)
+	}
+	if _, err := b.Recv(ctx); !errors.As(err, &ce) || ce.Op != "decode" {
+		t.Errorf("Recv: got %v, want a CodecError of decode", err)
+	}
+	waitClosed(t, "Done", b.Done())
+	if !errors.As(b.Err(), &ce) {
+		t.Errorf("Err: got %v, want a CodecError", b.Err())
+	}
+}
+
+func TestCodecErrorIsNeverEOF(t *testing.T) {
+	ctx := testContext(t)
+	a, b := pair(t, "tcp", panicking, nil, nil)
+	if err := a.Send(ctx, "io.EOF while decoding"); err != nil {
+		t.Error(err)
+	}
+	for _, err := range b.All(ctx) {
+		if errors.Is(err, io.EOF) || !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("got %v, want io.ErrUnexpectedEOF", err)
+		}
+	}
+	if b.Err() == nil {
+		t.Error("Err: got nil: a failure looks like a clean end")
+	}
+}
