@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 )
 
 // Gob encodes values with encoding/gob, in one continuous stream for each
@@ -38,10 +39,10 @@ import (
 // does not fit its field is an error, as is one kind of type where another is
 // expected.
 //
-// Arrives changed: a field that points to a zero value arrives as nil, and so do
-// slices and maps that are empty (not those at the top). A time.Time keeps its
-// offset but not the name of its zone. Unexported fields are not sent. A T that
-// is a nil pointer or interface is an error on Send.
+// Arrives changed: a field that points to a zero value arrives as nil, and so
+// does an empty slice. A time.Time keeps its offset but not the name of its zone. Unexported fields are not sent. A T that
+// is a nil pointer, or an interface that holds one, is an error on Send, as are
+// nil pointers in slices, arrays and maps; a nil interface is a value like others.
 //
 // The decoder refuses an empty payload, one that ends too early
 // (io.ErrUnexpectedEOF), and bytes after the value. After an error it has lost
@@ -50,8 +51,11 @@ func Gob[T any]() Codec[T] { return gobCodec[T]{} }
 
 type gobCodec[T any] struct{}
 
-func (gobCodec[T]) Name() string           { return "gob" }
-func (gobCodec[T]) NewEncoder() Encoder[T] { return &gobEncoder[T]{} }
+func (gobCodec[T]) Name() string { return "gob" }
+func (gobCodec[T]) NewEncoder() Encoder[T] {
+	k := reflect.TypeFor[T]().Kind()
+	return &gobEncoder[T]{nilable: k == reflect.Pointer || k == reflect.Interface}
+}
 func (gobCodec[T]) NewDecoder() Decoder[T] { return &gobDecoder[T]{} }
 
 // gobRestart, as a payload's first byte, begins a new stream. A gob message
@@ -61,6 +65,7 @@ const gobRestart = 0x00
 type gobEncoder[T any] struct {
 	enc     *gob.Encoder // nil: the next payload begins a stream
 	restart bool         // that stream replaces another
+	nilable bool         // T is a pointer, or an interface that can hold one
 	buf     appender
 	v       T // the value being encoded; here it costs no allocation of its own
 }
@@ -71,6 +76,9 @@ func (e *gobEncoder[T]) Reset() {
 }
 
 func (e *gobEncoder[T]) Append(dst []byte, v T) (b []byte, err error) {
+	if e.nilable && hasNil(reflect.ValueOf(v)) {
+		return dst, fmt.Errorf("gob: nil %T has no encoding", v) // gob would write nothing for it
+	}
 	var zero T
 	done := false
 	defer func() {
@@ -100,6 +108,16 @@ func (e *gobEncoder[T]) Append(dst []byte, v T) (b []byte, err error) {
 	}
 	done, e.restart = true, false
 	return e.buf, nil
+}
+
+// hasNil reports whether the pointer v, or one that it points to, is nil.
+func hasNil(v reflect.Value) bool {
+	for ; v.Kind() == reflect.Pointer; v = v.Elem() {
+		if v.IsNil() {
+			return true
+		}
+	}
+	return false
 }
 
 type gobDecoder[T any] struct {

@@ -40,6 +40,8 @@ import (
 //     and a map with other keys is an error. Structs in an any arrive as maps.
 //   - A slice, map or []byte that is empty stays empty, and nil stays nil.
 //   - What the tag omitempty left out arrives as zero.
+//   - A field of an interface type with methods can be sent, but receiving
+//     anything but nil for it is an error.
 //
 // # Errors
 //
@@ -49,7 +51,8 @@ import (
 // empty payload, bytes after the value, and a payload that ends too early or
 // announces more than it has (io.ErrUnexpectedEOF). Fields tagged "intern" are
 // refused as soon as a string repeats. A value that contains itself through
-// pointers must not be sent.
+// pointers must not be sent: it overflows the stack. For each type of struct that
+// is embedded by pointer, v5 leaves one goroutine behind in the process.
 //
 // # Trust
 //
@@ -59,8 +62,8 @@ import (
 //   - Send an integer that does not fit its field. It arrives cut to the
 //     field's size: 300 in a uint8 as 44, -1 in a uint32 as 4294967295.
 //   - Have memory allocated for as many elements as the payload has bytes: in a
-//     []struct{…} of 1 KiB each, a payload of 1 MiB becomes 1 GiB. Keep MaxFrame
-//     small where elements are large.
+//     []struct{…} of 1 KiB each, a payload of 1 MiB costs up to 2 GiB. Keep
+//     MaxFrame small where elements are large.
 //   - Send a bin where a string is expected: it arrives without the check for UTF-8.
 //
 // An extension where the receiver expects a map is refused. An extension of

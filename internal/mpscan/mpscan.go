@@ -70,11 +70,15 @@ func (s *Scanner) Scan(b []byte) error {
 
 		if c&0xe0 == 0xa0 { // fixstr, the other frequent one
 			n := int(c & 0x1f)
-			if len(b)-i-1 < n {
-				return short{what: "str", unit: "bytes", count: uint32(n), at: i, left: len(b) - i - 1}
+			rest := b[i+1:]
+			if len(rest) < n {
+				return short{what: "str", unit: "bytes", count: uint32(n), at: i, left: len(rest)}
 			}
-			if !s.AllowInvalidUTF8 && !ascii(b[i+1:], n) && !utf8.Valid(b[i+1:i+1+n]) {
-				return notUTF8(b[i+1:i+1+n], i)
+			// The shortest ones, keys above all, are looked at in one piece.
+			if n > 8 || len(rest) < 8 || binary.LittleEndian.Uint64(rest)<<(64-8*uint(n))&highBits != 0 {
+				if !s.AllowInvalidUTF8 && !ascii(rest, n) && !utf8.Valid(rest[:n]) {
+					return notUTF8(rest[:n], i)
+				}
 			}
 			i += 1 + n
 			continue

@@ -191,3 +191,21 @@ func FuzzScan(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkScan(b *testing.B) {
+	payload, err := msgpack.Marshal(map[string]any{
+		"id": uint32(123456789), "symbol": "AAPL.US", "side": int8(1), "price": 187.25, "qty": int16(-1500),
+		"client": "client-0042", "tags": []string{"algo", "twap", "eu"}, "ts": int64(1732350000000000000),
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	var s mpscan.Scanner
+	b.SetBytes(int64(len(payload)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := s.Scan(payload); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,232 @@
+package qsocket_test
+
+import (
+	"bytes"
+	"encoding/gob"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/fb9bb4ed/qsocket"
+	"github.com/google/go-cmp/cmp"
+)
+
+// codecTouchy fails to encode or panics on demand, after gob has written the
+// definitions of the type that holds it.
+type codecTouchy string
+
+func (v codecTouchy) GobEncode() ([]byte, error) {
+	switch v {
+	case "fail":
+		return nil, errors.New("touchy")
+	case "panic":
+		panic("touchy")
+	}
+	return []byte(v), nil
+}
+
+func (v *codecTouchy) GobDecode(b []byte) error {
+	*v = codecTouchy(b)
+	return nil
+}
+
+type codecTouchyBox struct {
+	N int
+	V codecTouchy
+}
+
+// reset tells a stateful encoder that its last payload was not sent.
+func codecReset[T any](t *testing.T, enc qsocket.Encoder[T]) {
+	t.Helper()
+	r, ok := enc.(interface{ Reset() })
+	if !ok {
+		t.Fatalf("%T has no Reset", enc)
+	}
+	r.Reset()
+}
+
+// What gob itself writes for one stream, cut after each value.
+func gobStream(t *testing.T, values ...any) [][]byte {
+	t.Helper()
+	var buf bytes.Buffer
+	enc := gob.NewEncoder(&buf)
+	var cut [][]byte
+	for _, v := range values {
+		if err := enc.Encode(v); err != nil {
+			t.Fatal(err)
+		}
+		cut = append(cut, bytes.Clone(buf.Bytes()))
+		buf.Reset()
+	}
+	return cut
+}
+
+func TestGobGolden(t *testing.T) {
+	c := qsocket.Gob[codecPoint]()
+	enc, dec := c.NewEncoder(), c.NewDecoder()
+	// The ids of types are given out by the process, so the definition is
+	// compared with gob's own and only the rest can be spelled out.
+	a, b := codecPoint{1, 2}, codecPoint{3, 4}
+	stream := gobStream(t, a, b)
+	if len(stream[0]) < 3*len(stream[1]) {
+		t.Fatalf("got %d and %d bytes, want the first value with definitions", len(stream[0]), len(stream[1]))
+	}
+	restarted := append([]byte{0}, stream[0]...)
+	for _, tt := range []struct {
+		name  string
+		reset bool
+		v     codecPoint
+		want  []byte
+	}{
+		{"first with the definition", false, a, stream[0]},
+		{"second without", false, b, stream[1]},
+		{"third without", false, a, gobStream(t, b, a)[1]},
+		{"marker and definition after Reset", true, a, restarted},
+		{"without again", false, b, stream[1]},
+	} {
+		if tt.reset {
+			codecReset(t, enc)
+		}
+		payload := codecAppend(t, enc, tt.v)
+		if !bytes.Equal(payload, tt.want) {
+			t.Errorf("%s:\ngot  % x\nwant % x", tt.name, payload, tt.want)
+		}
+		if got := codecDecode(t, dec, payload); got != tt.v {
+			t.Errorf("%s: got %v, want %v", tt.name, got, tt.v)
+		}
+	}
+	if want := codecUnhex(t, "03 04 00 06"); !bytes.Equal(codecAppend(t, qsocket.Gob[int]().NewEncoder(), 3), want) {
+		t.Errorf("an int, which needs no definition: want % x", want)
+	}
+}
+
+func TestGobRestart(t *testing.T) {
+	box := func(v codecTouchy) codecTouchyBox { return codecTouchyBox{1, v} }
+	for _, tt := range []struct {
+		name  string
+		spoil func(t *testing.T, enc qsocket.Encoder[codecTouchyBox])
+	}{
+		{"error", func(t *testing.T, enc qsocket.Encoder[codecTouchyBox]) { codecRefuse(t, enc, box("fail"), "touchy") }},
+		{"panic", func(t *testing.T, enc qsocket.Encoder[codecTouchyBox]) { codecRefuse(t, enc, box("panic"), "touchy") }},
+		{"twice", func(t *testing.T, enc qsocket.Encoder[codecTouchyBox]) {
+			codecRefuse(t, enc, box("panic"), "touchy")
+			codecRefuse(t, enc, box("fail"), "touchy")
+		}},
+		{"reset", func(t *testing.T, enc qsocket.Encoder[codecTouchyBox]) {
+			codecAppend(t, enc, box("not sent"))
+			codecReset(t, enc)
+		}},
+	} {
+		for _, first := range []bool{true, false} {
+			t.Run(tt.name, func(t *testing.T) {
+				c := qsocket.Gob[codecTouchyBox]()
+				enc, dec := c.NewEncoder(), c.NewDecoder()
+				if !first {
+					codecDecode(t, dec, codecAppend(t, enc, box("before")))
+				}
+				tt.spoil(t, enc)
+				for i, want := range []codecTouchyBox{box("after"), box("later")} {
+					payload := codecAppend(t, enc, want)
+					if got, want := payload[0] == 0, i == 0; got != want {
+						t.Errorf("payload %d after the break begins with 00: got %v, want %v", i, got, want)
+					}
+					if got := codecDecode(t, dec, payload); got != want {
+						t.Errorf("got %v, want %v", got, want)
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestGobNil(t *testing.T) {
+	c := qsocket.Gob[*codecPoint]()
+	enc, dec := c.NewEncoder(), c.NewDecoder()
+	codecRefuse(t, enc, nil, "nil *qsocket_test.codecPoint has no encoding")
+	if got := codecDecode(t, dec, codecAppend(t, enc, &codecPoint{1, 2})); *got != (codecPoint{1, 2}) {
+		t.Errorf("got %v", got)
+	}
+	codecRefuse(t, qsocket.Gob[**codecPoint]().NewEncoder(), new(*codecPoint), "nil **qsocket_test.codecPoint has no encoding")
+	codecRefuse(t, qsocket.Gob[any]().NewEncoder(), any((*codecLeaf)(nil)), "nil *qsocket_test.codecLeaf has no encoding")
+	codecRefuse(t, qsocket.Gob[[]*codecLeaf]().NewEncoder(), []*codecLeaf{nil}, "nil element")
+}
+
+func TestGobRefusesPayload(t *testing.T) {
+	stream := gobStream(t, codecPoint{1, 2}, codecPoint{3, 4})
+	whole, next := stream[0], stream[1]
+	for _, tt := range []struct {
+		name    string
+		payload []byte
+		want    string
+	}{
+		{"empty", nil, "unexpected EOF"},
+		{"restart of nothing", []byte{0}, "unexpected EOF"},
+		{"two restarts", append([]byte{0, 0}, whole...), "second byte 00"},
+		{"definition alone", whole[:len(whole)-len(next)], "unexpected EOF"},
+		{"cut in the definition", whole[:10], "unexpected EOF"},
+		{"cut in the value", whole[:len(whole)-1], "unexpected EOF"},
+		{"trailing byte", append(bytes.Clone(whole), 1), "1 trailing bytes"},
+		{"two values", append(bytes.Clone(whole), next...), "trailing bytes"},
+		{"value without its definition", next, "unknown type id"},
+		{"garbage", []byte("garbage"), ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dec := qsocket.Gob[codecPoint]().NewDecoder()
+			_, err := dec.Decode(tt.payload)
+			if err == nil || !strings.Contains(err.Error(), tt.want) || errors.Is(err, io.EOF) {
+				t.Errorf("got error %v, want one with %q", err, tt.want)
+			}
+			if want := tt.want == "unexpected EOF"; want && !errors.Is(err, io.ErrUnexpectedEOF) {
+				t.Errorf("got %v, want it to wrap io.ErrUnexpectedEOF", err)
+			}
+
+			// The stream is lost, whatever comes, until it is restarted.
+			for range 2 {
+				if got, err := dec.Decode(whole); err == nil {
+					t.Errorf("after the error: got %v, want an error", got)
+				}
+			}
+			for _, payload := range [][]byte{append([]byte{0}, whole...), next} {
+				if _, err := dec.Decode(payload); err != nil {
+					t.Errorf("after the restart: got %v", err)
+				}
+			}
+		})
+	}
+}
+
+// The decoder reads no further than its payload, and nothing of an earlier
+// message is in a later one.
+func TestGobFreshValue(t *testing.T) {
+	type message struct {
+		A, B int
+		M    map[string]int
+		P    *codecPoint
+	}
+	c := qsocket.Gob[message]()
+	enc, dec := c.NewEncoder(), c.NewDecoder()
+	for _, want := range []message{{A: 1, M: map[string]int{"x": 1}, P: &codecPoint{1, 0}}, {B: 2, M: map[string]int{"y": 2}, P: &codecPoint{0, 2}}, {}} {
+		if diff := cmp.Diff(want, codecDecode(t, dec, codecAppend(t, enc, want))); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}
+}
+
+// Peers with different versions of a struct understand each other.
+func TestGobEvolution(t *testing.T) {
+	type v1 struct{ A, B int }
+	type v2 struct {
+		B int64
+		C string
+	}
+	payload := codecAppend(t, qsocket.Gob[v1]().NewEncoder(), v1{1, 2})
+	if got, want := codecDecode(t, qsocket.Gob[v2]().NewDecoder(), payload), (v2{B: 2}); got != want {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	type narrow struct{ B int8 }
+	payload = codecAppend(t, qsocket.Gob[v1]().NewEncoder(), v1{1, 300})
+	if got, err := qsocket.Gob[narrow]().NewDecoder().Decode(payload); err == nil {
+		t.Errorf("300 in an int8: got %v, want an error", got)
+	}
+}

@@ -1,0 +1,133 @@
+package qsocket_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/fb9bb4ed/qsocket"
+)
+
+func TestJSONGolden(t *testing.T) {
+	type message struct {
+		B string         `json:"b"`
+		A map[string]int `json:"a,omitempty"`
+		C []byte
+	}
+	c := qsocket.JSON[message]()
+	enc := c.NewEncoder()
+	for _, tt := range []struct {
+		v    message
+		want string
+	}{
+		{message{B: "<&>\u2028\x00", A: map[string]int{"z": 1, "a": 2}, C: []byte{1, 2}}, `{"b":"<&>\u2028\u0000","a":{"a":2,"z":1},"C":"AQI="}`},
+		{message{}, `{"b":"","C":null}`},
+		{message{B: "\uFFFD \\ufffd"}, "{\"b\":\"\uFFFD \\\\ufffd\",\"C\":null}"},
+	} {
+		if got := string(codecAppend(t, enc, tt.v)); got != tt.want {
+			t.Errorf("got  %s\nwant %s", got, tt.want)
+		}
+	}
+}
+
+func TestJSONRefusesValue(t *testing.T) {
+	c := qsocket.JSON[any]()
+	enc, dec := c.NewEncoder(), c.NewDecoder()
+	deep := any(1)
+	for range 101 {
+		deep = []any{deep}
+	}
+	for _, tt := range []struct {
+		name string
+		v    any
+		want string
+	}{
+		{"channel", make(chan int), "unsupported type"},
+		{"deep", deep, `'[' at byte 100 is nested deeper than 100 levels`},
+		{"not UTF-8", map[string]any{"a": "b\xff"}, `not UTF-8, escaped as \ufffd at byte 7`},
+		{"key not UTF-8", map[string]any{"a\xff": 1}, `not UTF-8, escaped as \ufffd at byte 3`},
+		{"marshaler", json.RawMessage("[1,"), "unexpected end"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			codecRefuse(t, enc, tt.v, tt.want)
+			if got := codecDecode(t, dec, codecAppend(t, enc, any("good"))); got != "good" {
+				t.Errorf("after the error: got %v, want good", got)
+			}
+		})
+	}
+}
+
+func TestJSONRefusesPayload(t *testing.T) {
+	const eof = "unexpected EOF"
+	for _, tt := range []struct{ name, payload, want string }{
+		{"empty", "", eof},
+		{"open array", "[1,[2]", eof},
+		{"open object", `{"a":1`, eof},
+		{"open string", `"abc`, eof},
+		{"open escape", `"abc\`, eof},
+		{"closed by an escaped quote", `"abc\"`, eof},
+		{"half a literal", "tru", eof},
+		{"half a number", "-", eof},
+		{"half a fraction", "1.", eof},
+		{"half an escape", `"\u12"`, "invalid character"},
+		{"newline after the value", "1\n", `trailing white space '\n' at byte 1`},
+		{"two values", "1 2", "after top-level value"},
+		{"bracket after the value", "1]", "after top-level value"},
+		{"deep", strings.Repeat("[", 101) + strings.Repeat("]", 101), "'[' at byte 100 is nested deeper than 100 levels"},
+		{"deep in an object", strings.Repeat(`{"a":`, 101) + "1" + strings.Repeat("}", 101), "'{' at byte 500 is nested deeper than 100 levels"},
+		{"5 MB of brackets", strings.Repeat("[", 5<<20), "nested deeper than 100 levels"},
+		{"not UTF-8", "\"\xff\"", "payload is not UTF-8"},
+		{"high surrogate alone", `"\ud83dx"`, `lone surrogate \ud83d at byte 1`},
+		{"low surrogate alone", `"\udE00"`, `lone surrogate \udE00 at byte 1`},
+		{"two high surrogates", `"\ud83d\ud83d"`, `lone surrogate \ud83d at byte 1`},
+		{"no JSON", "hello", "invalid character"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := qsocket.JSON[any]().NewDecoder().Decode([]byte(tt.payload))
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got error %v, want one with %q", err, tt.want)
+			}
+			if got := errors.Is(err, io.ErrUnexpectedEOF); got != (tt.want == eof) {
+				t.Errorf("is io.ErrUnexpectedEOF: got %v, want %v", got, !got)
+			}
+		})
+	}
+}
+
+func TestJSONAccepts(t *testing.T) {
+	for _, tt := range []struct{ name, payload, want string }{
+		{"surrogate pair", `"\ud83d\uDE00"`, "\U0001F600"},
+		{"brackets in a string", `"` + strings.Repeat("[{", 200) + `"`, strings.Repeat("[{", 200)},
+		{"backslashes", `"\\\"\\"`, `\"\`},
+		{"replacement character", `"\ufffd"`, "\uFFFD"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := codecDecode(t, qsocket.JSON[string]().NewDecoder(), []byte(tt.payload)); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// A number that does not fit is an error, and what was decoded before it does
+// not shine through the next message.
+func TestJSONFreshValue(t *testing.T) {
+	type message struct {
+		A, B uint8
+		M    map[string]int
+	}
+	dec := qsocket.JSON[message]().NewDecoder()
+	if got := codecDecode(t, dec, []byte(`{"A":1,"B":2,"M":{"x":1}}`)); got.A != 1 || got.B != 2 || got.M["x"] != 1 {
+		t.Errorf("got %+v", got)
+	}
+	for _, payload := range []string{`{"A":3,"B":300}`, `{"A":4,"B":-1}`} {
+		if _, err := dec.Decode([]byte(payload)); err == nil {
+			t.Errorf("%s: got no error", payload)
+		}
+	}
+	if got := codecDecode(t, dec, []byte(`{"B":5}`)); got.A != 0 || got.B != 5 || got.M != nil {
+		t.Errorf("got %+v, want B alone", got)
+	}
+}
