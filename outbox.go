@@ -32,17 +32,18 @@ type outbox struct {
 
 	// Senders that find the outbox full queue for turn, first come first
 	// served. Its holder waits for room. The sender of an offered frame waits
-	// for granted.
+	// for grant.
 	turn    chan struct{} // capacity 1, full while held
 	room    chan struct{} // capacity 1: a hint to look again
-	granted chan struct{} // capacity 1: the offered frame was accepted
+	grant   chan struct{} // capacity 1: the offered frame was accepted
 	stopped chan struct{} // closed when stopErr is set
 
 	mu       sync.Mutex    // guards following; never held across I/O
 	pending  []byte        // frames that no write has taken yet; nil when there are none
-	batch    int           // bytes of the last write: what to expect of the next
+	batch    int           // bytes of recent writes: what to expect of the next
 	accepted int           // pending[:accepted] are accepted, the rest is the offered frame
-	offered  bool          // there is an offered frame
+	frame    int           // length of the last frame: what to expect of the next
+	offer    offer         // what has become of the offered frame
 	waiting  int           // senders in the queue for turn, its holder included
 	writing  int           // bytes that the flusher has taken and the kernel has not
 	flushing bool          // the flusher runs
@@ -62,6 +63,16 @@ type outbox struct {
 	}
 }
 
+// offer is the state of the frame at the end of pending that did not fit when
+// it was encoded. Nobody else may encode until its sender has seen the outcome.
+type offer uint8
+
+const (
+	noOffer offer = iota
+	offered       // not accepted; not part of the stream
+	granted       // accepted by the flusher, and its sender does not know yet
+)
+
 func (o *outbox) init(sock *socket, opts *Options, onFailure func(error)) {
 	o.sock = sock
 	o.limit = opts.SendBuffer
@@ -71,7 +82,7 @@ func (o *outbox) init(sock *socket, opts *Options, onFailure func(error)) {
 	o.raw.write = o.writeRaw
 	o.turn = make(chan struct{}, 1)
 	o.room = make(chan struct{}, 1)
-	o.granted = make(chan struct{}, 1)
+	o.grant = make(chan struct{}, 1)
 	o.stopped = make(chan struct{})
 }
 
@@ -134,7 +145,7 @@ func (o *outbox) unlock(queued, waited bool) {
 // hasRoomLocked reports whether a frame may be encoded now. Whether it then
 // fits is another matter.
 func (o *outbox) hasRoomLocked() bool {
-	return !o.offered && o.bufferedLocked() < o.limit
+	return o.offer == noOffer && o.bufferedLocked() < o.limit
 }
 
 // bufferedLocked returns the number of bytes accepted and not yet with the kernel.
@@ -147,10 +158,17 @@ func (o *outbox) fitsLocked() bool {
 	return buffered == 0 || buffered+len(o.pending)-o.accepted <= o.limit
 }
 
-// bufferLocked returns pending with memory behind it.
+// bufferLocked returns pending with room for a frame like the last one. The
+// room comes from the pool: what append grows to fits none of its classes.
 func (o *outbox) bufferLocked() []byte {
-	if o.pending == nil {
-		o.pending = getBuffer(o.batch)
+	want := len(o.pending) + o.frame + o.frame/4
+	switch {
+	case o.pending == nil:
+		o.pending = getBuffer(max(want, o.batch))
+	case cap(o.pending) < want:
+		b := append(getBuffer(max(want, 2*cap(o.pending))), o.pending...)
+		putBuffer(o.pending)
+		o.pending = b
 	}
 	return o.pending
 }
@@ -158,16 +176,15 @@ func (o *outbox) bufferLocked() []byte {
 // acceptLocked makes the frame at the end of pending part of the stream. The
 // caller starts the flusher if there is none.
 func (o *outbox) acceptLocked() {
-	o.total += uint64(len(o.pending) - o.accepted)
+	o.frame = len(o.pending) - o.accepted
+	o.total += uint64(o.frame)
 	o.messages++
 	o.accepted = len(o.pending)
-	o.offered = false
 }
 
 // takeBackLocked removes the frame at the end of pending.
 func (o *outbox) takeBackLocked() {
 	o.pending = o.pending[:o.accepted]
-	o.offered = false
 	if o.accepted == 0 {
 		putBuffer(o.pending)
 		o.pending = nil
@@ -183,25 +200,26 @@ func (o *outbox) startFlusherLocked() {
 	}
 }
 
-// awaitGrant waits until the offered frame is accepted. With an error the
-// frame is not accepted, is still offered, and mu is held.
+// awaitGrant waits until the offered frame is accepted, and returns with mu
+// held. With an error the frame is not accepted. The caller ends the offer.
 func (o *outbox) awaitGrant(ctx context.Context) error {
 	var err error
 	select {
-	case <-o.granted:
-		return nil
+	case <-o.grant:
 	case <-ctx.Done():
 		err = ctx.Err()
 	case <-o.stopped:
 	}
 	o.mu.Lock()
-	if !o.offered { // granted in the same moment
-		o.mu.Unlock()
-		<-o.granted
+	switch {
+	case o.offer == granted:
+		select {
+		case <-o.grant: // it came while we turned away
+		default:
+		}
 		return nil
-	}
-	if o.stopErr != nil {
-		err = o.stopErr
+	case o.stopErr != nil:
+		return o.stopErr
 	}
 	return err
 }
@@ -209,9 +227,10 @@ func (o *outbox) awaitGrant(ctx context.Context) error {
 // madeRoomLocked passes on room that has come about: to the offered frame
 // first, then to the sender whose turn it is.
 func (o *outbox) madeRoomLocked() {
-	if o.offered && o.stopErr == nil && o.fitsLocked() {
+	if o.offer == offered && o.stopErr == nil && o.fitsLocked() {
 		o.acceptLocked()
-		o.granted <- struct{}{} // empty until the one waiting sender has taken it
+		o.offer = granted
+		o.grant <- struct{}{} // empty: each grant is taken before the next offer
 	}
 	if o.waiting > 0 && o.hasRoomLocked() {
 		select {
@@ -256,7 +275,7 @@ func (o *outbox) takeLocked() []byte {
 	taken := o.pending[:o.accepted]
 	rest := o.pending[o.accepted:]
 	o.pending = nil
-	o.batch = max(len(taken), len(rest))
+	o.batch = max(len(taken), len(rest), o.batch-o.batch/8)
 	if len(rest) > 0 {
 		o.pending = append(getBuffer(o.batch), rest...)
 	}

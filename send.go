@@ -50,16 +50,13 @@ func (c *Conn[T]) Send(ctx context.Context, v T) error {
 	}
 
 	// The frame stays at the end of pending, where nobody can add to it: the
-	// outbox has no room while a frame is offered.
-	o.offered = true
+	// outbox has no room while there is an offer.
+	o.offer = offered
 	o.mu.Unlock()
-	if err = o.awaitGrant(ctx); err == nil {
-		o.mu.Lock()
-		o.madeRoomLocked()
-		o.unlock(queued, queued)
-		return nil
-	}
+	err = o.awaitGrant(ctx)
+	o.offer = noOffer
 	switch {
+	case err == nil:
 	case o.stopErr == nil && !c.undo():
 		// The peer could not decode what follows without this frame. It was
 		// encoded when the buffer had room, so it is the one frame beyond it.
