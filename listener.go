@@ -46,6 +46,7 @@ type Listener[T any] struct {
 	mu   sync.Mutex            // guards following
 	live map[*Conn[T]]struct{} // from the end of the handshake to the end of the Conn
 	err  error                 // what ended accept, other than Close
+	shut bool                  // Shutdown was called: every Conn will end
 }
 
 // ListenerStats counts what a Listener has done.
@@ -251,6 +252,9 @@ func (l *Listener[T]) Close() error {
 // [Conn.Shutdown]) at the same time. It returns nil if all of them ended well,
 // the error of ctx if that ended first, and otherwise the errors of the others.
 func (l *Listener[T]) Shutdown(ctx context.Context) error {
+	l.mu.Lock()
+	l.shut = true
+	l.mu.Unlock()
 	errs := []error{l.Close()}
 	l.mu.Lock()
 	results := make(chan error, len(l.live))

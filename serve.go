@@ -16,9 +16,9 @@ import (
 // returns nil. The context that handlers get ends with ctx, and when the
 // handler returns.
 //
-// After Close and Shutdown, too, Serve returns nil; after Close the handlers
-// that run go on with their Conns, under ctx. When accepting fails for good it
-// returns Err().
+// Serve also returns nil after Shutdown, once the handlers have returned, and
+// after Close, at once: the handlers that run then go on with their Conns,
+// under ctx. When accepting fails for good it returns Err(), at once as well.
 func (l *Listener[T]) Serve(ctx context.Context, handle func(context.Context, *Conn[T])) error {
 	var handlers sync.WaitGroup
 	for {
@@ -32,6 +32,12 @@ func (l *Listener[T]) Serve(ctx context.Context, handle func(context.Context, *C
 		_ = l.Close() // the program asked for the end
 		handlers.Wait()
 		return nil
+	}
+	l.mu.Lock()
+	shut := l.shut
+	l.mu.Unlock()
+	if shut {
+		handlers.Wait()
 	}
 	return l.Err()
 }
