@@ -34,7 +34,7 @@ func sendAll(t *testing.T, c *qsocket.Conn[string], n int) {
 func TestMessages(t *testing.T) {
 	forTransports(t, transports, func(t *testing.T, transport string) {
 		a, b := pair(t, transport, text, nil, &qsocket.Options{RecvQueue: 1})
-		if b.Messages() != b.Messages() {
+		if first, second := b.Messages(), b.Messages(); first != second {
 			t.Error("Messages returned two channels")
 		}
 		go sendAll(t, a, 1000)

@@ -1,0 +1,90 @@
+// Package echo_test runs the two programs against each other.
+package echo_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestEcho(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	dir := t.TempDir()
+	if out, err := exec.CommandContext(ctx, "go", "build", "-o", dir+string(filepath.Separator), "./server", "./client").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	program := func(name string, args ...string) *exec.Cmd {
+		if runtime.GOOS == "windows" {
+			name += ".exe"
+		}
+		return exec.CommandContext(ctx, filepath.Join(dir, name), args...)
+	}
+
+	server := program("server", "-listen", "127.0.0.1:0")
+	stderr, err := server.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { // where the interrupt below was not reached
+		server.Process.Kill()
+		server.Wait()
+	}()
+	log := bufio.NewReader(stderr)
+	line, err := log.ReadString('\n')
+	_, address, found := strings.Cut(strings.TrimSpace(line), "listening on ")
+	if err != nil || !found {
+		t.Fatalf("server says %q, %v; want its address", line, err)
+	}
+
+	var many strings.Builder
+	for i := range 20_000 {
+		fmt.Fprintf(&many, "line %d\n", i)
+	}
+	for _, tt := range []struct {
+		name, input, want string
+		args              []string
+	}{
+		{name: "arguments", args: []string{"hello", "wide world"}, want: "hello\nwide world\n"},
+		{name: "input", input: "a\n\nβ\n", want: "a\n\nβ\n"},
+		{name: "no input", input: "", want: ""},
+		{name: "many lines", input: many.String(), want: many.String()},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			client := program("client", append([]string{"-dial", address}, tt.args...)...)
+			client.Stdin = strings.NewReader(tt.input)
+			client.Stderr = t.Output()
+			got, err := client.Output()
+			if err != nil {
+				t.Errorf("client: %v", err)
+			}
+			if string(got) != tt.want {
+				t.Errorf("got %.100q (%d bytes), want %.100q (%d bytes)", got, len(got), tt.want, len(tt.want))
+			}
+		})
+	}
+
+	if runtime.GOOS == "windows" {
+		return // no interrupt to send
+	}
+	if err := server.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if rest, err := io.ReadAll(log); err != nil {
+		t.Errorf("server log: %v\n%s", err, rest)
+	}
+	if err := server.Wait(); err != nil {
+		t.Errorf("server after an interrupt: %v", err)
+	}
+}

@@ -1,0 +1,38 @@
+// Command server sends every message back to where it came from.
+//
+//	go run ./examples/echo/server -listen 127.0.0.1:7007
+package main
+
+import (
+	"context"
+	"flag"
+	"log"
+	"os"
+	"os/signal"
+
+	"github.com/fb9bb4ed/qsocket"
+)
+
+func main() {
+	address := flag.String("listen", "127.0.0.1:0", "`address` to listen on")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+
+	ln, err := qsocket.Listen("tcp", *address, qsocket.Protocol[string]{}, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	log.Println("listening on", ln.Addr())
+	err = ln.Serve(ctx, func(ctx context.Context, conn *qsocket.Conn[string]) {
+		for line := range conn.Messages() {
+			if err := conn.Send(ctx, line); err != nil {
+				break
+			}
+		}
+		log.Println("gone:", conn.RemoteAddr(), conn.Err())
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/fb9bb4ed/qsocket"
+	"github.com/fb9bb4ed/qsocket/examples/orders/market"
+)
+
+// client streams orders to a gateway and keeps the books on what comes back.
+// Its goroutines:
+//
+//   - run receives, until the gateway has ended its stream. It never waits for
+//     the sending: a client that wrote without reading would, once all buffers
+//     between the two are full, wait for a gateway that waits for it;
+//   - stream sends; it ends once the orders are sent and the gateway's stream
+//     has ended, and run waits for it.
+type client struct {
+	number int // from 1
+	orders []market.Order
+	rate   int // orders per second, 0 for no limit
+	log    io.Writer
+}
+
+// run trades until the gateway has answered everything. When ctx ends, or the
+// gateway wants to close, it sends no more orders but waits for what is due.
+// The error says how the connection failed, if it did; the ledger is good for
+// what happened until then.
+func (c *client) run(ctx context.Context, address string) (*ledger, error) {
+	book := newLedger(c.orders)
+	conn, err := qsocket.Dial(ctx, "tcp", address, market.Protocol, nil)
+	if err != nil {
+		if ctx.Err() != nil {
+			return book, nil // interrupted before there was anything to do
+		}
+		return book, fmt.Errorf("client %d: %w", c.number, err)
+	}
+
+	streaming, stop := context.WithCancel(ctx)
+	defer stop()
+	var streamErr error
+	streamed := make(chan struct{})
+	go func() {
+		defer close(streamed)
+		book.sent, streamErr = c.stream(streaming, conn)
+	}()
+
+	first := true
+	for m := range conn.Messages() {
+		if m.Closing != nil {
+			stop()
+		}
+		book.record(m)
+		if first {
+			first = false
+			fmt.Fprintf(c.log, "client %d trades with %v\n", c.number, conn.RemoteAddr())
+		}
+	}
+	stop()
+	<-streamed
+
+	// Both streams have ended, or the connection has failed: nothing is left
+	// to wait for. Err has the cause if it has failed.
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer cancel()
+	shutdownErr := conn.Shutdown(ending)
+	for _, err := range []error{conn.Err(), streamErr, shutdownErr} {
+		if err != nil {
+			return book, fmt.Errorf("client %d: %w", c.number, err)
+		}
+	}
+	return book, nil
+}
+
+// stream sends the orders until ctx ends, half-closes, and sees to it that the
+// gateway's end comes in time. It returns how many orders Send took.
+func (c *client) stream(ctx context.Context, conn *qsocket.Conn[market.Message]) (sent int, err error) {
+	var tick <-chan time.Time
+	if c.rate > 0 {
+		ticker := time.NewTicker(max(1, time.Second/time.Duration(c.rate)))
+		defer ticker.Stop()
+		tick = ticker.C
+	}
+	for ; sent < len(c.orders) && ctx.Err() == nil; sent++ {
+		if err := conn.Send(ctx, market.Message{Order: &c.orders[sent]}); err != nil {
+			if ctx.Err() == nil {
+				return sent, err
+			}
+			break // an order that Send did not take is not sent in part either
+		}
+		if tick != nil {
+			select {
+			case <-tick:
+			case <-ctx.Done():
+			}
+		}
+	}
+
+	// The gateway's range over Messages ends here, and it goes on answering.
+	if err := conn.CloseWrite(); err != nil {
+		return sent, err
+	}
+	select {
+	case <-conn.Done():
+		return sent, nil
+	case <-time.After(drainTimeout):
+		conn.Close()
+		return sent, fmt.Errorf("gateway has not ended %v after the last order", drainTimeout)
+	}
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/fb9bb4ed/qsocket"
+	"github.com/fb9bb4ed/qsocket/examples/orders/market"
+)
+
+// drainTimeout bounds the time from the wish to end to the end, for a gateway
+// and for a client.
+const drainTimeout = 10 * time.Second
+
+// gateway serves clients and matches their orders. Its goroutines:
+//
+//   - run serves, and returns once all the others have ended;
+//   - match owns the market; it ends when events is closed, which run does after
+//     the last handler has returned;
+//   - handle, one per client, started by Serve, reads the client's orders; it
+//     ends when the client's stream has ended and everything is sent to it;
+//   - session.write, one per client, sends; it ends when match has ended the
+//     session, or at the first failure, and handle waits for it.
+type gateway struct {
+	ln     *qsocket.Listener[market.Message]
+	events chan event    // to match
+	idle   chan struct{} // from match: after closing, no client is left
+
+	// owned by match; run reads the report after match has ended
+	books    map[string]*book
+	sessions map[*session]bool // to whom prices go
+	handlers int               // joined and not gone
+	closing  bool
+	report   gatewayReport
+}
+
+// gatewayReport is what a gateway says about itself at its end.
+type gatewayReport struct {
+	clients        int
+	received, sent counts
+	matched        int64     // quantity traded
+	lost           []string  // clients that did not get all that was meant for them
+	first, last    time.Time // a client came, a client went
+}
+
+func newGateway(address string, log io.Writer) (*gateway, error) {
+	ln, err := qsocket.Listen("tcp", address, market.Protocol, &qsocket.Options{
+		WriteTimeout: drainTimeout, // a client that reads nothing for so long is gone
+	})
+	if err != nil {
+		return nil, err
+	}
+	g := &gateway{
+		ln:       ln,
+		events:   make(chan event, 256),
+		idle:     make(chan struct{}, 1),
+		books:    make(map[string]*book),
+		sessions: make(map[*session]bool),
+	}
+	for _, symbol := range listed {
+		g.books[symbol] = newBook()
+	}
+	fmt.Fprintf(log, "gateway listens on %v\n", ln.Addr())
+	return g, nil
+}
+
+// run serves until ctx ends and then drains: the clients are asked to end, and
+// what they have sent is answered. Clients that come meanwhile are asked at
+// once; closing the listener would cut off those that are connected but not yet
+// served. Who has not ended after drainTimeout is cut off.
+func (g *gateway) run(ctx context.Context) (gatewayReport, error) {
+	serving, stopServing := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer stopServing(nil)
+	matched := make(chan struct{})
+	go func() {
+		defer close(matched)
+		g.match()
+	}()
+	drained := make(chan struct{})
+	go func() { // ends when all clients have, or with serving
+		defer close(drained)
+		select {
+		case <-ctx.Done():
+		case <-serving.Done():
+			return
+		}
+		g.events <- event{what: closing}
+		select {
+		case <-g.idle:
+			stopServing(nil)
+		case <-time.After(drainTimeout):
+			stopServing(fmt.Errorf("cut off after %v", drainTimeout))
+		}
+	}()
+
+	if err := g.ln.Serve(serving, g.handle); err != nil {
+		// The listener has failed for good, so the program ends, and with it
+		// whoever is still served.
+		return gatewayReport{}, err
+	}
+	<-drained
+	close(g.events) // Serve has waited for the handlers
+	<-matched
+	return g.report, nil
+}
+
+// handle serves one client. Serve closes conn when it returns.
+func (g *gateway) handle(ctx context.Context, conn *qsocket.Conn[market.Message]) {
+	s := newSession(conn)
+	written := make(chan struct{})
+	var writeErr error
+	go func() {
+		defer close(written)
+		if writeErr = s.write(ctx); writeErr != nil {
+			conn.Close() // no answers, so no more orders: ends the range below
+		}
+	}()
+
+	var oddErr error
+	g.events <- event{what: joined, session: s}
+	for m := range conn.Messages() {
+		if kind, ok := m.Kind(); !ok || kind != market.KindOrder {
+			oddErr = errors.New("a client may send orders only")
+			conn.CloseWithReason(oddErr.Error())
+			break
+		}
+		s.received.add(m)
+		s.waitForRoom()
+		g.events <- event{what: ordered, session: s, order: m.Order}
+	}
+	g.events <- event{what: left, session: s}
+	<-written
+
+	// The client has half-closed, so Shutdown takes no longer than the flush.
+	shutdownErr := conn.Shutdown(ctx)
+	s.err = cmp.Or(oddErr, context.Cause(ctx), writeErr, conn.Err(), shutdownErr)
+	g.events <- event{what: gone, session: s}
+}

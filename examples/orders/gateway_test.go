@@ -1,0 +1,328 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fb9bb4ed/qsocket"
+	"github.com/fb9bb4ed/qsocket/examples/orders/market"
+)
+
+// startGateway returns a gateway and a function that ends it.
+func startGateway(t *testing.T) (g *gateway, end func() gatewayReport) {
+	t.Helper()
+	g, err := newGateway("127.0.0.1:0", io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var report gatewayReport
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if report, err = g.run(ctx); err != nil {
+			t.Errorf("gateway: %v", err)
+		}
+	}()
+	end = func() gatewayReport {
+		cancel()
+		<-ended
+		return report
+	}
+	t.Cleanup(func() { end() })
+	return g, end
+}
+
+// duplex is a connection in memory that buffers nothing and, unlike net.Pipe,
+// can be half-closed: a pipe to read from and one to write to.
+type duplex struct {
+	net.Conn
+	out net.Conn
+}
+
+func newDuplex() (a, b duplex) {
+	outA, inB := net.Pipe()
+	outB, inA := net.Pipe()
+	return duplex{inA, outA}, duplex{inB, outB}
+}
+
+func (d duplex) Write(p []byte) (int, error)        { return d.out.Write(p) }
+func (d duplex) CloseWrite() error                  { return d.out.Close() }
+func (d duplex) Close() error                       { return errors.Join(d.Conn.Close(), d.out.Close()) }
+func (d duplex) SetWriteDeadline(t time.Time) error { return d.out.SetWriteDeadline(t) }
+func (d duplex) SetDeadline(t time.Time) error {
+	return errors.Join(d.Conn.SetDeadline(t), d.out.SetDeadline(t))
+}
+
+func testContext(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// Cause: a matching goroutine that sends would wait for this client, and this
+// client, before it reads, for the gateway to read.
+func TestGatewayIsNotBlockedBySlowClient(t *testing.T) {
+	ctx := testContext(t)
+	g, end := startGateway(t)
+
+	var orders []market.Order
+	for i := range 5 * maxUnsent {
+		orders = append(orders, market.Order{
+			ID: uint64(i + 1), Symbol: listed[i%len(listed)], Side: market.Buy + market.Side(i%2), Quantity: 10, Limit: 25_000,
+		})
+	}
+	// Between the two nothing is buffered but what the gateway allows a client.
+	here, there := newDuplex()
+	options := &qsocket.Options{SendBuffer: 1 << 10}
+	served, err := qsocket.NewConn(ctx, there, market.Protocol, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slow, err := qsocket.NewConn(ctx, here, market.Protocol, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer slow.Close()
+	handled := make(chan struct{})
+	go func() {
+		defer close(handled)
+		g.handle(ctx, served)
+		served.Close()
+	}()
+	stuck := make(chan struct{})    // closed when a Send waits
+	streamed := make(chan error, 1) // from the goroutine that sends, its last act
+	go func() {
+		waiting := false
+		for i := 0; i < len(orders); {
+			sending, cancel := ctx, context.CancelFunc(func() {})
+			if !waiting {
+				sending, cancel = context.WithTimeout(ctx, 100*time.Millisecond)
+			}
+			err := slow.Send(sending, market.Message{Order: &orders[i]})
+			cancel()
+			switch {
+			case err == nil:
+				i++
+			case !waiting && ctx.Err() == nil: // the order was not taken: again, with patience
+				waiting = true
+				close(stuck)
+			default:
+				streamed <- err
+				return
+			}
+		}
+		streamed <- slow.CloseWrite()
+	}()
+	select {
+	case <-stuck:
+	case err := <-streamed:
+		t.Fatalf("all sent (%v), want the client to wait for the gateway, which waits for it to read", err)
+	}
+
+	// Meanwhile another client does all its business.
+	fast := client{number: 2, orders: orders, log: io.Discard}
+	book, err := fast.run(ctx, g.ln.Addr().String())
+	var report clientReport
+	report.add(book, err)
+	report.sold = report.bought // its trades with the slow client do not add up
+	if p := report.problems(); len(p) > 0 {
+		t.Fatalf("fast client: %v", p)
+	}
+
+	book = newLedger(orders)
+	for m := range slow.Messages() {
+		book.record(m)
+	}
+	if err := <-streamed; err != nil {
+		t.Fatal(err)
+	}
+	book.sent = len(orders)
+	report = clientReport{}
+	report.add(book, slow.Err())
+	report.sold = report.bought
+	if p := report.problems(); len(p) > 0 {
+		t.Errorf("slow client: %v", p)
+	}
+	<-handled
+	gateway := end()
+	if p := gateway.problems(); len(p) > 0 {
+		t.Errorf("gateway: %v", p)
+	}
+}
+
+func TestGatewayRejects(t *testing.T) {
+	good := market.Order{ID: 1, Symbol: "CORN", Side: market.Buy, Quantity: 10, Limit: 100}
+	for _, tt := range []struct {
+		name   string
+		change func(*market.Order)
+		want   string
+	}{
+		{"nothing", func(o *market.Order) {}, ""},
+		{"id used before", func(o *market.Order) { o.ID = 99 }, "id used before"},
+		{"symbol", func(o *market.Order) { o.Symbol = "HOPS" }, `symbol "HOPS" is not traded here`},
+		{"no side", func(o *market.Order) { o.Side = 0 }, "neither buy nor sell"},
+		{"no quantity", func(o *market.Order) { o.Quantity = 0 }, "quantity 0, want 1 to 20000"},
+		{"quantity above the limit", func(o *market.Order) { o.Quantity = 20_001 }, "quantity 20001, want 1 to 20000"},
+		{"no price", func(o *market.Order) { o.Limit = 0 }, "no price"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			ctx := testContext(t)
+			g, _ := startGateway(t)
+			conn, err := qsocket.Dial(ctx, "tcp", g.ln.Addr().String(), market.Protocol, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			first, order := good, good
+			first.ID = 99
+			tt.change(&order)
+			for _, o := range []*market.Order{&first, &order} {
+				if err := conn.Send(ctx, market.Message{Order: o}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if m, err := conn.Recv(ctx); err != nil || m.Accepted == nil || m.Accepted.OrderID != 99 {
+				t.Fatalf("got %+v, %v; want order 99 accepted", m, err)
+			}
+			m, err := conn.Recv(ctx)
+			switch {
+			case err != nil:
+				t.Fatal(err)
+			case tt.want == "" && (m.Accepted == nil || m.Accepted.OrderID != order.ID):
+				t.Errorf("got %+v, want the order accepted", m)
+			case tt.want != "" && (m.Rejected == nil || *m.Rejected != market.Rejected{OrderID: order.ID, Reason: tt.want}):
+				t.Errorf("got %+v, want it rejected: %s", m, tt.want)
+			}
+		})
+	}
+}
+
+func TestGatewayClosesOnOtherMessages(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		m    market.Message
+	}{
+		{"no kind", market.Message{}},
+		{"another kind", market.Message{Fill: &market.Fill{}}},
+		{"two kinds", market.Message{Order: &market.Order{}, Price: &market.Price{}}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			ctx := testContext(t)
+			g, end := startGateway(t)
+			conn, err := qsocket.Dial(ctx, "tcp", g.ln.Addr().String(), market.Protocol, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			if err := conn.Send(ctx, tt.m); err != nil {
+				t.Fatal(err)
+			}
+			if m, err := conn.Recv(ctx); err != io.EOF {
+				t.Errorf("got %+v, %v; want io.EOF", m, err)
+			}
+			conn.Close() // the gateway waits for that
+			report := end()
+			if len(report.lost) != 1 || !strings.Contains(report.lost[0], "orders only") {
+				t.Errorf("gateway: got %q, want one client lost because of its message", report.lost)
+			}
+		})
+	}
+}
+
+// The verification is worth something only if it finds what is wrong.
+func TestClientsFindWrongGateways(t *testing.T) {
+	accepted := func(o *market.Order) market.Message {
+		return market.Message{Accepted: &market.Accepted{OrderID: o.ID}}
+	}
+	cancelled := func(o *market.Order) market.Message {
+		return market.Message{Cancelled: &market.Cancelled{OrderID: o.ID, Quantity: o.Quantity}}
+	}
+	fill := func(o *market.Order, price market.Cents) market.Message {
+		return market.Message{Fill: &market.Fill{OrderID: o.ID, Side: o.Side, Quantity: o.Quantity, Price: price}}
+	}
+	for _, tt := range []struct {
+		name   string
+		answer func(o *market.Order) []market.Message
+		want   string
+	}{
+		{"right", func(o *market.Order) []market.Message { return []market.Message{accepted(o), cancelled(o)} }, ""},
+		{"no answer", func(o *market.Order) []market.Message { return nil }, "3 orders without an answer, 0 with more than one"},
+		{"two answers", func(o *market.Order) []market.Message {
+			return []market.Message{accepted(o), accepted(o), cancelled(o)}
+		}, "0 orders without an answer, 3 with more than one"},
+		{"never settled", func(o *market.Order) []market.Message { return []market.Message{accepted(o)} },
+			"3 orders whose fills and cancellation are not their quantity"},
+		{"fill before answer", func(o *market.Order) []market.Message {
+			return []market.Message{fill(o, o.Limit), accepted(o)}
+		}, "3 unexpected messages, first: Fill for order 1, which does not fit"},
+		{"price worse than the limit", func(o *market.Order) []market.Message {
+			return []market.Message{accepted(o), fill(o, o.Limit+1)}
+		}, "3 unexpected messages, first: Fill for order 1, which does not fit"},
+		{"one side of the trades", func(o *market.Order) []market.Message {
+			return []market.Message{accepted(o), fill(o, o.Limit)}
+		}, "bought 30, sold 0"},
+		{"order of others", func(o *market.Order) []market.Message {
+			return []market.Message{accepted(o), cancelled(o), accepted(&market.Order{ID: 77})}
+		}, "3 unexpected messages, first: Accepted for order 77, which is not ours"},
+		{"not a message", func(o *market.Order) []market.Message {
+			return []market.Message{accepted(o), cancelled(o), {}}
+		}, "3 unexpected messages, first: a message that is not of one kind"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			ctx := testContext(t)
+			ln, err := qsocket.Listen("tcp", "127.0.0.1:0", market.Protocol, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer ln.Close()
+			go ln.Serve(ctx, func(ctx context.Context, conn *qsocket.Conn[market.Message]) { // ends with ln
+				for m := range conn.Messages() {
+					for _, answer := range tt.answer(m.Order) {
+						if err := conn.Send(ctx, answer); err != nil {
+							return
+						}
+					}
+				}
+			})
+			var file orderFile
+			for i := range clients {
+				// The same id is another order on another connection.
+				file.orders[i] = []market.Order{{ID: 1, Symbol: "RYE", Side: market.Buy, Quantity: 10, Limit: 100}}
+			}
+			report := runClients(ctx, ln.Addr().String(), &file, 0, io.Discard)
+			got := strings.Join(report.problems(), "; ")
+			if tt.want == "" && got != "" || !strings.Contains(got, tt.want) {
+				t.Errorf("got problems %q, want %q", got, tt.want)
+			}
+			if ok := (&summary{clients: report}).print(io.Discard); ok != (tt.want == "") {
+				t.Errorf("summary: got ok %v, want %v", ok, tt.want == "")
+			}
+		})
+	}
+}
+
+// Of the prices that wait for a client only the newest of each symbol is sent.
+func TestSessionKeepsNewestPrice(t *testing.T) {
+	price := func(symbol string, last market.Cents) market.Message {
+		return market.Message{Price: &market.Price{Symbol: symbol, Last: last}}
+	}
+	s := newSession(nil)
+	s.put(price("RYE", 1))
+	s.put(market.Message{Accepted: &market.Accepted{OrderID: 5}})
+	s.put(price("CORN", 2))
+	s.put(price("RYE", 3))
+	batch := s.take()
+	if len(batch) != 3 || batch[0].Price.Last != 3 || batch[1].Accepted == nil || batch[2].Price.Last != 2 {
+		t.Errorf("got %+v, want RYE at 3, the answer, CORN at 2", batch)
+	}
+	s.put(price("RYE", 4))
+	if batch := s.take(); len(batch) != 1 || batch[0].Price.Last != 4 {
+		t.Errorf("got %+v, want RYE at 4", batch)
+	}
+}
