@@ -1,0 +1,779 @@
+package qsocket_test
+
+// What a message costs, by codec, size and transport. To run all of it (half a
+// minute), or what matters for a choice, and to compare with benchstat
+// (golang.org/x/perf/cmd/benchstat):
+//
+//	go test -run '^$' -bench . -benchtime 200ms
+//	go test -run '^$' -bench 'OneWay/.*/size=100B/transport=tcp' -count 10 | tee bench.txt
+//	benchstat -col /codec bench.txt
+//	benchstat -row '.name /codec' -col /mode bench.txt
+//	benchstat -row /codec -col /transport bench.txt
+//	benchstat -row '/size /op' -col /codec -filter '.name:Codec' bench.txt
+//
+// The keys:
+//
+//   - codec: those of the package; none, which copies bytes one way and nothing
+//     the other way, so that what is left is the library's own cost; and raw, no
+//     library at all: frames encoded beforehand on a plain net.Conn, the limit
+//     that the rest is measured against. gob-fresh (BenchmarkCodec only) makes an
+//     encoder and a decoder for each message, as programs do that do not keep
+//     one stream per connection.
+//   - size: 100B is an order of roughly that many bytes; 1KiB and 64KiB are
+//     the same order with a blob of that size.
+//   - transport: tcp over loopback, unix, or pipe (in memory).
+//   - mode: how messages are received: pull is Recv, channel is Messages.
+//
+// Bytes per second count whole frames. Times of different runs differ by a
+// quarter and more on a busy machine: compare what was measured in one run.
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/fb9bb4ed/qsocket"
+)
+
+// benchOrder is the message of all benchmarks: a few numbers and short strings.
+type benchOrder struct {
+	ID     uint64
+	Symbol string
+	Side   uint8
+	Price  float64
+	Qty    int64
+	Client string
+	Tags   []string
+	TS     int64
+}
+
+// benchBlobOrder is the message of those with larger sizes.
+type benchBlobOrder struct {
+	Order benchOrder
+	Blob  []byte
+}
+
+var benchSample = benchOrder{
+	ID: 8_812_345_678, Symbol: "BTC-USDT", Side: 1, Price: 64_123.5, Qty: 250_000,
+	Client: "desk-7/algo-12", Tags: []string{"ioc", "eu-west-1"}, TS: 1_767_225_600_123_456_789,
+}
+
+// benchBinary and benchBlobBinary are the same messages with the methods that
+// codec=binary needs. The other codecs would see them, too, and use them.
+type (
+	benchBinary     benchOrder
+	benchBlobBinary benchBlobOrder
+)
+
+func (o benchBinary) AppendBinary(b []byte) ([]byte, error) {
+	b = binary.AppendUvarint(b, o.ID)
+	b = benchAppend(b, o.Symbol)
+	b = append(b, o.Side)
+	b = binary.BigEndian.AppendUint64(b, math.Float64bits(o.Price))
+	b = binary.AppendVarint(b, o.Qty)
+	b = benchAppend(b, o.Client)
+	b = binary.AppendUvarint(b, uint64(len(o.Tags)))
+	for _, tag := range o.Tags {
+		b = benchAppend(b, tag)
+	}
+	return binary.AppendVarint(b, o.TS), nil
+}
+
+func (o *benchBinary) UnmarshalBinary(data []byte) error {
+	r := benchReader{rest: data}
+	o.read(&r)
+	return r.end()
+}
+
+func (o *benchBinary) read(r *benchReader) {
+	o.ID = r.uvarint()
+	o.Symbol = string(r.bytes())
+	o.Side = r.uint8()
+	o.Price = math.Float64frombits(r.uint64())
+	o.Qty = r.varint()
+	o.Client = string(r.bytes())
+	o.Tags = nil
+	if n := r.uvarint(); n > uint64(len(r.rest)) { // a tag takes a byte at least
+		r.fail()
+	} else if n > 0 {
+		o.Tags = make([]string, n)
+		for i := range o.Tags {
+			o.Tags[i] = string(r.bytes())
+		}
+	}
+	o.TS = r.varint()
+}
+
+func (o benchBlobBinary) AppendBinary(b []byte) ([]byte, error) {
+	b, err := benchBinary(o.Order).AppendBinary(b)
+	return append(binary.AppendUvarint(b, uint64(len(o.Blob))), o.Blob...), err
+}
+
+func (o *benchBlobBinary) UnmarshalBinary(data []byte) error {
+	r := benchReader{rest: data}
+	(*benchBinary)(&o.Order).read(&r)
+	o.Blob = append([]byte(nil), r.bytes()...)
+	return r.end()
+}
+
+func benchAppend(b []byte, s string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
+
+// benchReader reads what the AppendBinary methods wrote. Once something is
+// missing it returns zeros, and end says so.
+type benchReader struct {
+	rest   []byte
+	failed bool
+}
+
+func (r *benchReader) fail() { r.rest, r.failed = nil, true }
+
+func (r *benchReader) end() error {
+	if r.failed {
+		return io.ErrUnexpectedEOF
+	}
+	if len(r.rest) > 0 {
+		return fmt.Errorf("%d bytes left over", len(r.rest))
+	}
+	return nil
+}
+
+func (r *benchReader) take(n uint64) []byte {
+	if n > uint64(len(r.rest)) {
+		r.fail()
+		return nil
+	}
+	b := r.rest[:n]
+	r.rest = r.rest[n:]
+	return b
+}
+
+func (r *benchReader) bytes() []byte { return r.take(r.uvarint()) }
+
+func (r *benchReader) uint8() uint8 {
+	if b := r.take(1); b != nil {
+		return b[0]
+	}
+	return 0
+}
+
+func (r *benchReader) uint64() uint64 {
+	if b := r.take(8); b != nil {
+		return binary.BigEndian.Uint64(b)
+	}
+	return 0
+}
+
+func (r *benchReader) uvarint() uint64 {
+	v, n := binary.Uvarint(r.rest)
+	if n <= 0 {
+		r.fail()
+		return 0
+	}
+	r.rest = r.rest[n:]
+	return v
+}
+
+func (r *benchReader) varint() int64 {
+	v, n := binary.Varint(r.rest)
+	if n <= 0 {
+		r.fail()
+		return 0
+	}
+	r.rest = r.rest[n:]
+	return v
+}
+
+// benchNone carries bytes and does next to nothing: it appends what it is given
+// and returns the same value for every payload.
+type benchNone struct{ value []byte }
+
+func (c benchNone) Name() string                        { return "none" }
+func (c benchNone) NewEncoder() qsocket.Encoder[[]byte] { return c }
+func (c benchNone) NewDecoder() qsocket.Decoder[[]byte] { return c }
+func (c benchNone) Stateless() bool                     { return true }
+
+func (c benchNone) Append(dst, v []byte) ([]byte, error) { return append(dst, v...), nil }
+
+func (c benchNone) Decode(payload []byte) ([]byte, error) {
+	if len(payload) != len(c.value) {
+		return nil, fmt.Errorf("%d bytes, want %d", len(payload), len(c.value))
+	}
+	return c.value, nil
+}
+
+// benchFresh makes an encoder or a decoder of the Codec it wraps for each message.
+type benchFresh[T any] struct{ qsocket.Codec[T] }
+
+func (c benchFresh[T]) NewEncoder() qsocket.Encoder[T] { return c }
+func (c benchFresh[T]) NewDecoder() qsocket.Decoder[T] { return c }
+
+func (c benchFresh[T]) Append(dst []byte, v T) ([]byte, error) {
+	return c.Codec.NewEncoder().Append(dst, v)
+}
+
+func (c benchFresh[T]) Decode(payload []byte) (T, error) {
+	return c.Codec.NewDecoder().Decode(payload)
+}
+
+// A benchSubject is one codec with one message, or frames without the library.
+// Its fields hide the type of the message.
+type benchSubject struct {
+	codec, size string
+	run         func(b *testing.B, w benchWork, transport, mode string)
+	codecAlone  func(b *testing.B, op string) // nil for raw
+}
+
+// benchWork says what the two ends of a connection do.
+type benchWork int
+
+const (
+	benchOneWay   benchWork = iota // one sender; the peer receives
+	benchSenders                   // 16 concurrent senders on one end; the peer receives
+	benchPingPong                  // each message waits for the answer to the one before
+)
+
+// benchSubjects returns all codecs, by size.
+func benchSubjects() []benchSubject {
+	var all []benchSubject
+	all = append(all, benchSized("100B", benchSample, benchBinary(benchSample))...)
+	for _, size := range []struct {
+		name  string
+		bytes int
+	}{
+		{"1KiB", 1 << 10},
+		{"64KiB", 64 << 10},
+	} {
+		blob := make([]byte, size.bytes)
+		for i := range blob {
+			blob[i] = byte(i * 7)
+		}
+		v := benchBlobOrder{benchSample, blob}
+		all = append(all, benchSized(size.name, v, benchBlobBinary(v))...)
+	}
+	return all
+}
+
+// benchSized returns all codecs for the message v, which is binary for
+// codec=binary. Those without an encoding of their own send as many bytes as the
+// default codec makes of v.
+func benchSized[T, B any](size string, v T, binary B) []benchSubject {
+	payload, err := qsocket.Msgpack[T]().NewEncoder().Append(nil, v)
+	if err != nil {
+		panic(err)
+	}
+	return []benchSubject{
+		newBenchRaw(size, payload),
+		newBenchSubject(size, benchNone{payload}, payload),
+		newBenchSubject(size, qsocket.Msgpack[T](), v),
+		newBenchSubject(size, qsocket.Gob[T](), v),
+		newBenchSubject(size, qsocket.JSON[T](), v),
+		newBenchSubject(size, qsocket.Binary[B](), binary),
+	}
+}
+
+func newBenchSubject[T any](size string, codec qsocket.Codec[T], v T) benchSubject {
+	return benchSubject{
+		codec: codec.Name(),
+		size:  size,
+		run: func(b *testing.B, w benchWork, transport, mode string) {
+			runBenchConns(b, w, transport, mode, codec, v)
+		},
+		codecAlone: func(b *testing.B, op string) { runBenchCodec(b, op, codec, v) },
+	}
+}
+
+func newBenchRaw(size string, payload []byte) benchSubject {
+	frame := binary.BigEndian.AppendUint32(nil, uint32(len(payload)))
+	frame = append(frame, payload...)
+	return benchSubject{
+		codec: "raw",
+		size:  size,
+		run: func(b *testing.B, w benchWork, transport, _ string) {
+			runBenchRaw(b, w, transport, frame)
+		},
+	}
+}
+
+// benchAll runs w with every codec: all sizes over TCP, and the smallest
+// one also over the other transports and by channel. The raw limit knows no modes.
+func benchAll(b *testing.B, w benchWork, sizes, transports bool) {
+	for _, s := range benchSubjects() {
+		small := s.size == "100B"
+		if !small && !sizes {
+			continue
+		}
+		run := func(transport, mode string) {
+			b.Run(fmt.Sprintf("codec=%s/size=%s/transport=%s/mode=%s", s.codec, s.size, transport, mode), func(b *testing.B) {
+				s.run(b, w, transport, mode)
+			})
+		}
+		run("tcp", "pull")
+		if !small {
+			continue
+		}
+		if s.codec != "raw" {
+			run("tcp", "channel")
+		}
+		if transports {
+			run("unix", "pull")
+			run("pipe", "pull")
+		}
+	}
+}
+
+// BenchmarkOneWay is a stream: one goroutine sends, one receives. The time is
+// that of a message when many are under way, until the last one has arrived.
+func BenchmarkOneWay(b *testing.B) { benchAll(b, benchOneWay, true, true) }
+
+// BenchmarkSenders16 is a stream into which 16 goroutines send.
+func BenchmarkSenders16(b *testing.B) { benchAll(b, benchSenders, false, false) }
+
+// BenchmarkPingPong is the time of a round trip: a message and its echo.
+func BenchmarkPingPong(b *testing.B) { benchAll(b, benchPingPong, false, true) }
+
+// BenchmarkCodec is the time of encoders and decoders alone, in the steady state
+// of a connection: after the first message, with a buffer that is used again.
+func BenchmarkCodec(b *testing.B) {
+	run := func(s benchSubject) {
+		for _, op := range []string{"encode", "decode"} {
+			b.Run(fmt.Sprintf("codec=%s/size=%s/op=%s", s.codec, s.size, op), func(b *testing.B) {
+				s.codecAlone(b, op)
+			})
+		}
+	}
+	for _, s := range benchSubjects() {
+		if s.codecAlone != nil && s.codec != "none" {
+			run(s)
+		}
+	}
+	fresh := newBenchSubject("100B", benchFresh[benchOrder]{qsocket.Gob[benchOrder]()}, benchSample)
+	fresh.codec = "gob-fresh"
+	run(fresh)
+}
+
+// BenchmarkIdle reports the memory (heap and stacks of this process) and the
+// goroutines of one end of an idle TCP connection over which one message went
+// each way. In mode pull a goroutine of the program waits in Recv; in mode
+// channel the Conn's own reader waits, and the program only holds the channel.
+func BenchmarkIdle(b *testing.B) {
+	for _, mode := range []string{"pull", "channel"} {
+		b.Run("codec=none/mode="+mode, func(b *testing.B) {
+			runBenchIdle(b, mode, benchNone{[]byte("hello")}, []byte("hello"))
+		})
+		b.Run("codec=msgpack/mode="+mode, func(b *testing.B) {
+			runBenchIdle(b, mode, qsocket.Msgpack[benchOrder](), benchSample)
+		})
+		b.Run("codec=gob/mode="+mode, func(b *testing.B) {
+			runBenchIdle(b, mode, qsocket.Gob[benchOrder](), benchSample)
+		})
+	}
+}
+
+// Connections
+
+// benchListen returns a Listener on a fresh address, which ends with the benchmark.
+func benchListen[T any](b *testing.B, transport string, p qsocket.Protocol[T]) *qsocket.Listener[T] {
+	b.Helper()
+	network, address := benchAddress(b, transport)
+	ln, err := qsocket.Listen(network, address, p, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { ln.Close() })
+	return ln
+}
+
+// benchAddress returns what to listen on for transport tcp or unix.
+func benchAddress(b *testing.B, transport string) (network, address string) {
+	b.Helper()
+	if transport == "tcp" {
+		return "tcp", "127.0.0.1:0"
+	}
+	dir, err := os.MkdirTemp("", "qsocket") // b.TempDir may be too long for a socket's path
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { os.RemoveAll(dir) })
+	return transport, filepath.Join(dir, "s")
+}
+
+// benchDial returns the two ends of a new connection to ln.
+func benchDial[T any](b *testing.B, ln *qsocket.Listener[T], p qsocket.Protocol[T]) (client, server *qsocket.Conn[T]) {
+	b.Helper()
+	ctx, cancel := context.WithTimeout(b.Context(), 10*time.Second)
+	defer cancel()
+	client, err := qsocket.Dial(ctx, ln.Addr().Network(), ln.Addr().String(), p, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	server, err = ln.Accept(ctx)
+	if err != nil {
+		client.Close()
+		b.Fatal(err)
+	}
+	return client, server
+}
+
+// benchConns returns the two ends of a connection, which end with the benchmark.
+func benchConns[T any](b *testing.B, transport string, p qsocket.Protocol[T]) (client, server *qsocket.Conn[T]) {
+	b.Helper()
+	if transport == "pipe" {
+		var err error
+		if client, server, err = qsocket.Pipe(p, nil); err != nil {
+			b.Fatal(err)
+		}
+	} else {
+		client, server = benchDial(b, benchListen(b, transport, p), p)
+	}
+	b.Cleanup(func() {
+		client.Close()
+		server.Close()
+	})
+	return client, server
+}
+
+// benchSockets is benchConns without the library.
+func benchSockets(b *testing.B, transport string) (client, server net.Conn) {
+	b.Helper()
+	if transport == "pipe" {
+		client, server = net.Pipe()
+	} else {
+		network, address := benchAddress(b, transport)
+		ln, err := net.Listen(network, address)
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer ln.Close()
+		if client, err = net.Dial(network, ln.Addr().String()); err != nil {
+			b.Fatal(err)
+		}
+		if server, err = ln.Accept(); err != nil {
+			client.Close()
+			b.Fatal(err)
+		}
+	}
+	b.Cleanup(func() {
+		client.Close()
+		server.Close()
+	})
+	return client, server
+}
+
+// Workloads
+
+// benchEnd is one end of a connection, with the library or without. One
+// goroutine at a time may call recv, and any number send, unless said otherwise.
+type benchEnd struct {
+	send  func() error
+	flush func() error // hands on what send keeps back
+	recv  func() error
+	abort func() // unblocks the other functions, at both ends
+}
+
+// newBenchEnd returns an end that sends v. Failures end its calls by way of
+// abort, not of a context: Recv pays for one that can be cancelled.
+func newBenchEnd[T any](conn *qsocket.Conn[T], mode string, v T) benchEnd {
+	ctx := context.Background()
+	end := benchEnd{
+		send:  func() error { return conn.Send(ctx, v) },
+		flush: func() error { return nil },
+		recv: func() error {
+			_, err := conn.Recv(ctx)
+			return err
+		},
+		abort: func() { conn.NetConn().Close() },
+	}
+	if mode == "channel" {
+		end.recv = func() error {
+			if _, ok := <-conn.Messages(); !ok {
+				return fmt.Errorf("Messages is closed: %w", errors.Join(conn.Err(), io.EOF))
+			}
+			return nil
+		}
+	}
+	return end
+}
+
+// newBenchRawEnd returns an end that sends frame as the workload does it best
+// without the library: streams through a buffer, single messages at once.
+func newBenchRawEnd(nc net.Conn, w benchWork, frame []byte) benchEnd {
+	var (
+		mu  sync.Mutex // guards out when there are several senders
+		out = bufio.NewWriterSize(nc, 64<<10)
+		in  = bufio.NewReaderSize(nc, 64<<10)
+		buf = make([]byte, len(frame))
+	)
+	write := func(b []byte) error {
+		_, err := out.Write(b)
+		return err
+	}
+	end := benchEnd{
+		flush: out.Flush,
+		recv: func() error {
+			if _, err := io.ReadFull(in, buf[:4]); err != nil {
+				return err
+			}
+			if n := binary.BigEndian.Uint32(buf); int(n) != len(frame)-4 {
+				return fmt.Errorf("frame of %d bytes, want %d", n, len(frame)-4)
+			}
+			_, err := io.ReadFull(in, buf[4:])
+			return err
+		},
+		abort: func() { nc.Close() },
+	}
+	switch w {
+	case benchOneWay:
+		end.send = func() error { return write(frame) }
+	case benchSenders:
+		end.send = func() error {
+			mu.Lock()
+			defer mu.Unlock()
+			return write(frame)
+		}
+	case benchPingPong:
+		end.send = func() error {
+			_, err := nc.Write(frame)
+			return err
+		}
+	}
+	return end
+}
+
+func runBenchConns[T any](b *testing.B, w benchWork, transport, mode string, codec qsocket.Codec[T], v T) {
+	_, next := benchPayloads(b, codec, v)
+	near, far := benchConns(b, transport, qsocket.Protocol[T]{Codec: codec})
+	b.SetBytes(int64(4 + len(next)))
+	runBenchWork(b, w, newBenchEnd(near, mode, v), newBenchEnd(far, mode, v))
+}
+
+func runBenchRaw(b *testing.B, w benchWork, transport string, frame []byte) {
+	near, far := benchSockets(b, transport)
+	b.SetBytes(int64(len(frame)))
+	runBenchWork(b, w, newBenchRawEnd(near, w, frame), newBenchRawEnd(far, w, frame))
+}
+
+// runBenchWork measures w between two ends. The first message, which may carry
+// type definitions and start goroutines, is not part of it.
+func runBenchWork(b *testing.B, w benchWork, near, far benchEnd) {
+	b.ReportAllocs()
+	sent := make(chan error, 1)
+	go func() { // a raw pipe takes nothing before the far end reads
+		sent <- errors.Join(near.send(), near.flush())
+	}()
+	if err := far.recv(); err != nil {
+		b.Fatal(err)
+	}
+	if err := <-sent; err != nil {
+		b.Fatal(err)
+	}
+	switch w {
+	case benchOneWay:
+		runBenchStream(b, 1, near, far)
+	case benchSenders:
+		runBenchStream(b, 16, near, far)
+	case benchPingPong:
+		runBenchPingPong(b, near, far)
+	}
+}
+
+// runBenchStream sends b.N messages by a number of goroutines, and ends when the
+// far end has received them all.
+func runBenchStream(b *testing.B, senders int, near, far benchEnd) {
+	n := b.N
+	b.ResetTimer()
+
+	received := make(chan error, 1)
+	go func() { // ends after n messages or an error
+		for i := range n {
+			if err := far.recv(); err != nil {
+				far.abort()
+				received <- fmt.Errorf("receive message %d of %d: %w", i+1, n, err)
+				return
+			}
+		}
+		received <- nil
+	}()
+
+	sent := make(chan error, senders)
+	send := func(n int) {
+		for range n {
+			if err := near.send(); err != nil {
+				near.abort()
+				sent <- fmt.Errorf("send: %w", err)
+				return
+			}
+		}
+		sent <- nil
+	}
+	for i := range senders - 1 {
+		go send((n + i) / senders) // ends after its share of n or an error
+	}
+	send((n + senders - 1) / senders)
+	var err error
+	for range senders {
+		err = errors.Join(err, <-sent)
+	}
+	if err == nil {
+		err = near.flush()
+	}
+
+	lost := time.AfterFunc(30*time.Second, far.abort) // rather than wait for ever for what does not come
+	err = errors.Join(err, <-received)
+	b.StopTimer()
+	lost.Stop()
+	if err != nil {
+		b.Fatal(err)
+	}
+}
+
+// runBenchPingPong measures round trips to an echo.
+func runBenchPingPong(b *testing.B, near, far benchEnd) {
+	echo := make(chan error, 1)
+	go func() { // ends with near.abort or an error of its own
+		for {
+			err := far.recv()
+			if err == nil {
+				err = far.send()
+			}
+			if err != nil {
+				far.abort()
+				echo <- fmt.Errorf("echo: %w", err)
+				return
+			}
+		}
+	}()
+
+	for b.Loop() {
+		err := near.send()
+		if err == nil {
+			err = near.recv()
+		}
+		if err != nil {
+			near.abort()
+			b.Fatal(errors.Join(err, <-echo))
+		}
+	}
+	near.abort()
+	<-echo
+}
+
+// benchPayloads returns the first payload of a connection that sends v, and one
+// of those that follow it.
+func benchPayloads[T any](b *testing.B, codec qsocket.Codec[T], v T) (first, next []byte) {
+	b.Helper()
+	enc := codec.NewEncoder()
+	first, err := enc.Append(nil, v)
+	if err != nil {
+		b.Fatal(err)
+	}
+	next, err = enc.Append(nil, v)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return first, next
+}
+
+func runBenchCodec[T any](b *testing.B, op string, codec qsocket.Codec[T], v T) {
+	first, next := benchPayloads(b, codec, v)
+	b.ReportAllocs()
+	b.SetBytes(int64(4 + len(next)))
+	switch op {
+	case "encode":
+		enc := codec.NewEncoder()
+		buf, err := enc.Append(nil, v)
+		for b.Loop() {
+			if err != nil {
+				b.Fatal(err)
+			}
+			buf, err = enc.Append(buf[:0], v)
+		}
+	case "decode":
+		dec := codec.NewDecoder()
+		_, err := dec.Decode(first)
+		for b.Loop() {
+			if err != nil {
+				b.Fatal(err)
+			}
+			_, err = dec.Decode(next)
+		}
+	}
+}
+
+func runBenchIdle[T any](b *testing.B, mode string, codec qsocket.Codec[T], v T) {
+	const conns, ends = 500, 2 * 500
+	p := qsocket.Protocol[T]{Codec: codec}
+	ln := benchListen(b, "tcp", p)
+
+	var bytes, goroutines, rounds float64
+	for b.Loop() {
+		bytesBefore, goroutinesBefore := benchUsage()
+		open := make([]*qsocket.Conn[T], 0, ends)
+		for range conns {
+			near, far := benchDial(b, ln, p)
+			open = append(open, near, far)
+		}
+		first := make(chan error, ends)
+		for _, conn := range open {
+			if err := conn.Send(b.Context(), v); err != nil {
+				b.Fatal(err)
+			}
+		}
+		for _, conn := range open {
+			end := newBenchEnd(conn, mode, v)
+			if mode == "channel" {
+				first <- end.recv()
+				continue
+			}
+			go func() { // ends when conn is closed
+				first <- end.recv()
+				end.recv()
+			}()
+		}
+		for range open {
+			if err := <-first; err != nil {
+				b.Fatal(err)
+			}
+		}
+		time.Sleep(50 * time.Millisecond) // until those who sent and received are idle
+
+		bytesAfter, goroutinesAfter := benchUsage()
+		bytes += float64(bytesAfter) - float64(bytesBefore)
+		goroutines += float64(goroutinesAfter) - float64(goroutinesBefore)
+		rounds++
+
+		for _, conn := range open {
+			conn.Close()
+		}
+		for deadline := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > goroutinesBefore; {
+			if time.Now().After(deadline) {
+				b.Fatalf("%d goroutines after Close, want %d", runtime.NumGoroutine(), goroutinesBefore)
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
+	b.ReportMetric(0, "ns/op") // the time of making connections is no result
+	b.ReportMetric(bytes/rounds/ends, "bytes/conn")
+	b.ReportMetric(goroutines/rounds/ends, "goroutines/conn")
+}
+
+// benchUsage returns the bytes in use by heap and stacks, and the number of goroutines.
+func benchUsage() (bytes uint64, goroutines int) {
+	runtime.GC()
+	runtime.GC() // empties pools
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc + m.StackInuse, runtime.NumGoroutine()
+}
