@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Uses the module as a program of its users does: from a module outside of this
+# one. The program is the first complete one of README.md, so this also keeps
+# that one correct.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+root=$PWD
+module=$(go list -m)
+language=$(go list -m -f '{{.GoVersion}}')
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# The first block fenced by ```go in which a line says "package main".
+awk '
+	/^```go[ \t\r]*$/ { inside = 1; text = ""; complete = 0; next }
+	/^```/ && inside  { if (complete) { printf "%s", text; exit } inside = 0 }
+	inside            { text = text $0 "\n"; if ($0 ~ /^package main/) complete = 1 }
+' README.md >"$work/main.go"
+if [[ ! -s $work/main.go ]]; then
+	echo 'README.md: no ```go block with "package main"' >&2
+	exit 1
+fi
+
+cp go.sum "$work/" # so that the checksums are those of this module
+cd "$work"
+go mod init example.test/outside 2>/dev/null
+go mod edit -go="$language" -require="$module@v0.0.0" -replace="$module=$root"
+go build -mod=mod -buildvcs=false -o program .
+if command -v timeout >/dev/null; then
+	timeout 60 ./program
+else
+	./program
+fi
