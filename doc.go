@@ -1,0 +1,183 @@
+/*
+Package qsocket sends typed messages between services over any stream
+connection. Both ends send and receive at arbitrary times, as with a pair of
+queues: that is neither request/response nor publish/subscribe.
+
+A [Conn] carries values of one Go type over TCP, Unix sockets, TLS or any other
+[net.Conn]. Each value is encoded by a [Codec], MessagePack unless you choose
+another, and travels in a frame that begins with its length. A [Listener]
+yields such connections on the server's side.
+
+# A first program
+
+Two services share a package that declares what they say to each other:
+
+	package ticks
+
+	type Tick struct {
+		Symbol string
+		Price  float64
+	}
+
+	var Protocol = qsocket.Protocol[Tick]{}
+
+One of them listens, and runs a handler for each connection:
+
+	ln, err := qsocket.Listen("tcp", ":7070", ticks.Protocol, nil)
+	if err != nil {
+		return err
+	}
+	err = ln.Serve(ctx, func(ctx context.Context, conn *qsocket.Conn[ticks.Tick]) {
+		for tick := range conn.Messages() {
+			fmt.Println(tick.Symbol, tick.Price)
+		}
+		if err := conn.Err(); err != nil {
+			log.Println(conn.RemoteAddr(), err)
+		}
+	})
+
+The other dials. It may send and receive from as many goroutines as it likes:
+
+	conn, err := qsocket.Dial(ctx, "tcp", "localhost:7070", ticks.Protocol, nil)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	err = conn.Send(ctx, ticks.Tick{Symbol: "ABC", Price: 101.5})
+
+# Sending
+
+[Conn.Send] encodes its message and returns as soon as that is in the
+connection's outgoing buffer. A flusher goroutine, which exists only while there
+is something to write, hands the buffer to the kernel: the more messages come
+at once, the more go out with one write. There is nothing to tune and no need to
+flush. Send retains nothing of the message.
+
+An error from Send always means that none of the message reaches the peer. The
+ctx bounds the wait for room in the buffer, and nothing else: a frame is never
+torn. Messages arrive in the order in which Send accepted them.
+
+A nil error means accepted, not received. To know that the kernel has
+everything, call [Conn.Flush]. To know that the peer took everything, end the
+connection with [Conn.Shutdown], or have the peer answer.
+
+# Receiving
+
+There are two ways to receive from one queue.
+
+[Conn.Messages] is a channel, to be used in a select or ranged over. Its first
+use starts the connection's reader goroutine, which decodes ahead into the
+channel (Options.RecvQueue). The channel is closed when no more messages will
+come, and [Conn.Err] says why.
+
+[Conn.Recv], and [Conn.All], a loop around it, read on the caller's goroutine.
+That spares the hop through a channel, some microseconds in each round trip, and
+the goroutine. After Messages has been called they take from the channel.
+
+What arrives is a prefix of what was sent: in order, without gaps or duplicates,
+however the two ways are mixed.
+
+# Concurrency
+
+All methods of [Conn] and [Listener] are safe for concurrent use. A [Protocol]
+and its [Codec] may be shared by all connections of a process. The goroutines
+are these:
+
+  - the flusher, one for each connection, while there is something to write;
+  - the reader, one for each connection on which Messages or Done was called,
+    until the last message has been delivered or the Conn is closed;
+  - after Close, for CloseTimeout at most, one that discards what the peer still
+    sends;
+  - for each Listener one that accepts, and one for each connection that does
+    its handshake or waits to be taken.
+
+# Back-pressure
+
+Nothing is dropped and nothing grows without bound. If the receiver does not
+keep up, its queue fills, then its socket's buffer, then the sender's, then
+SendBuffer bytes in the sending Conn; then Send waits, for as long as its ctx
+allows.
+
+Two programs that both send much and neither of which receives until it has
+sent all block each other for ever. Receive on another goroutine than the one
+that sends; the loop over Messages is the natural place to receive.
+
+A receiver that stalls is not cut off, because long back-pressure is legal. Bound it
+with the ctx of Send, or for all sends with Options.WriteTimeout.
+
+# Ending a connection
+
+Whoever gets a Conn must end it. There are four ways:
+
+  - [Conn.Close] flushes what Send accepted, half-closes the socket and returns,
+    within CloseTimeout. What the peer still sends is discarded in the
+    background: closing a socket in which unread data lies would make the kernel
+    reset the connection, and the reset destroys what the peer has not read yet.
+  - [Conn.Shutdown] does the same and waits until the peer has ended, too.
+  - [Conn.CloseWrite] ends sending only. The peer's channel is closed, it can
+    go on to send, and when it has ended as well the Conn is over.
+  - The peer ends: Messages is closed and Recv returns io.EOF. Close the Conn
+    then. TCP cannot tell a peer that has closed from one that has half-closed,
+    so sending works until the kernel reports otherwise.
+
+After the end [Conn.Err] is nil if it was a clean one, and otherwise the first
+error. A stream that ends inside a frame is io.ErrUnexpectedEOF. [Conn.Done] is
+for those who wait for the end and do not receive.
+
+When a write fails, sending is over, but what has arrived is still delivered;
+after that, Messages is closed. If nothing comes for CloseTimeout, receiving
+ends as well.
+
+[Listener.Close] stops accepting, and leaves the connections that it has handed
+out alone. [Listener.Shutdown] ends those as well, and so does the end of the ctx
+given to [Listener.Serve].
+
+# Codecs, and whom to trust
+
+	Msgpack  the default; compact, fast, spoken by most languages
+	Gob      Go to Go only; one stream per connection, so types travel once
+	JSON     to look at what goes over the wire
+	Binary   for types with MarshalBinary and UnmarshalBinary; the fastest
+	Stateless, Codec: any other encoding, in a few lines
+
+[Gob] payloads can make encoding/gob allocate gigabytes or overflow the stack:
+accept them from peers that you trust, and from nobody else. [Msgpack] payloads
+are checked before they are decoded (sizes, counts, depth, UTF-8, trailing
+bytes); its documentation says what this does not catch yet. [JSON] payloads are
+checked likewise.
+
+A frame above Options.MaxFrame, 1 MiB unless you set it, ends the connection
+before any of it is read or allocated, and buffers grow only as bytes arrive: a peer
+that announces much and sends nothing costs next to nothing. Options.FrameTimeout
+ends a connection on which a frame dribbles in. A codec that fails or panics on
+what the peer sent ends that connection with a [*CodecError], and nothing else.
+
+# The wire
+
+A [Protocol] without a Name, the only kind so far, speaks raw mode: frames and
+nothing else, so that programs in other languages are peers as they are. The
+default frame is a 4-byte big-endian length and the payload; other headers are
+chosen by [Framing]. A clean end is the end of file between two frames. Dead
+peers are found by TCP keepalive, which package net switches on.
+
+Both ends must agree on T, the codec and the framing; nothing on the wire
+tells if they do not.
+
+# Coming from Python's qsocket
+
+The package takes its idea from a small Python package of the same name, whose
+frames it speaks (with a codec that reads pickles, which is best left to Python).
+
+	create_qsocket(addr)             Dial
+	QSocket(sock)                    NewConn
+	send(obj)                        Conn.Send
+	inq, recv()                      Conn.Messages, Conn.Recv
+	process(obj)                     the body of: for m := range conn.Messages()
+	on_close(), None in inq          the channel closes; Conn.Err, Conn.Done
+	close(wait)                      Conn.Close, Conn.Shutdown
+	PACK_FMT, PACK_SIZE              Protocol.Framing
+	SELECT_TIMEOUT, ACCEPT_TIMEOUT   not needed: closing unblocks at once
+	Listener(addr, socket_class)     Listen, and the handler given to Serve
+	sockq, accept()                  Listener.Conns, Listener.Accept
+*/
+package qsocket

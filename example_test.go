@@ -1,0 +1,201 @@
+package qsocket_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/fb9bb4ed/qsocket"
+)
+
+// Two services exchange typed messages. The handler answers each message at
+// once here, but either end may send at any time.
+func Example() {
+	type Message struct {
+		ID   int
+		Text string
+	}
+	protocol := qsocket.Protocol[Message]{}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+
+	ln, err := qsocket.Listen("tcp", "127.0.0.1:0", protocol, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	serving, stop := context.WithCancel(ctx)
+	served := make(chan error)
+	go func() {
+		served <- ln.Serve(serving, func(ctx context.Context, conn *qsocket.Conn[Message]) {
+			for m := range conn.Messages() {
+				m.Text = strings.ToUpper(m.Text)
+				if err := conn.Send(ctx, m); err != nil {
+					return
+				}
+			}
+		})
+	}()
+
+	conn, err := qsocket.Dial(ctx, "tcp", ln.Addr().String(), protocol, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for i, text := range []string{"to be", "or not", "to be"} {
+		if err := conn.Send(ctx, Message{ID: i, Text: text}); err != nil {
+			log.Fatal(err)
+		}
+	}
+	if err := conn.CloseWrite(); err != nil { // no more from us; the answers still come
+		log.Fatal(err)
+	}
+	for m := range conn.Messages() {
+		fmt.Println(m.ID, m.Text)
+	}
+	fmt.Println("end:", conn.Err())
+	if err := conn.Close(); err != nil {
+		log.Fatal(err)
+	}
+
+	stop()
+	fmt.Println("served:", <-served)
+	// Output:
+	// 0 TO BE
+	// 1 OR NOT
+	// 2 TO BE
+	// end: <nil>
+	// served: <nil>
+}
+
+// mustPipe returns the two ends of a connection in memory.
+func mustPipe[T any](p qsocket.Protocol[T], opts *qsocket.Options) (a, b *qsocket.Conn[T]) {
+	a, b, err := qsocket.Pipe(p, opts)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return a, b
+}
+
+// Send waits while the peer does not keep up, for as long as its ctx allows.
+// A message that is refused leaves no trace on the wire.
+func ExampleConn_Send() {
+	a, b := mustPipe(qsocket.Protocol[string]{}, &qsocket.Options{SendBuffer: 20})
+	ctx := context.Background()
+
+	fmt.Println("first:", a.Send(ctx, "twelve bytes"))
+	impatient, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
+	defer cancel()
+	fmt.Println("second:", a.Send(impatient, "twelve more."))
+
+	go a.Close()
+	for m, err := range b.All(ctx) {
+		fmt.Println("received:", m, err)
+	}
+	b.Close()
+	// Output:
+	// first: <nil>
+	// second: context deadline exceeded
+	// received: twelve bytes <nil>
+}
+
+// A loop without a channel: messages are read on the goroutine of the loop.
+func ExampleConn_All() {
+	a, b := mustPipe(qsocket.Protocol[int]{}, nil)
+	ctx := context.Background()
+	go func() {
+		for i := range 3 {
+			if err := a.Send(ctx, i*i); err != nil {
+				log.Println(err)
+			}
+		}
+		a.Close()
+	}()
+	for n, err := range b.All(ctx) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(n)
+	}
+	b.Close()
+	// Output:
+	// 0
+	// 1
+	// 4
+}
+
+// A program that waits for several things at once uses the channel.
+func ExampleConn_Messages() {
+	a, b := mustPipe(qsocket.Protocol[string]{}, nil)
+	ctx := context.Background()
+	go func() {
+		if err := a.Send(ctx, "something happened"); err != nil {
+			log.Println(err)
+		}
+		a.Close()
+	}()
+	timeout := time.After(10 * time.Second)
+	for {
+		select {
+		case m, ok := <-b.Messages():
+			if !ok {
+				fmt.Println("end:", b.Err())
+				b.Close()
+				return
+			}
+			fmt.Println(m)
+		case <-timeout:
+			fmt.Println("nothing for 10 s")
+			return
+		}
+	}
+	// Output:
+	// something happened
+	// end: <nil>
+}
+
+// What is too large is refused with the numbers, and costs nothing but itself.
+func ExampleOptions() {
+	a, b := mustPipe(qsocket.Protocol[string]{}, &qsocket.Options{
+		MaxFrame:     1000,
+		RecvQueue:    64,
+		CloseTimeout: time.Second,
+		Logger:       slog.New(slog.NewTextHandler(os.Stderr, nil)),
+	})
+	defer a.Close()
+	defer b.Close()
+	err := a.Send(context.Background(), strings.Repeat("x", 2000))
+	fmt.Println(err)
+	fmt.Println(errors.Is(err, qsocket.ErrFrameTooLarge), a.Err())
+	// Output:
+	// qsocket: frame of 2003 bytes exceeds MaxFrame 1000
+	// true <nil>
+}
+
+// Any encoding becomes a codec with two functions.
+func ExampleStateless() {
+	type Point struct{ X, Y int }
+	points := qsocket.Protocol[Point]{
+		Framing: qsocket.Netstring,
+		Codec: qsocket.Stateless("point",
+			func(p Point) ([]byte, error) { return fmt.Appendf(nil, "%d/%d", p.X, p.Y), nil },
+			func(payload []byte, p *Point) error {
+				_, err := fmt.Sscanf(string(payload), "%d/%d", &p.X, &p.Y)
+				return err
+			}),
+	}
+	a, b := mustPipe(points, nil)
+	defer b.Close()
+	go func() {
+		if err := a.Send(context.Background(), Point{3, 4}); err != nil { // "3:3/4," on the wire
+			log.Println(err)
+		}
+		a.Close()
+	}()
+	fmt.Println(b.Recv(context.Background()))
+	// Output:
+	// {3 4} <nil>
+}
