@@ -22,8 +22,8 @@ import (
 //
 // # Payloads
 //
-// A payload is the gob messages (https://pkg.go.dev/encoding/gob) that one Encode
-// makes: definitions, if any, and the value. A payload that begins with the byte
+// A payload is the gob messages (see encoding/gob, "Encoding Details") that one
+// Encode makes: definitions, if any, and the value. A payload that begins with the byte
 // 00, as no gob message does, restarts the stream: both ends forget all types,
 // and the rest of the payload begins a new one. The encoder restarts after an
 // Encode that failed or panicked, and when the Conn tells it, through Reset, that
@@ -40,9 +40,10 @@ import (
 // expected.
 //
 // Arrives changed: a field that points to a zero value arrives as nil, and so
-// does an empty slice. A time.Time keeps its offset but not the name of its zone. Unexported fields are not sent. A T that
-// is a nil pointer, or an interface that holds one, is an error on Send, as are
-// nil pointers in slices, arrays and maps; a nil interface is a value like others.
+// does an empty slice. A time.Time keeps its offset but not the name of its
+// zone. Unexported fields are not sent. A T that is a nil pointer, or an
+// interface that holds one, is an error on Send, as are nil pointers in slices,
+// arrays and maps; a nil interface is a value like others.
 //
 // The decoder refuses an empty payload, one that ends too early
 // (io.ErrUnexpectedEOF), and bytes after the value. After an error it has lost

@@ -54,15 +54,13 @@ func TestEcho(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name, input, want string
-		args              []string
 	}{
-		{name: "arguments", args: []string{"hello", "wide world"}, want: "hello\nwide world\n"},
 		{name: "input", input: "a\n\nβ\n", want: "a\n\nβ\n"},
 		{name: "no input", input: "", want: ""},
 		{name: "many lines", input: many.String(), want: many.String()},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			client := program("client", append([]string{"-dial", address}, tt.args...)...)
+			client := program("client", "-dial", address)
 			client.Stdin = strings.NewReader(tt.input)
 			client.Stderr = t.Output()
 			got, err := client.Output()

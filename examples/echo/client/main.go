@@ -1,41 +1,38 @@
-// Command client sends its arguments, or the lines of its input, and prints the echoes.
+// Command client sends the lines of its input and prints the echoes.
 package main
 
 import (
 	"bufio"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log"
 	"os"
-	"strings"
 
 	"github.com/fb9bb4ed/qsocket"
 )
 
 func main() {
-	address := flag.String("dial", "", "`address` of the server")
+	address := flag.String("dial", "127.0.0.1:7007", "`address` of the server")
 	flag.Parse()
-	lines := bufio.NewScanner(os.Stdin)
-	if flag.NArg() > 0 {
-		lines = bufio.NewScanner(strings.NewReader(strings.Join(flag.Args(), "\n")))
-	}
-	conn, err := qsocket.Dial(context.Background(), "tcp", *address, qsocket.Protocol[string]{}, nil)
+	ctx := context.Background()
+	conn, err := qsocket.Dial(ctx, "tcp", *address, qsocket.Protocol[string]{}, nil)
 	if err != nil {
 		log.Fatal(err)
 	}
 	go func() { // ends with the input
-		for lines.Scan() {
-			if err := conn.Send(context.Background(), lines.Text()); err != nil {
+		for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+			if err := conn.Send(ctx, lines.Text()); err != nil {
 				log.Fatal(err)
 			}
 		}
-		conn.CloseWrite() // the server's range ends, and with it the connection
+		conn.CloseWrite() // the server's loop ends, and then ours
 	}()
 	for line := range conn.Messages() {
 		fmt.Println(line)
 	}
-	if err := conn.Err(); err != nil {
+	if err := errors.Join(conn.Err(), conn.Close()); err != nil {
 		log.Fatal(err)
 	}
 }

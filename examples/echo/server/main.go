@@ -1,6 +1,7 @@
 // Command server sends every message back to where it came from.
 //
-//	go run ./examples/echo/server -listen 127.0.0.1:7007
+//	go run ./examples/echo/server &
+//	go run ./examples/echo/client
 package main
 
 import (
@@ -14,7 +15,7 @@ import (
 )
 
 func main() {
-	address := flag.String("listen", "127.0.0.1:0", "`address` to listen on")
+	address := flag.String("listen", "127.0.0.1:7007", "`address` to listen on")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
