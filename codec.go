@@ -1,7 +1,9 @@
 package qsocket
 
 import (
+	"encoding"
 	"fmt"
+	"reflect"
 )
 
 // Codec turns values of type T into payloads and back. A Codec is a factory
@@ -129,4 +131,21 @@ func codecError(op, name string, err error) error {
 		return ce
 	}
 	return &CodecError{Op: op, Codec: name, Err: err}
+}
+
+// halfBinary returns an error for a T that has AppendBinary and UnmarshalBinary
+// but not MarshalBinary. Codecs that know only the older pair of methods would
+// encode its fields and then decode them with UnmarshalBinary. custom tells
+// whether the codec has methods of its own for T.
+func halfBinary[T any](custom func(reflect.Type) bool) error {
+	t := reflect.TypeFor[T]()
+	if t.Kind() != reflect.Pointer {
+		t = reflect.PointerTo(t)
+	}
+	if t.Implements(reflect.TypeFor[encoding.BinaryAppender]()) &&
+		t.Implements(reflect.TypeFor[encoding.BinaryUnmarshaler]()) &&
+		!t.Implements(reflect.TypeFor[encoding.BinaryMarshaler]()) && !custom(t) {
+		return fmt.Errorf("%v has AppendBinary and UnmarshalBinary, but no MarshalBinary, which this codec would use to encode it", t)
+	}
+	return nil
 }

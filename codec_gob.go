@@ -48,14 +48,20 @@ import (
 // The decoder refuses an empty payload, one that ends too early
 // (io.ErrUnexpectedEOF), and bytes after the value. After an error it has lost
 // the stream, and refuses everything up to the next restart.
-func Gob[T any]() Codec[T] { return gobCodec[T]{} }
+func Gob[T any]() Codec[T] {
+	return gobCodec[T]{unfit: halfBinary[T](func(t reflect.Type) bool {
+		return t.Implements(reflect.TypeFor[gob.GobDecoder]())
+	})}
+}
 
-type gobCodec[T any] struct{}
+type gobCodec[T any] struct {
+	unfit error // why T cannot be sent
+}
 
 func (gobCodec[T]) Name() string { return "gob" }
-func (gobCodec[T]) NewEncoder() Encoder[T] {
+func (c gobCodec[T]) NewEncoder() Encoder[T] {
 	k := reflect.TypeFor[T]().Kind()
-	return &gobEncoder[T]{nilable: k == reflect.Pointer || k == reflect.Interface}
+	return &gobEncoder[T]{unfit: c.unfit, nilable: k == reflect.Pointer || k == reflect.Interface}
 }
 func (gobCodec[T]) NewDecoder() Decoder[T] { return &gobDecoder[T]{} }
 
@@ -67,6 +73,7 @@ type gobEncoder[T any] struct {
 	enc     *gob.Encoder // nil: the next payload begins a stream
 	restart bool         // that stream replaces another
 	nilable bool         // T is a pointer, or an interface that can hold one
+	unfit   error        // why T cannot be sent
 	buf     appender
 	v       T // the value being encoded; here it costs no allocation of its own
 }
@@ -77,6 +84,9 @@ func (e *gobEncoder[T]) Reset() {
 }
 
 func (e *gobEncoder[T]) Append(dst []byte, v T) (b []byte, err error) {
+	if e.unfit != nil {
+		return dst, e.unfit
+	}
 	if e.nilable && hasNil(reflect.ValueOf(v)) {
 		return dst, fmt.Errorf("gob: nil %T has no encoding", v) // gob would write nothing for it
 	}

@@ -71,7 +71,12 @@ import (
 // payload with the msgpack.Decoder and the payload begins with nil or a map;
 // one that takes the payload as bytes (msgpack.RegisterExt) sees everything.
 func Msgpack[T any](opts ...MsgpackOption) Codec[T] {
-	c := msgpackCodec[T]{plan: mpsort.For(reflect.TypeFor[T]())}
+	c := msgpackCodec[T]{
+		plan: mpsort.For(reflect.TypeFor[T]()),
+		unfit: halfBinary[T](func(t reflect.Type) bool {
+			return t.Implements(reflect.TypeFor[msgpack.CustomDecoder]()) || t.Implements(reflect.TypeFor[msgpack.Unmarshaler]())
+		}),
+	}
 	for _, opt := range opts {
 		opt(&c.opts)
 	}
@@ -113,6 +118,8 @@ func AllowInvalidUTF8() MsgpackOption {
 type msgpackCodec[T any] struct {
 	opts msgpackOptions
 	plan *mpsort.Plan // nil: v5 alone encodes T with sorted keys
+
+	unfit error // why T cannot be sent
 }
 
 func (c msgpackCodec[T]) Name() string    { return "msgpack" }
@@ -141,6 +148,9 @@ type msgpackEncoder[T any] struct {
 }
 
 func (e *msgpackEncoder[T]) Append(dst []byte, v T) ([]byte, error) {
+	if e.unfit != nil {
+		return dst, e.unfit
+	}
 	// Taken out, and put back after a success: an error leaves none behind, nor
 	// does a panic.
 	state := e.state

@@ -1,0 +1,147 @@
+package qsocket_test
+
+import (
+	"context"
+	"encoding/binary"
+	"net"
+	"runtime"
+	"runtime/debug"
+	"testing"
+
+	"github.com/fb9bb4ed/qsocket"
+)
+
+// heapPer returns by how many bytes the live heap has grown for each of n
+// things since before.
+func heapPer(n int, before uint64) int64 {
+	return (int64(liveHeap()) - int64(before)) / int64(n)
+}
+
+func liveHeap() uint64 {
+	runtime.GC()
+	runtime.GC() // twice, so that pools are empty as well
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// A peer that announces a large frame and sends little of it makes us hold
+// little: buffers grow as bytes arrive, not as they are announced.
+func TestLyingLengths(t *testing.T) {
+	const peers, limit = 200, 16 << 10
+	ctx := testContext(t)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	before := liveHeap()
+	var conns []*qsocket.Conn[[]byte]
+	for range peers {
+		peer, err := net.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer peer.Close()
+		nc, err := ln.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := qsocket.NewConn(ctx, nc, raw, &qsocket.Options{MaxFrame: 64 << 20})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer end(c)
+		c.Messages()
+		lie := binary.BigEndian.AppendUint32(nil, 64<<20)
+		if _, err := peer.Write(append(lie, make([]byte, 1<<10)...)); err != nil {
+			t.Fatal(err)
+		}
+		conns = append(conns, c)
+	}
+	for _, c := range conns { // a message the other way costs time for all to have arrived
+		if err := c.Send(ctx, nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Flush(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := heapPer(peers, before)
+	t.Logf("%d bytes for each lying peer", got)
+	if got > limit {
+		t.Errorf("%d bytes for each lying peer, want at most %d", got, limit)
+	}
+}
+
+// A connection on which nothing happens holds no buffer, whatever has gone
+// through it before.
+func TestIdleConnHoldsNoBuffer(t *testing.T) {
+	const pairs, limit = 50, 12 << 10
+	ctx := testContext(t)
+	before := liveHeap()
+	for range pairs {
+		a, b := pair(t, "tcp", raw, nil, nil)
+		for range 3 {
+			if err := a.Send(ctx, make([]byte, 1<<20)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := b.Recv(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := a.Flush(ctx); err != nil {
+			t.Fatal(err)
+		}
+		short, cancel := context.WithCancel(ctx)
+		go cancel()
+		if _, err := b.Recv(short); err == nil { // waits, so that the buffer is given back
+			t.Fatal("a message from nowhere")
+		}
+	}
+	got := heapPer(2*pairs, before)
+	t.Logf("%d bytes for each end", got)
+	if got > limit {
+		t.Errorf("%d bytes for each end, want at most %d", got, limit)
+	}
+}
+
+// The library itself allocates nothing for a message, on either end.
+func TestNoAllocationsPerMessage(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates; run without -race")
+	}
+	shared := make([]byte, 100)
+	p := qsocket.Protocol[[]byte]{Codec: appendCodec{shared}}
+	for _, mode := range []string{"pull", "channel"} {
+		t.Run(mode, func(t *testing.T) {
+			defer debug.SetGCPercent(debug.SetGCPercent(-1)) // a collection empties the buffer pools
+			ctx := context.Background()
+			a, b := pair(t, "tcp", p, nil, nil)
+			if mode == "channel" {
+				b.Messages()
+			}
+			got := testing.AllocsPerRun(2000, func() {
+				if err := a.Send(ctx, shared); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := b.Recv(ctx); err != nil {
+					t.Fatal(err)
+				}
+			})
+			if got != 0 {
+				t.Errorf("%v allocations for each message, want 0", got)
+			}
+		})
+	}
+}
+
+// appendCodec costs nothing: payloads are copied in, and one value comes out.
+type appendCodec struct{ shared []byte }
+
+func (c appendCodec) Name() string                                { return "append" }
+func (c appendCodec) Stateless() bool                             { return true }
+func (c appendCodec) NewEncoder() qsocket.Encoder[[]byte]         { return c }
+func (c appendCodec) NewDecoder() qsocket.Decoder[[]byte]         { return c }
+func (c appendCodec) Append(dst, v []byte) ([]byte, error)        { return append(dst, v...), nil }
+func (c appendCodec) Decode(payload []byte) (v []byte, err error) { return c.shared, nil }

@@ -1,0 +1,5 @@
+//go:build race
+
+package qsocket_test
+
+const raceEnabled = true
