@@ -1,10 +1,8 @@
 package qsocket
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync"
 	"time"
 )
@@ -154,148 +152,6 @@ func (l *link) stopReceiving() {
 	}
 	l.mu.Unlock()
 	l.in.stop()
-}
-
-// endSending refuses further messages with errClosed and starts the goroutine
-// that flushes what was accepted, once. A failed write or finish ends the wait.
-func (l *link) endSending() {
-	l.out.stop(errClosed)
-	l.mu.Lock()
-	started := l.ending
-	l.ending = true
-	l.mu.Unlock()
-	if !started {
-		go l.flushAndHalfClose()
-	}
-}
-
-// flushAndHalfClose ends at the latest when finish closes the socket, and
-// closes sendEnded.
-func (l *link) flushAndHalfClose() {
-	defer close(l.sendEnded)
-	if l.out.flushed(context.Background()) != nil {
-		return // the flusher has told writeFailed
-	}
-	l.mu.Lock()
-	l.flushed = true
-	l.mu.Unlock()
-	if l.sock.half != nil {
-		_ = l.sock.half.CloseWrite() // it fails if the peer is gone, and then nobody misses it
-	}
-	l.mu.Lock()
-	l.sendOver = true
-	over := l.recvOver || l.closed && l.sock.half == nil
-	l.mu.Unlock()
-	if over {
-		l.finish()
-	}
-}
-
-// close stops both directions: it starts to flush what was accepted, and
-// meanwhile and afterwards discards what arrives. If both ends close with full
-// buffers, this is what lets both flush. It does not wait; sendEnded and done
-// tell how far it is.
-func (l *link) close() {
-	l.mu.Lock()
-	first := !l.closed
-	l.closed = true
-	if first {
-		l.closedFirst = l.err == nil && !l.peerEnded
-	}
-	over := l.sendOver && (l.recvOver || l.sock.half == nil || l.err != nil)
-	discard := first && !l.recvOver && !over && !l.finished
-	l.mu.Unlock()
-	if !first {
-		return
-	}
-	l.endSending()
-	l.stopReceiving()
-	if over {
-		l.finish()
-	}
-	if discard {
-		go l.discard()
-	}
-}
-
-// discard reads on until the peer's end, so that the kernel does not answer
-// unread data with a reset that would destroy what the peer has yet to read.
-// It ends at the latest when finish closes the socket.
-func (l *link) discard() {
-	err := l.in.discard()
-	l.mu.Lock()
-	if !l.finished { // else it is our own end that was read
-		l.recvOver = true
-		l.reset = err != nil
-	}
-	over := l.sendOver
-	l.mu.Unlock()
-	if over {
-		l.finish()
-	}
-}
-
-// closeWithin ends the connection the hard way when CloseTimeout has passed.
-func (l *link) closeWithin() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.timer == nil && !l.finished {
-		l.timer = time.AfterFunc(l.opts.CloseTimeout, l.killLate)
-	}
-}
-
-func (l *link) killLate() {
-	l.kill(fmt.Errorf("CloseTimeout %v has passed: %w", l.opts.CloseTimeout, os.ErrDeadlineExceeded))
-}
-
-// kill ends the connection at once. It is a failure only if accepted messages
-// are lost by it.
-func (l *link) kill(why error) {
-	unsent := l.out.unsent()
-	l.mu.Lock()
-	if l.err == nil && unsent > 0 && !l.finished {
-		l.err = fmt.Errorf("qsocket: close: %d bytes that Send accepted could not be flushed: %w", unsent, why)
-	}
-	l.mu.Unlock()
-	l.finish()
-}
-
-// halfClose ends sending and waits until that is done, for CloseTimeout.
-func (l *link) halfClose() error {
-	l.endSending()
-	timer := time.AfterFunc(l.opts.CloseTimeout, l.killLate)
-	defer timer.Stop()
-	<-l.sendEnded
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.flushed {
-		return nil
-	}
-	return l.err
-}
-
-// closeError returns, to the first that asks, why accepted messages were lost.
-func (l *link) closeError() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.reported || l.flushed {
-		return nil
-	}
-	l.reported = true
-	return l.err
-}
-
-// shutdownError returns why the peer may not have taken everything.
-func (l *link) shutdownError() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	switch {
-	case !l.flushed && l.err != nil:
-		return fmt.Errorf("%w: %w", ErrUnconfirmed, l.err)
-	case !l.flushed, l.reset, l.sock.half == nil, !l.recvOver:
-		return ErrUnconfirmed
-	}
-	return nil
 }
 
 // endError returns what a receiver reports when there is nothing more to

@@ -1,0 +1,156 @@
+package qsocket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"time"
+)
+
+// startFlusherLocked upholds the outbox's invariant. The flusher ends when
+// there is nothing left to write, or when a write has failed.
+func (o *outbox) startFlusherLocked() {
+	if !o.flushing {
+		o.flushing = true
+		go o.flushFunc()
+	}
+}
+
+// progressLocked wakes those who wait for bytes to be written.
+func (o *outbox) progressLocked() {
+	if o.progress != nil {
+		close(o.progress)
+		o.progress = nil
+	}
+}
+
+// flush is the flusher goroutine.
+func (o *outbox) flush() {
+	// Let other runnable senders add their frames to the first write.
+	runtime.Gosched()
+	o.mu.Lock()
+	for o.accepted > 0 && o.writeErr == nil {
+		buf := o.takeLocked()
+		o.mu.Unlock()
+		err := o.write(buf)
+		putBuffer(buf)
+		if err != nil {
+			o.fail(err)
+			return
+		}
+		o.mu.Lock()
+	}
+	o.flushing = false
+	o.progressLocked()
+	o.mu.Unlock()
+}
+
+// takeLocked hands the accepted frames to the flusher. An offered frame moves
+// to the buffer that takes their place.
+func (o *outbox) takeLocked() []byte {
+	taken := o.pending[:o.accepted]
+	rest := o.pending[o.accepted:]
+	o.pending = nil
+	o.batch = max(len(taken), len(rest), o.batch-o.batch/8)
+	if len(rest) > 0 {
+		o.pending = append(getBuffer(o.batch), rest...)
+	}
+	o.writing = len(taken)
+	o.accepted = 0
+	return taken
+}
+
+// write writes all of b and accounts for each part that the kernel has taken.
+func (o *outbox) write(b []byte) error {
+	for len(b) > 0 {
+		if o.writeTimeout > 0 {
+			if err := o.sock.SetWriteDeadline(time.Now().Add(o.writeTimeout)); err != nil {
+				return err
+			}
+		}
+		n, err := o.writeSome(b)
+		b = b[n:]
+		o.mu.Lock()
+		o.writes++
+		o.writing -= n
+		o.madeRoomLocked()
+		o.progressLocked()
+		o.mu.Unlock()
+		if err != nil && !(n > 0 && errors.Is(err, os.ErrDeadlineExceeded)) { // a timeout after progress is none
+			return err
+		}
+	}
+	return nil
+}
+
+// writeChunk bounds a Write whose progress cannot be seen until it is over.
+const writeChunk = 64 << 10
+
+func (o *outbox) writeSome(b []byte) (int, error) {
+	if o.sock.raw == nil {
+		return o.sock.Write(b[:min(len(b), writeChunk)])
+	}
+	r := &o.raw
+	r.buf, r.n, r.err = b, 0, nil
+	err := o.sock.raw.Write(r.write)
+	r.buf = nil
+	if r.err != nil {
+		err = o.sock.opError("write", r.err)
+	}
+	return r.n, err
+}
+
+// writeRaw is called by the runtime whenever the socket may take bytes.
+func (o *outbox) writeRaw(fd uintptr) (done bool) {
+	r := &o.raw
+	var again bool
+	r.n, again, r.err = rawWrite(fd, r.buf)
+	return !again
+}
+
+// fail ends sending for good: nothing may follow a write that was cut short.
+// The flusher calls it and is over.
+func (o *outbox) fail(err error) {
+	if errors.Is(err, os.ErrDeadlineExceeded) && o.writeTimeout > 0 {
+		err = fmt.Errorf("no progress within WriteTimeout %v: %w", o.writeTimeout, err)
+	}
+	err = fmt.Errorf("qsocket: write: %w", err)
+	o.onFailure(err) // first: whoever learns of the failure finds it recorded
+	o.mu.Lock()
+	o.writeErr = err
+	o.flushing = false
+	o.stopLocked(err)
+	o.progressLocked()
+	o.mu.Unlock()
+}
+
+// flushed waits until everything accepted before the call is with the kernel,
+// for as long as ctx allows. Otherwise it returns ctx's error or the failed write.
+func (o *outbox) flushed(ctx context.Context) error {
+	o.mu.Lock()
+	target := o.total
+	for {
+		switch {
+		case o.total-uint64(o.bufferedLocked()) >= target:
+			o.mu.Unlock()
+			return nil
+		case o.writeErr != nil:
+			err := o.writeErr
+			o.mu.Unlock()
+			return err
+		}
+		if o.progress == nil {
+			o.progress = make(chan struct{})
+		}
+		progress := o.progress
+		o.mu.Unlock()
+		select {
+		case <-progress:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		o.mu.Lock()
+	}
+}
