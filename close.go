@@ -12,7 +12,8 @@ import (
 // accepted and closes the write side of the socket (FIN, or close_notify under
 // TLS), which ends the peer's Messages. It waits for CloseTimeout at most; if
 // accepted messages could not be flushed by then, the Conn is ended with an
-// error that wraps os.ErrDeadlineExceeded.
+// error that wraps os.ErrDeadlineExceeded. On a Conn that has failed it returns
+// the failure. Further calls return nil.
 //
 // Over a net.Conn that has no method CloseWrite, such as that of net.Pipe, it
 // does nothing and returns an error that wraps errors.ErrUnsupported.
@@ -78,10 +79,10 @@ func (c *Conn[T]) Shutdown(ctx context.Context) error {
 	}
 }
 
-// endSending refuses further messages with errClosed and starts the goroutine
-// that flushes what was accepted, once. A failed write or finish ends the wait.
-func (l *link) endSending() {
-	l.out.stop(errClosed)
+// endSending refuses further messages with err and starts the goroutine that
+// flushes what was accepted, once. A failed write or finish ends the wait.
+func (l *link) endSending(err error) {
+	l.out.stop(err)
 	l.mu.Lock()
 	started := l.ending
 	l.ending = true
@@ -102,7 +103,7 @@ func (l *link) flushAndHalfClose() {
 	l.flushed = true
 	l.mu.Unlock()
 	if l.sock.half != nil {
-		_ = l.sock.half.CloseWrite() // it fails if the peer is gone, and then nobody misses it
+		l.halfErr = l.sock.half.CloseWrite()
 	}
 	l.mu.Lock()
 	l.sendOver = true
@@ -130,7 +131,7 @@ func (l *link) close() {
 	if !first {
 		return
 	}
-	l.endSending()
+	l.endSending(errClosed)
 	l.stopReceiving()
 	if over {
 		l.finish()
@@ -148,7 +149,7 @@ func (l *link) discard() {
 	l.mu.Lock()
 	if !l.finished { // else it is our own end that was read
 		l.recvOver = true
-		l.reset = err != nil
+		l.reset = l.reset || err != nil
 	}
 	over := l.sendOver
 	l.mu.Unlock()
@@ -184,14 +185,14 @@ func (l *link) kill(why error) {
 
 // halfClose ends sending and waits until that is done, for CloseTimeout.
 func (l *link) halfClose() error {
-	l.endSending()
+	l.endSending(errSendEnded)
 	timer := time.AfterFunc(l.opts.CloseTimeout, l.killLate)
 	defer timer.Stop()
 	<-l.sendEnded
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.flushed {
-		return nil
+	if l.err == nil && !l.closed && l.halfErr != nil {
+		return networkError("close write", l.halfErr)
 	}
 	return l.err
 }

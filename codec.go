@@ -1,6 +1,7 @@
 package qsocket
 
 import (
+	"bytes"
 	"encoding"
 	"fmt"
 	"reflect"
@@ -37,11 +38,13 @@ type Codec[T any] interface {
 // Reset, a message that is too large ends the Conn, because the peer could not
 // decode what follows.
 //
-// Append runs while the Conn's outgoing buffer is locked: it must not use the Conn.
+// Append runs while the Conn's outgoing buffer is locked. It must not use the
+// Conn, and it must not block: other Sends wait for it, and so does Close.
 type Encoder[T any] interface {
 	// Append appends the encoding of v to dst and returns the extended slice,
 	// as append does. After an error the Encoder must go on to work: what it
-	// returned is dropped, and the next payload must decode without it.
+	// returned is dropped, and the next payload must decode without it. A panic
+	// is an error, after which a stateful Encoder is Reset.
 	Append(dst []byte, v T) ([]byte, error)
 }
 
@@ -93,22 +96,24 @@ func (c funcCodec[T]) Decode(payload []byte) (T, error) {
 	return v, err
 }
 
-// safeEncode calls enc.Append and returns an error for whatever goes wrong in
-// it: an error, a panic, a result that is not an extension of dst.
-func safeEncode[T any](name string, enc Encoder[T], dst []byte, v T) (b []byte, err error) {
+// safeEncode calls enc.Append with a dst that is not empty, and returns an
+// error for whatever goes wrong in it: an error, a panic, a result that does
+// not extend dst. After the latter two, wild says that the state of enc is
+// anybody's guess.
+func safeEncode[T any](name string, enc Encoder[T], dst []byte, v T) (b []byte, wild bool, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			b, err = dst, codecError("encode", name, fmt.Errorf("panic: %v", r))
+			b, wild, err = dst, true, codecError("encode", name, fmt.Errorf("panic: %v", r))
 		}
 	}()
 	b, err = enc.Append(dst, v)
 	if err != nil {
-		return dst, codecError("encode", name, err)
+		return dst, false, codecError("encode", name, err)
 	}
-	if len(b) < len(dst) {
-		return dst, codecError("encode", name, fmt.Errorf("Append returned %d bytes, want the %d it was given and the payload", len(b), len(dst)))
+	if len(b) < len(dst) || &b[0] != &dst[0] && !bytes.Equal(b[:len(dst)], dst) {
+		return dst, true, codecError("encode", name, fmt.Errorf("Append returned %d bytes that do not begin with the %d it was to append to", len(b), len(dst)))
 	}
-	return b, nil
+	return b, false, nil
 }
 
 // safeDecode calls dec.Decode and turns whatever goes wrong in it into a *CodecError.

@@ -130,7 +130,7 @@ func open[T any](ctx context.Context, nc net.Conn, p Protocol[T], opts Options) 
 		}
 	}
 	s := newSocket(nc)
-	s.hardClose()
+	s.hardClose(false)
 	return nil, err
 }
 

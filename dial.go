@@ -7,8 +7,8 @@ import (
 	"net"
 )
 
-// Dial connects to address and makes a Conn of the connection. Networks and
-// addresses are those of package net, "tcp" and "unix" above all. ctx bounds
+// Dial connects to address and makes a Conn of the connection.
+// network is "tcp", "tcp4", "tcp6" or "unix"; addresses are those of package net. ctx bounds
 // connecting and the handshake, Options.HandshakeTimeout the handshake alone;
 // later ctx has no effect.
 //
@@ -16,6 +16,9 @@ import (
 // from address if the Config has none.
 func Dial[T any](ctx context.Context, network, address string, p Protocol[T], opts *Options) (*Conn[T], error) {
 	o, err := checked(p, opts)
+	if err == nil {
+		err = checkNetwork(network)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -28,6 +31,15 @@ func Dial[T any](ctx context.Context, network, address string, p Protocol[T], op
 		nc = tls.Client(nc, clientConfig(o.TLS, address))
 	}
 	return open(ctx, nc, p, o)
+}
+
+// checkNetwork refuses what package net knows but is no stream of bytes.
+func checkNetwork(network string) error {
+	switch network {
+	case "tcp", "tcp4", "tcp6", "unix":
+		return nil
+	}
+	return fmt.Errorf("qsocket: network is %q, want a stream: tcp, tcp4, tcp6 or unix", network)
 }
 
 // clientConfig completes config with the server's name, as tls.Dial does.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 )
 
 // Errors that a Conn reports besides the standard ones (net.ErrClosed, io.EOF,
@@ -12,25 +13,39 @@ import (
 // of contexts). They arrive wrapped: compare with errors.Is.
 var (
 	// ErrFrameTooLarge: a payload is larger than MaxFrame, or than the framing
-	// can announce. Send refuses such a message and the Conn lives on; on
-	// receive it ends the Conn.
+	// can announce. Send refuses such a message and the Conn lives on (except
+	// with a stateful Encoder that has no Reset); on receive it ends the Conn.
 	ErrFrameTooLarge = errors.New("qsocket: frame too large")
 
 	// ErrProtocol: the peer sent bytes that are no legal frame.
 	ErrProtocol = errors.New("qsocket: protocol violation")
 
-	// ErrPeerDead: the peer was silent for longer than heartbeats allow (named mode).
+	// ErrPeerDead: the peer was silent for longer than heartbeats allow. Raw
+	// mode has no heartbeats and never returns it.
 	ErrPeerDead = errors.New("qsocket: peer is dead")
 
 	// ErrUnconfirmed: Shutdown cannot say that the peer took everything we sent.
 	ErrUnconfirmed = errors.New("qsocket: peer did not confirm that it took every message")
 
-	// ErrSlowConsumer: a fan-out group closed the Conn because its peer did not keep up.
+	// ErrSlowConsumer: the Conn was closed because its peer did not keep up with
+	// a fan-out. This version has none and never returns it.
 	ErrSlowConsumer = errors.New("qsocket: slow consumer")
 )
 
 // errClosed is what calls on a Conn that its own program closed return.
 var errClosed = fmt.Errorf("qsocket: %w", net.ErrClosed)
+
+// errSendEnded is what Send returns after CloseWrite.
+var errSendEnded = fmt.Errorf("qsocket: sending was ended by CloseWrite: %w", net.ErrClosed)
+
+// endedError is what Send returns after the failure that ended the Conn.
+type endedError struct{ cause error }
+
+func (e *endedError) Error() string {
+	return "qsocket: connection has ended: " + strings.TrimPrefix(e.cause.Error(), "qsocket: ")
+}
+
+func (e *endedError) Unwrap() []error { return []error{net.ErrClosed, e.cause} }
 
 // CodecError reports a value that could not be encoded or a payload that could
 // not be decoded, a panic inside the codec included. On Send it costs only that
@@ -43,7 +58,7 @@ type CodecError struct {
 }
 
 func (e *CodecError) Error() string {
-	return fmt.Sprintf("qsocket: %s %s: %v", e.Op, e.Codec, e.Err)
+	return "qsocket: " + e.Op + " " + e.Codec + ": " + strings.TrimPrefix(e.Err.Error(), e.Codec+": ")
 }
 
 // Unwrap returns e.Err, or io.ErrUnexpectedEOF where e.Err is io.EOF or wraps it.

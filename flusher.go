@@ -85,8 +85,9 @@ func (o *outbox) write(b []byte) error {
 	return nil
 }
 
-// writeChunk bounds a Write whose progress cannot be seen until it is over.
-const writeChunk = 64 << 10
+// writeChunk bounds a Write whose progress cannot be seen until it is over. It
+// is what TLS makes a record of.
+const writeChunk = 16 << 10
 
 func (o *outbox) writeSome(b []byte) (int, error) {
 	if o.sock.raw == nil {
@@ -96,8 +97,11 @@ func (o *outbox) writeSome(b []byte) (int, error) {
 	r.buf, r.n, r.err = b, 0, nil
 	err := o.sock.raw.Write(r.write)
 	r.buf = nil
-	if r.err != nil {
-		err = o.sock.opError("write", r.err)
+	if err == nil {
+		err = r.err
+	}
+	if err != nil {
+		err = o.sock.rawError("write", err)
 	}
 	return r.n, err
 }
@@ -114,14 +118,15 @@ func (o *outbox) writeRaw(fd uintptr) (done bool) {
 // The flusher calls it and is over.
 func (o *outbox) fail(err error) {
 	if errors.Is(err, os.ErrDeadlineExceeded) && o.writeTimeout > 0 {
-		err = fmt.Errorf("no progress within WriteTimeout %v: %w", o.writeTimeout, err)
+		err = fmt.Errorf("qsocket: write: no progress within WriteTimeout %v: %w", o.writeTimeout, os.ErrDeadlineExceeded)
+	} else {
+		err = networkError("write", err)
 	}
-	err = fmt.Errorf("qsocket: write: %w", err)
 	o.onFailure(err) // first: whoever learns of the failure finds it recorded
 	o.mu.Lock()
 	o.writeErr = err
 	o.flushing = false
-	o.stopLocked(err)
+	o.stopLocked(&endedError{err})
 	o.progressLocked()
 	o.mu.Unlock()
 }

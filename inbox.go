@@ -36,6 +36,7 @@ type inbox struct {
 	frameLeft time.Duration // what is left of FrameTimeout for that frame; 0: its clock has not started
 	readSize  int           // what to offer the next Read where there is no raw access
 	err       error         // why nothing more can be read
+	broken    error         // what a read that stop overtook has said of the connection
 	wait      struct {      // the wait under way
 		ctx     context.Context
 		stop    func() bool // ends the watch over ctx
@@ -79,23 +80,24 @@ func (in *inbox) init(sock *socket, framing Framing, opts *Options) {
 // next returns the payload of the next frame, which is good until the next
 // call. The caller must hold token. An error that will not go away is kept;
 // ctx's error and errStopped leave everything as it is.
-func (in *inbox) next(ctx context.Context) (payload []byte, err error) {
+func (in *inbox) next(ctx context.Context) ([]byte, error) {
 	for {
 		payload, ok, err := in.cut()
-		if ok {
+		switch {
+		case ok:
 			return payload, nil
+		case err == nil && in.err == nil:
+			err = in.more(ctx)
+		case err == nil:
+			err = in.err
 		}
 		if err == nil {
-			if err = in.err; err == nil {
-				err = in.more(ctx)
-			}
+			continue
 		}
-		if err != nil {
-			if err != errStopped && err != ctx.Err() {
-				in.err = err
-			}
-			return nil, err
+		if err != errStopped && err != ctx.Err() {
+			in.err = err
 		}
+		return nil, err
 	}
 }
 
@@ -143,8 +145,9 @@ func (in *inbox) more(ctx context.Context) error {
 		if in.sock.raw != nil {
 			if err := in.sock.raw.Read(in.readFunc); w.err == nil {
 				w.err = err
-			} else if w.err != errInterrupted {
-				w.err = in.sock.opError("read", w.err)
+			}
+			if w.err != nil && w.err != errInterrupted {
+				w.err = in.sock.rawError("read", w.err)
 			}
 		} else {
 			in.makeRoom(in.readSize)
@@ -165,7 +168,7 @@ func (in *inbox) more(ctx context.Context) error {
 		case w.err == io.EOF || w.err == nil && in.sock.raw != nil: // a raw read of 0 bytes
 			return in.eof()
 		case w.err != nil && w.err != errInterrupted:
-			return fmt.Errorf("qsocket: read: %w", w.err)
+			return networkError("read", w.err)
 		}
 	}
 }
@@ -177,7 +180,10 @@ func (in *inbox) readRaw(fd uintptr) (done bool) {
 	n, again, err := rawRead(fd, in.buf[in.w:cap(in.buf)])
 	if again {
 		in.shrink(0)
-		return !in.wait.armed && !in.arm()
+		if in.wait.armed {
+			return false
+		}
+		return !in.arm() // true: there is to be no wait
 	}
 	in.wait.n, in.wait.err = n, err
 	return true

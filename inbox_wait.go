@@ -83,6 +83,9 @@ func (in *inbox) disarm() error {
 	}
 	switch {
 	case in.stopped:
+		if w.err != nil && !timedOut && w.err != errInterrupted && w.err != io.EOF {
+			in.broken = w.err // the kernel tells it only once
+		}
 		return errStopped
 	case w.ctx.Err() != nil && (timedOut || w.err == errInterrupted):
 		return w.ctx.Err()
@@ -128,7 +131,11 @@ func (in *inbox) stop() {
 // returns nil. It may be called once, after stop.
 func (in *inbox) discard() error {
 	in.token <- struct{}{} // wait until the last holder has left the socket
+	broken := in.broken
 	<-in.token
+	if broken != nil {
+		return broken
+	}
 	in.mu.Lock()
 	in.setDeadlineLocked(time.Time{})
 	in.mu.Unlock()

@@ -1,7 +1,7 @@
 package qsocket
 
 import (
-	"fmt"
+	"io"
 	"log/slog"
 	"sync"
 	"time"
@@ -26,7 +26,8 @@ type link struct {
 	in  inbox
 
 	closing   chan struct{} // closed when receivers are to leave; see stopReceiving
-	sendEnded chan struct{} // closed by endSending when it is over
+	sendEnded chan struct{} // closed by flushAndHalfClose when it is over
+	halfErr   error         // of the half-close; set before sendEnded is closed
 	done      chan struct{} // closed last: both directions are over, and so is Messages
 
 	mu          sync.Mutex // guards following; never held across I/O or while waiting
@@ -35,12 +36,13 @@ type link struct {
 	flushed     bool       // every accepted byte is with the kernel, and no more will come
 	sendOver    bool
 	recvOver    bool
-	peerEnded   bool // the peer's end of messages was seen by a receiver
-	closed      bool // this end called Close or one of its kind
-	closedFirst bool // ... before the peer had ended and before any failure
-	reported    bool // a Close has returned what there is to say
-	reset       bool // after our close, the peer ended other than by end of file
-	finished    bool
+	peerEnded   bool        // the peer's end of messages was seen by a receiver
+	closed      bool        // this end called Close or one of its kind
+	closedFirst bool        // ... before the peer had ended and before any failure
+	reported    bool        // a Close has returned what there is to say
+	reset       bool        // after our close, the peer ended other than by end of file
+	finished    bool        // finish has been called
+	released    bool        // ... and has released everything
 	reading     bool        // the reader goroutine runs
 	timer       *time.Timer // of CloseTimeout
 }
@@ -59,8 +61,9 @@ func (l *link) init(sock socket, framing Framing, opts Options) {
 // fail ends the connection because of err, which counts if it is the first.
 func (l *link) fail(err error) {
 	l.mu.Lock()
-	if l.closed {
-		l.mu.Unlock() // the end is under way, and nothing more is received
+	if l.closed { // the end is under way, and nothing more is received
+		l.reset = true
+		l.mu.Unlock()
 		return
 	}
 	if l.err == nil && !l.finished {
@@ -115,29 +118,34 @@ func (l *link) finish() {
 	l.mu.Unlock()
 
 	if err != nil {
-		l.out.stop(fmt.Errorf("qsocket: connection has ended: %w", err))
+		l.out.stop(&endedError{err})
 	} else {
 		l.out.stop(errClosed)
 	}
 	l.stopReceiving()
-	l.sock.hardClose()
+	l.sock.hardClose(err != nil)
 	if l.onFinish != nil {
 		l.onFinish()
 	}
 	l.mu.Lock()
-	reading := l.reading
-	if !reading {
-		l.closeDoneLocked()
+	defer l.mu.Unlock()
+	l.released = true
+	if !l.reading {
+		close(l.done)
 	}
-	l.mu.Unlock()
 }
 
-// closeDoneLocked closes done, once.
-func (l *link) closeDoneLocked() {
+// readerGone is the last act of the reader goroutine.
+func (l *link) readerGone() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.reading = false
 	select {
-	case <-l.done:
+	case <-l.done: // it was started after the end
 	default:
-		close(l.done)
+		if l.released {
+			close(l.done)
+		}
 	}
 }
 
@@ -156,7 +164,7 @@ func (l *link) stopReceiving() {
 
 // endError returns what a receiver reports when there is nothing more to
 // receive.
-func (l *link) endError(eof error) error {
+func (l *link) endError() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -165,7 +173,7 @@ func (l *link) endError(eof error) error {
 	case l.err != nil:
 		return l.err
 	case l.peerEnded:
-		return eof
+		return io.EOF
 	default:
 		return errClosed
 	}

@@ -59,11 +59,14 @@ type ListenerStats struct {
 	Panics       uint64 // handlers that panicked
 }
 
-// Listen listens on address and returns a Listener. Networks and addresses are
-// those of package net, "tcp" and "unix" above all. With Options.TLS the
-// connections are a TLS server's.
+// Listen listens on address and returns a Listener. network is "tcp",
+// "tcp4", "tcp6" or "unix"; addresses are those of package net. With Options.TLS
+// the connections are a TLS server's.
 func Listen[T any](network, address string, p Protocol[T], opts *Options) (*Listener[T], error) {
 	if _, err := checked(p, opts); err != nil {
+		return nil, err
+	}
+	if err := checkNetwork(network); err != nil {
 		return nil, err
 	}
 	ln, err := net.Listen(network, address)
@@ -144,10 +147,11 @@ func (l *Listener[T]) accept() {
 	}
 }
 
-// isTemporary reports whether accepting again may succeed, as net/http does.
+// isTemporary reports whether accepting again may succeed: that is so for all
+// errors of the network but that the listener is closed.
 func isTemporary(err error) bool {
-	var t interface{ Temporary() bool }
-	return errors.As(err, &t) && t.Temporary()
+	var ne net.Error
+	return errors.As(err, &ne) && !errors.Is(err, net.ErrClosed)
 }
 
 // reserve waits until one more connection is allowed. It returns false when the
@@ -263,12 +267,19 @@ func (l *Listener[T]) Shutdown(ctx context.Context) error {
 		go func() { results <- c.Shutdown(ctx) }() // ends with ctx at the latest
 	}
 	l.mu.Unlock()
+	ended := false
 	for range waiting {
-		if err := <-results; err != nil && err != ctx.Err() {
-			errs = append(errs, err)
+		err := <-results
+		if err != nil && err == ctx.Err() {
+			ended = true
+			continue
 		}
+		errs = append(errs, err)
 	}
-	return errors.Join(append(errs, ctx.Err())...)
+	if ended {
+		errs = append(errs, ctx.Err())
+	}
+	return errors.Join(errs...)
 }
 
 // Err returns nil while the Listener works and after Close. Otherwise it

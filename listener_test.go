@@ -120,6 +120,25 @@ func eventually(t testing.TB, what string, true func() bool) {
 	}
 }
 
+// noGoroutinesLeft waits until the tests so far have left nothing behind.
+func noGoroutinesLeft(t *testing.T) {
+	t.Helper()
+	for deadline := time.Now().Add(testTimeout); ; time.Sleep(time.Millisecond) {
+		var left []string
+		for g := range strings.SplitSeq(leaked(0), "\n\n") {
+			if g != "" && !strings.Contains(g, "TestMain") {
+				left = append(left, g)
+			}
+		}
+		if len(left) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("goroutines left:\n\n%s", strings.Join(left, "\n\n"))
+		}
+	}
+}
+
 // logRecorder keeps what is logged.
 type logRecorder struct {
 	mu  sync.Mutex
@@ -277,7 +296,7 @@ func TestListenerManyClients(t *testing.T) {
 // Conns, Accept and Serve take from one queue: each connection goes to one of
 // them, and none is lost.
 func TestListenerOneQueue(t *testing.T) {
-	const clients = 200
+	const clients = 100
 	forTransports(t, kernelTransports, func(t *testing.T, transport string) {
 		ctx := testContext(t)
 		ln := listenOn(t, transport, text, nil)
@@ -774,20 +793,16 @@ func TestPermanentAcceptError(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer end(taken)
-		waiting := nl.client(t)
+		served := async(func() error { return ln.Serve(t.Context(), echo) })
+		accepting := async(func() error { _, err := ln.Accept(t.Context()); return err })
 		synctest.Wait()
-		served := async(func() error {
-			return ln.Serve(t.Context(), func(ctx context.Context, c *qsocket.Conn[string]) { <-c.Done() })
-		})
-		synctest.Wait() // Serve has taken the one that waits
-		untaken := nl.client(t)
-		defer waiting.Close()
-
 		nl.queue <- broken
 		if err := <-served; !errors.Is(err, broken) {
-			t.Errorf("Serve: got %v, want %v", err, broken)
+			t.Errorf("Serve under way: got %v, want %v", err, broken)
 		}
-		_ = untaken
+		if err := <-accepting; !errors.Is(err, broken) {
+			t.Errorf("Accept under way: got %v, want %v", err, broken)
+		}
 		for range 2 {
 			if c, ok := <-ln.Conns(); ok {
 				t.Errorf("Conns: got %v, want it closed", c)
@@ -795,7 +810,7 @@ func TestPermanentAcceptError(t *testing.T) {
 			if _, err := ln.Accept(t.Context()); !errors.Is(err, broken) {
 				t.Errorf("Accept: got %v, want %v", err, broken)
 			}
-			if err := ln.Serve(t.Context(), nil); !errors.Is(err, broken) {
+			if err := ln.Serve(t.Context(), echo); !errors.Is(err, broken) {
 				t.Errorf("Serve: got %v, want %v", err, broken)
 			}
 			if err := ln.Err(); !errors.Is(err, broken) {
@@ -861,7 +876,7 @@ func TestListenerClosedBySomebodyElse(t *testing.T) {
 	_, acceptErr := ln.Accept(testContext(t))
 	for what, err := range map[string]error{
 		"Accept": acceptErr,
-		"Serve":  ln.Serve(testContext(t), nil),
+		"Serve":  ln.Serve(testContext(t), echo),
 		"Err":    ln.Err(),
 	} {
 		if !errors.Is(err, net.ErrClosed) {
@@ -923,14 +938,11 @@ func checkClosed[T any](t *testing.T, ln *qsocket.Listener[T]) {
 		if c, ok := <-ln.Conns(); ok {
 			t.Errorf("Conns: got %v, want it closed", c)
 		}
-		if err := ln.Serve(ctx, nil); err != nil {
+		if err := ln.Serve(ctx, echo); err != nil {
 			t.Errorf("Serve: got %v, want nil", err)
 		}
 		if err := ln.Err(); err != nil {
 			t.Errorf("Err: got %v, want nil", err)
-		}
-		if err := ln.Shutdown(ctx); err != nil {
-			t.Errorf("Shutdown: got %v, want nil", err)
 		}
 	}
 }
@@ -1000,6 +1012,9 @@ func TestListenerShutdown(t *testing.T) {
 			t.Errorf("got %+v, want %+v", got, want)
 		}
 		checkClosed(t, ln)
+		if err := ln.Shutdown(ctx); err != nil {
+			t.Errorf("second Shutdown: got %v, want nil", err)
+		}
 	})
 }
 
@@ -1064,6 +1079,53 @@ func TestListenerShutdownUnconfirmed(t *testing.T) {
 	}
 }
 
+// slowToClose is a net.Conn whose Close takes its time.
+type slowToClose struct {
+	net.Conn
+	closing, release chan struct{}
+	once             sync.Once
+}
+
+func (c *slowToClose) Close() error {
+	c.once.Do(func() { close(c.closing) })
+	<-c.release
+	return c.Conn.Close()
+}
+
+// When Done is closed the socket has been released, and the Conn counts
+// neither in Open nor towards MaxConns.
+func TestDoneComesAfterRelease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, server := net.Pipe()
+		defer client.Close()
+		nc := &slowToClose{Conn: server, closing: make(chan struct{}), release: make(chan struct{})}
+		nl := newFakeListener(nc)
+		ln, err := qsocket.NewListener(nl, text, &qsocket.Options{MaxConns: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer endListener(ln)
+		c, err := ln.Accept(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := c.Done()
+		go end(c)
+		<-nc.closing
+		synctest.Wait()
+		select {
+		case <-done:
+			t.Error("Done is closed while the socket is open")
+		default:
+		}
+		close(nc.release)
+		<-done
+		if got := ln.Stats().Open; got != 0 {
+			t.Errorf("Open: got %d, want 0", got)
+		}
+	})
+}
+
 // Listen reports an address that is in use, or is none.
 func TestListenErrors(t *testing.T) {
 	ln := listenOn(t, "tcp", text, nil)
@@ -1089,9 +1151,7 @@ func TestListenerChurn(t *testing.T) {
 			t.Fatal("in round ", round)
 		}
 	}
-	if left := leaked(10 * time.Second); left != "" {
-		t.Errorf("goroutines left:\n\n%s", left)
-	}
+	noGoroutinesLeft(t)
 }
 
 func churn(t *testing.T, transport string) {
@@ -1133,16 +1193,17 @@ func churn(t *testing.T, transport string) {
 				ended("Dial", err)
 				return
 			}
-			if rand.IntN(2) == 0 {
-				if err := c.Send(ctx, "hello"); err != nil {
-					ended("Send", err)
-				}
+			defer c.Close()
+			if rand.IntN(3) == 0 {
+				return
 			}
-			for err == nil {
-				_, err = c.Recv(ctx)
+			if err := c.Send(ctx, "hello"); err != nil {
+				ended("Send", err)
+			} else if m, err := c.Recv(ctx); err != nil {
+				ended("Recv", err)
+			} else if m != "hello" {
+				t.Errorf("got %q, want the echo", m)
 			}
-			ended("Recv", err)
-			c.Close()
 		})
 	}
 	wg.Go(func() {
@@ -1183,7 +1244,6 @@ func churn(t *testing.T, transport string) {
 			}
 		})
 	}
-	over := async(func() bool { wg.Wait(); return true })
-	result(t, "the round", over)
-	endListener(ln) // the Conns that Accept returned before Close live until their clients end: these have
+	result(t, "the round", async(func() bool { wg.Wait(); return true }))
+	eventually(t, "all Conns to end", func() bool { return ln.Stats().Open == 0 })
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
 )
 
@@ -15,10 +16,14 @@ type Options struct {
 	RecvQueue  int // capacity of Messages, messages; 16
 	SendBuffer int // bytes accepted by Send and not yet written, beyond which Send waits; 256 KiB
 
-	WriteTimeout     time.Duration // socket writes without any progress; none (long back-pressure is legal)
-	FrameTimeout     time.Duration // from a frame's first byte to its last, absolute; 30 s, negative for none
+	// WriteTimeout bounds socket writes that make no progress; none, because
+	// long back-pressure is legal. Where the progress inside a Write cannot be
+	// seen (TLS, net.Pipe, wrappers), it bounds each 16 KiB written.
+	WriteTimeout time.Duration
+
+	FrameTimeout     time.Duration // from a frame's first byte to its last, while somebody reads; 30 s, negative for none
 	HandshakeTimeout time.Duration // TLS handshake; 10 s
-	CloseTimeout     time.Duration // bound on Close; 5 s
+	CloseTimeout     time.Duration // bound on Close, CloseWrite, and on what they leave to the background; 5 s
 	Heartbeat        time.Duration // named mode: interval asked of the peer when idle; 15 s, negative for none
 
 	MaxConns int         // Listener: open Conns beyond which accepting waits; 0 for no limit
@@ -26,6 +31,12 @@ type Options struct {
 
 	Logger *slog.Logger // nil: silent
 }
+
+// maxMaxFrame leaves room for a header and a trailer in an int.
+const maxMaxFrame = math.MaxInt - 64
+
+// maxRecvQueue bounds RecvQueue, whose memory is allocated at once.
+const maxRecvQueue = 1 << 24
 
 // withDefaults returns a checked copy of o (which may be nil) in which every
 // field has its effective value: 0 stands for "none" in the timeouts.
@@ -74,6 +85,10 @@ func (o *Options) withDefaults() (Options, error) {
 	}
 	if d.Heartbeat > 0 && d.Heartbeat < time.Millisecond {
 		return d, fmt.Errorf("qsocket: Options.Heartbeat is %v, want at least 1ms, 0 (default) or negative (none)", d.Heartbeat)
+	}
+	d.MaxFrame = min(d.MaxFrame, maxMaxFrame)
+	if d.RecvQueue > maxRecvQueue {
+		return d, fmt.Errorf("qsocket: Options.RecvQueue is %d, want at most %d", d.RecvQueue, maxRecvQueue)
 	}
 	if d.Logger == nil {
 		d.Logger = slog.New(slog.DiscardHandler)

@@ -66,7 +66,7 @@ func (c *Conn[T]) recvQueued(ctx context.Context) (T, error) {
 	select {
 	case v, ok := <-c.messages:
 		if !ok {
-			return zero, c.endError(io.EOF)
+			return zero, c.endError()
 		}
 		return v, nil
 	case <-ctx.Done():
@@ -81,13 +81,11 @@ func (c *Conn[T]) readMessage(ctx context.Context) (T, error) {
 	var zero T
 	payload, err := c.in.next(ctx)
 	if err == nil {
-		v, err := safeDecode(c.codecName, c.dec, payload)
-		if err == nil {
+		var v T
+		if v, err = safeDecode(c.codecName, c.dec, payload); err == nil {
 			return v, nil
 		}
 		c.in.err = err
-		c.fail(err)
-		return zero, c.endError(io.EOF)
 	}
 	switch {
 	case err == errStopped:
@@ -98,7 +96,7 @@ func (c *Conn[T]) readMessage(ctx context.Context) (T, error) {
 	default:
 		c.fail(err)
 	}
-	return zero, c.endError(io.EOF)
+	return zero, c.endError()
 }
 
 // All returns an iterator over the messages, for a loop without a channel:
@@ -147,18 +145,13 @@ func (c *Conn[T]) startReader() {
 
 // read is the reader goroutine. It takes over from the callers of Recv, keeps
 // the token for good, and ends when there is nothing more to receive or when
-// closing is closed. On exit it closes Messages, and done if the Conn is over.
+// closing is closed. On exit it closes Messages, and done if it is the last.
 func (c *Conn[T]) read() {
 	c.in.token <- struct{}{}
 	c.deliver()
 	close(c.messages)
 	<-c.in.token
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.reading = false
-	if c.finished {
-		c.closeDoneLocked()
-	}
+	c.readerGone()
 }
 
 func (c *Conn[T]) deliver() {

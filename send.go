@@ -20,8 +20,10 @@ import (
 //     framing can announce;
 //   - a [*CodecError]: v could not be encoded.
 //
-// It does not after an error that wraps net.ErrClosed (this end has closed the
-// Conn or its sending half) or the failure that ended the Conn.
+// After an error that wraps net.ErrClosed it does not: this end has closed the
+// Conn or its sending half, or the Conn has failed, and the error wraps that
+// failure as well. A message that is too large for a stateful [Encoder] without
+// Reset ends the Conn.
 //
 // Send waits for nothing but room in the buffer; a message larger than
 // SendBuffer waits until it is empty. v is not retained.
@@ -77,25 +79,32 @@ func (c *Conn[T]) Send(ctx context.Context, v T) error {
 func (c *Conn[T]) encodeLocked(v T) error {
 	o := &c.out
 	start := len(o.pending)
-	b, err := safeEncode(c.codecName, c.enc, c.framing.openFrame(o.bufferLocked()), v)
+	b, wild, err := safeEncode(c.codecName, c.enc, c.framing.openFrame(o.bufferLocked()), v)
 	if err == nil {
 		if err = c.framing.checkSend(len(b)-start-framings[c.framing].maxHeader, c.maxFrame); err == nil {
 			o.pending = c.framing.sealFrame(b, start)
 			return nil
 		}
-		// The frame may have grown its buffer to any size: drop it, not pending.
+		wild = true // in a good state, but not in that of the peer's decoder
+	}
+	if wild {
 		c.encodeBroken = !c.undo()
 	}
-	o.takeBackLocked()
+	o.takeBackLocked() // not b, which may have grown to any size
 	return err
 }
 
 // undo tells the encoder that its last payload is not sent, and reports
 // whether what it encodes next can be decoded without that payload.
-func (c *Conn[T]) undo() bool {
+func (c *Conn[T]) undo() (ok bool) {
 	if c.stateless {
 		return true
 	}
+	defer func() {
+		if recover() != nil {
+			ok = false
+		}
+	}()
 	r, ok := c.enc.(interface{ Reset() })
 	if ok {
 		r.Reset()

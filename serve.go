@@ -2,6 +2,7 @@ package qsocket
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"sync"
@@ -20,6 +21,9 @@ import (
 // after Close, at once: the handlers that run then go on with their Conns,
 // under ctx. When accepting fails for good it returns Err(), at once as well.
 func (l *Listener[T]) Serve(ctx context.Context, handle func(context.Context, *Conn[T])) error {
+	if handle == nil {
+		return errors.New("qsocket: Serve without a handler")
+	}
 	var handlers sync.WaitGroup
 	for {
 		c, err := l.Accept(ctx)
@@ -51,9 +55,15 @@ func (l *Listener[T]) serve(ctx context.Context, c *Conn[T], handle func(context
 			l.log.Warn("qsocket: close after handler", "peer", addr(c.RemoteAddr()), "err", err)
 		}
 	}
-	stop := context.AfterFunc(ctx, func() { closeConn("") })
+	closed := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(closed)
+		closeConn("")
+	})
 	defer func() {
-		stop()
+		if !stop() {
+			<-closed // Serve leaves nothing behind that closes or logs
+		}
 		reason := ""
 		if r := recover(); r != nil {
 			l.panics.Add(1)

@@ -2,6 +2,8 @@ package qsocket
 
 import (
 	"crypto/tls"
+	"errors"
+	"fmt"
 	"net"
 	"os"
 	"syscall"
@@ -31,7 +33,10 @@ func newSocket(nc net.Conn) socket {
 
 // hardClose ends the connection without a word. A TLS connection is closed
 // below TLS, because tls.Conn.Close waits up to 5 s for its alert to be taken.
-func (s *socket) hardClose() {
+//
+// reset makes the kernel send a reset, so that the peer does not mistake the
+// end of a connection that has failed for a clean one.
+func (s *socket) hardClose(reset bool) {
 	nc := s.Conn
 	for {
 		t, ok := nc.(*tls.Conn)
@@ -40,13 +45,29 @@ func (s *socket) hardClose() {
 		}
 		nc = t.NetConn()
 	}
+	if t, ok := nc.(*net.TCPConn); ok && reset {
+		_ = t.SetLinger(0) // fails only if the connection has ended anyway
+	}
 	_ = nc.Close() // the end is not news, and nobody could act on it
 }
 
-// opError dresses the errors of raw calls as those of package net.
-func (s *socket) opError(op string, err error) error {
-	return &net.OpError{
-		Op: op, Net: s.LocalAddr().Network(), Source: s.LocalAddr(), Addr: s.RemoteAddr(),
-		Err: os.NewSyscallError(op, err),
+// rawError dresses the errors of raw calls as those of Read and Write.
+func (s *socket) rawError(op string, err error) error {
+	if oe := (*net.OpError)(nil); errors.As(err, &oe) { // from package net, which says "raw-read"
+		err = oe.Err
+	} else {
+		err = os.NewSyscallError(op, err)
 	}
+	return &net.OpError{
+		Op: op, Net: s.LocalAddr().Network(), Source: s.LocalAddr(), Addr: s.RemoteAddr(), Err: err,
+	}
+}
+
+// networkError gives err the package's prefix and, where package net has not
+// done so, the name of the operation.
+func networkError(op string, err error) error {
+	if oe := (*net.OpError)(nil); errors.As(err, &oe) {
+		return fmt.Errorf("qsocket: %w", err)
+	}
+	return fmt.Errorf("qsocket: %s: %w", op, err)
 }

@@ -1,0 +1,411 @@
+package qsocket_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"io"
+	"math/big"
+	"net"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fb9bb4ed/qsocket"
+)
+
+// clientCertificate makes a certificate that testCA vouches for.
+func clientCertificate(t *testing.T, name string) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca := testCA().server
+	parent, err := x509.ParseCertificate(ca.Certificate[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(2),
+		Subject:      pkix.Name{CommonName: name},
+		NotBefore:    parent.NotBefore,
+		NotAfter:     parent.NotAfter,
+		KeyUsage:     x509.KeyUsageDigitalSignature,
+		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, ca.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+// silentServer accepts one connection, tells when the client has said
+// something, says nothing itself, and tells how the connection ends.
+func silentServer(t *testing.T) (address string, spoken <-chan struct{}, ended <-chan error) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	first, last := make(chan struct{}), make(chan error, 1)
+	go func() {
+		nc, err := ln.Accept()
+		if err != nil {
+			last <- err
+			return
+		}
+		defer nc.Close()
+		nc.SetReadDeadline(time.Now().Add(testTimeout))
+		if _, err := nc.Read(make([]byte, 1)); err != nil {
+			last <- err
+			return
+		}
+		close(first)
+		if _, err = io.Copy(io.Discard, nc); err == nil {
+			err = io.EOF
+		}
+		last <- err
+	}()
+	return ln.Addr().String(), first, last
+}
+
+// checkEnded checks that the far end of a connection saw it end.
+func checkEnded(t *testing.T, ended <-chan error) {
+	t.Helper()
+	if err := result(t, "the end of the connection", ended); isTimeout(err) {
+		t.Errorf("the connection is left open: %v", err)
+	}
+}
+
+// Dial connects over every network, and both ends name each other's address.
+func TestDial(t *testing.T) {
+	forTransports(t, kernelTransports, func(t *testing.T, transport string) {
+		ln := listenOn(t, transport, text, nil)
+		client := dialTo(t, transport, ln, text)
+		server := accepted(t, ln)
+		exchange(t, client, server, "hello")
+		exchange(t, server, client, "hello yourself")
+		for _, a := range []struct {
+			what      string
+			got, want net.Addr
+		}{
+			{"RemoteAddr of the client", client.RemoteAddr(), ln.Addr()},
+			{"RemoteAddr of the server", server.RemoteAddr(), client.LocalAddr()},
+			{"LocalAddr of the server", server.LocalAddr(), ln.Addr()},
+		} {
+			if got, want := a.got.String(), a.want.String(); got != want && transport != "unix" {
+				t.Errorf("%s: got %v, want %v", a.what, got, want)
+			}
+		}
+		for name, c := range map[string]*qsocket.Conn[string]{"client": client, "server": server} {
+			_, isTLS := c.NetConn().(*tls.Conn)
+			if want := transport == "tls"; isTLS != want {
+				t.Errorf("the NetConn of the %s is a %T", name, c.NetConn())
+			}
+		}
+	})
+}
+
+// The server's name, which its certificate must have, is that of the address
+// unless the Config has one. The Config given is not changed.
+func TestDialServerName(t *testing.T) {
+	ln := listenOn(t, "tls", text, nil)
+	_, port, err := net.SplitHostPort(ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ host, set, sent string }{
+		{"127.0.0.1", "", ""}, // an IP address is checked, and not sent
+		{"localhost", "", "localhost"},
+		{"127.0.0.1", "localhost", "localhost"},
+	} {
+		config := clientTLS()
+		config.ServerName = test.set
+		c, err := qsocket.Dial(testContext(t), "tcp", net.JoinHostPort(test.host, port), text, &qsocket.Options{TLS: config})
+		if err != nil {
+			t.Errorf("Dial of %s, ServerName %q: %v", test.host, test.set, err)
+			continue
+		}
+		defer end(c)
+		server := accepted(t, ln)
+		exchange(t, c, server, "hello")
+		if got := server.NetConn().(*tls.Conn).ConnectionState().ServerName; got != test.sent {
+			t.Errorf("Dial of %s, ServerName %q: the server was told %q, want %q", test.host, test.set, got, test.sent)
+		}
+		if config.ServerName != test.set {
+			t.Errorf("the Config was changed: ServerName %q, want %q", config.ServerName, test.set)
+		}
+	}
+}
+
+// A certificate that is not the server's, or not from a known authority, is an
+// error of Dial that says so, and both ends are left without the connection.
+func TestDialWrongCertificate(t *testing.T) {
+	var wrongHost x509.HostnameError
+	var unknown x509.UnknownAuthorityError
+	for _, test := range []struct {
+		name   string
+		config *tls.Config
+		target any
+		text   string
+	}{
+		{"host", &tls.Config{RootCAs: testCA().pool, ServerName: "example.com"}, &wrongHost, "example.com"},
+		{"authority", &tls.Config{RootCAs: x509.NewCertPool()}, &unknown, "unknown authority"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var log logRecorder
+			ln := listenOn(t, "tls", text, &qsocket.Options{Logger: log.logger()})
+			c, err := qsocket.Dial(testContext(t), "tcp", ln.Addr().String(), text, &qsocket.Options{TLS: test.config})
+			if err == nil {
+				end(c)
+				t.Fatal("no error")
+			}
+			if !errors.As(err, test.target) || !strings.HasPrefix(err.Error(), "qsocket: TLS handshake: ") || !strings.Contains(err.Error(), test.text) {
+				t.Errorf("got %v, want qsocket: TLS handshake: … %s", err, test.text)
+			}
+			eventually(t, "the server to notice", func() bool { return ln.Stats().Refused == 1 })
+			if got, want := ln.Stats(), (qsocket.ListenerStats{Refused: 1}); got != want {
+				t.Errorf("got %+v, want %+v", got, want)
+			}
+			if err := ln.Close(); err != nil {
+				t.Error(err)
+			}
+			if got := log.count("level=WARN", "bad certificate"); got != 1 {
+				t.Errorf("got %d log records, want 1", got)
+			}
+		})
+	}
+	noGoroutinesLeft(t)
+}
+
+// With mutual TLS the server finds the client's certificate in the state of
+// NetConn.
+func TestMutualTLS(t *testing.T) {
+	config := serverTLS()
+	config.ClientAuth = tls.RequireAndVerifyClientCert
+	config.ClientCAs = testCA().pool
+	for _, transport := range kernelTransports[:2] {
+		t.Run(transport, func(t *testing.T) {
+			ln := listenOn(t, transport, text, &qsocket.Options{TLS: config})
+			client := clientTLS()
+			client.ServerName = "localhost"
+			client.Certificates = []tls.Certificate{clientCertificate(t, "alice")}
+			c, err := qsocket.Dial(testContext(t), ln.Addr().Network(), ln.Addr().String(), text, &qsocket.Options{TLS: client})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer end(c)
+			server := accepted(t, ln)
+			exchange(t, c, server, "it is me")
+			exchange(t, server, c, "so it is")
+			certs := server.NetConn().(*tls.Conn).ConnectionState().PeerCertificates
+			if len(certs) != 1 || certs[0].Subject.CommonName != "alice" {
+				t.Errorf("got %d certificates, want that of alice: %v", len(certs), certs)
+			}
+		})
+	}
+	t.Run("no certificate", func(t *testing.T) {
+		ln := listenOn(t, "tcp", text, &qsocket.Options{TLS: config})
+		c, err := qsocket.Dial(testContext(t), "tcp", ln.Addr().String(), text, &qsocket.Options{TLS: clientTLS()})
+		if err == nil { // in TLS 1.3 the client is done before the server has looked
+			defer end(c)
+			_, err = c.Recv(testContext(t))
+		}
+		if err == nil || err == io.EOF || errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("the client got %v, want the refusal", err)
+		}
+		if err := ln.Close(); err != nil {
+			t.Error(err)
+		}
+		if got, want := ln.Stats(), (qsocket.ListenerStats{Refused: 1}); got != want {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	})
+}
+
+// Where nobody listens, Dial returns the network's error.
+func TestDialRefused(t *testing.T) {
+	ln := listenOn(t, "tcp", text, nil)
+	if err := ln.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, target := range []struct{ network, address string }{
+		{"tcp", ln.Addr().String()},
+		{"unix", filepath.Join(shortTempDir(t), "none")},
+		{"tcp", "no port"},
+	} {
+		for _, opts := range []*qsocket.Options{nil, {TLS: clientTLS()}} {
+			c, err := qsocket.Dial(testContext(t), target.network, target.address, text, opts)
+			if c != nil {
+				end(c)
+			}
+			var oe *net.OpError
+			if !errors.As(err, &oe) || oe.Op != "dial" || !strings.HasPrefix(err.Error(), "qsocket: ") {
+				t.Errorf("Dial of %v: got %v, want qsocket: … *net.OpError of dial", target, err)
+			}
+		}
+	}
+}
+
+// Dial and Listen refuse a network that is no stream of bytes.
+func TestNetworkIsAStream(t *testing.T) {
+	for _, network := range []string{"udp", "unixgram", "unixpacket", "ip", "no network", ""} {
+		c, err := qsocket.Dial(testContext(t), network, "127.0.0.1:1", text, nil)
+		if err == nil {
+			end(c)
+		}
+		ln, listenErr := qsocket.Listen(network, "127.0.0.1:0", text, nil)
+		if listenErr == nil {
+			endListener(ln)
+		}
+		for what, err := range map[string]error{"Dial": err, "Listen": listenErr} {
+			if err == nil || !strings.HasPrefix(err.Error(), "qsocket: ") {
+				t.Errorf("%s on network %q: got %v, want an error of qsocket", what, network, err)
+			}
+		}
+	}
+}
+
+// A ctx that has ended before Dial connects to nothing.
+func TestDialWithEndedContext(t *testing.T) {
+	forTransports(t, kernelTransports, func(t *testing.T, transport string) {
+		ln := listenOn(t, transport, text, nil)
+		canceled, cancel := context.WithCancel(context.Background())
+		cancel()
+		late, cancel := context.WithDeadline(context.Background(), time.Now())
+		defer cancel()
+		for want, ctx := range map[error]context.Context{context.Canceled: canceled, context.DeadlineExceeded: late} {
+			_, err := qsocket.Dial(ctx, ln.Addr().Network(), ln.Addr().String(), text, dialOptions(transport))
+			if !errors.Is(err, want) {
+				t.Errorf("got %v, want %v", err, want)
+			}
+		}
+		if err := ln.Close(); err != nil {
+			t.Error(err)
+		}
+		if got := ln.Stats(); got != (qsocket.ListenerStats{}) {
+			t.Errorf("got %+v, want no connection", got)
+		}
+	})
+}
+
+// A ctx that ends during the TLS handshake ends Dial and the connection.
+func TestDialContextDuringHandshake(t *testing.T) {
+	address, spoken, ended := silentServer(t)
+	ctx, cancel := context.WithCancel(testContext(t))
+	dialed := async(func() error {
+		_, err := qsocket.Dial(ctx, "tcp", address, text, &qsocket.Options{TLS: clientTLS()})
+		return err
+	})
+	waitClosed(t, "the handshake to begin", spoken)
+	cancel()
+	if err := result(t, "Dial", dialed); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want context.Canceled", err)
+	}
+	checkEnded(t, ended)
+}
+
+// Once Dial has returned, its ctx has no effect on the Conn.
+func TestDialContextHasNoLaterEffect(t *testing.T) {
+	forTransports(t, kernelTransports, func(t *testing.T, transport string) {
+		ln := listenOn(t, transport, text, nil)
+		ctx, cancel := context.WithCancel(context.Background())
+		client, err := qsocket.Dial(ctx, ln.Addr().Network(), ln.Addr().String(), text, dialOptions(transport))
+		cancel()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer end(client)
+		server := accepted(t, ln)
+		exchange(t, client, server, "hello")
+		exchange(t, server, client, "hello yourself")
+	})
+}
+
+// A TLS server that never answers ends Dial after HandshakeTimeout, with the
+// error of a context; the ctx given need not end.
+func TestDialHandshakeTimeout(t *testing.T) {
+	const timeout = 30 * time.Millisecond
+	address, _, ended := silentServer(t)
+	start := time.Now()
+	_, err := qsocket.Dial(context.Background(), "tcp", address, text, &qsocket.Options{TLS: clientTLS(), HandshakeTimeout: timeout})
+	if !errors.Is(err, context.DeadlineExceeded) || !strings.HasPrefix(err.Error(), "qsocket: TLS handshake: ") {
+		t.Errorf("got %v, want qsocket: TLS handshake: context.DeadlineExceeded", err)
+	}
+	if took := time.Since(start); took < timeout || took > testTimeout/2 {
+		t.Errorf("Dial took %v, want %v", took, timeout)
+	}
+	checkEnded(t, ended)
+	noGoroutinesLeft(t)
+}
+
+// A client without TLS at a server with it, and the reverse: both ends see the
+// end, and none hangs.
+func TestTLSOnOneEnd(t *testing.T) {
+	t.Run("server, client sends", func(t *testing.T) {
+		ctx := testContext(t)
+		ln := listenOn(t, "tls", text, nil)
+		c, err := qsocket.Dial(ctx, "tcp", ln.Addr().String(), text, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer end(c)
+		if err := c.Send(ctx, "hello"); err != nil {
+			t.Fatal(err)
+		}
+		m, err := c.Recv(ctx) // crypto/tls sends no alert to what is no TLS: the server just ends
+		if err == nil || ctx.Err() != nil {
+			t.Errorf("the client got %q, %v, want the end", m, err)
+		}
+		eventually(t, "the server to refuse", func() bool { return ln.Stats().Refused == 1 })
+	})
+	t.Run("server, both wait", func(t *testing.T) {
+		ctx := testContext(t)
+		ln := listenOn(t, "tls", text, &qsocket.Options{HandshakeTimeout: 30 * time.Millisecond})
+		c, err := qsocket.Dial(ctx, "tcp", ln.Addr().String(), text, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer end(c)
+		if m, err := c.Recv(ctx); err != io.EOF {
+			t.Errorf("the client got %q, %v, want io.EOF", m, err)
+		}
+		eventually(t, "the server to refuse", func() bool { return ln.Stats().Refused == 1 })
+	})
+	t.Run("client", func(t *testing.T) {
+		ctx := testContext(t)
+		ln := listenOn(t, "tcp", text, nil)
+		received := make(chan error, 1)
+		served := async(func() error {
+			return ln.Serve(ctx, func(ctx context.Context, c *qsocket.Conn[string]) {
+				_, err := c.Recv(ctx)
+				received <- err
+			})
+		})
+		c, err := qsocket.Dial(ctx, "tcp", ln.Addr().String(), text, &qsocket.Options{TLS: clientTLS()})
+		if err == nil {
+			end(c)
+		}
+		if err == nil || ctx.Err() != nil {
+			t.Errorf("Dial: got %v, want an error", err)
+		}
+		if err := result(t, "the server", received); !errors.Is(err, qsocket.ErrProtocol) {
+			t.Errorf("the server got %v, want ErrProtocol", err)
+		}
+		if err := ln.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := result(t, "Serve", served); err != nil {
+			t.Error("Serve:", err)
+		}
+	})
+}
