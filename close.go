@@ -84,8 +84,8 @@ func (c *Conn[T]) Shutdown(ctx context.Context) error {
 func (l *link) endSending(err error) {
 	l.out.stop(err)
 	l.mu.Lock()
-	started := l.ending
-	l.ending = true
+	started := l.flushing
+	l.flushing = true
 	l.mu.Unlock()
 	if !started {
 		go l.flushAndHalfClose()

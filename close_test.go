@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
+	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -342,15 +345,92 @@ func TestCloseUnblocks(t *testing.T) {
 			time.Sleep(5 * time.Millisecond) // let most of them get to where they wait; it works without, too
 			_ = a.Close()
 			for name, call := range calls {
-				if err := result(t, name, call); err == nil {
-					t.Errorf("%s: no error", name)
+				err := result(t, name, call)
+				if want := os.ErrDeadlineExceeded; name[0] == 'F' && !errors.Is(err, want) && !errors.Is(err, net.ErrClosed) {
+					t.Errorf("%s: got %v, want the failed write", name, err)
 				}
-			}
-			if err := a.Send(ctx, nil); err == nil {
-				t.Error("Send after Close: no error")
+				if name[0] != 'F' && !errors.Is(err, net.ErrClosed) {
+					t.Errorf("%s: got %v, want net.ErrClosed", name, err)
+				}
 			}
 		}
 	})
+}
+
+// A reset is told whoever sees it first: a receiver that Close sends away, or
+// the goroutine that discards.
+func TestShutdownSeesTheReset(t *testing.T) {
+	for round := range 500 {
+		ctx := testContext(t)
+		nc, peer := netPair(t, "tcp")
+		c, err := qsocket.NewConn(ctx, nc, text, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Messages()
+		if err := c.Send(ctx, "lost"); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Flush(ctx); err != nil {
+			t.Fatal(err)
+		}
+		reset := async(func() error {
+			peer.(*net.TCPConn).SetLinger(0)
+			return peer.Close()
+		})
+		if err := c.Shutdown(ctx); err == nil {
+			t.Fatalf("round %d: Shutdown returned nil although the peer has reset", round)
+		}
+		result(t, "Close of the peer", reset)
+	}
+}
+
+// The peer of a Conn that has failed does not see a clean end.
+func TestFailureIsNoCleanEndForThePeer(t *testing.T) {
+	for _, transport := range []string{"tcp", "tls"} {
+		t.Run(transport, func(t *testing.T) {
+			ctx := testContext(t)
+			a, b := pair(t, transport, text, nil, &qsocket.Options{MaxFrame: 100})
+			if err := a.Send(ctx, strings.Repeat("x", 200)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := b.Recv(ctx); !errors.Is(err, qsocket.ErrFrameTooLarge) {
+				t.Fatalf("got %v, want ErrFrameTooLarge", err)
+			}
+			if _, err := a.Recv(ctx); !errors.Is(err, syscall.ECONNRESET) {
+				t.Errorf("the peer got %v, want ECONNRESET", err)
+			}
+		})
+	}
+}
+
+// CloseWrite tells that the Conn has failed.
+func TestCloseWriteAfterFailure(t *testing.T) {
+	ctx := testContext(t)
+	a, b := pair(t, "tcp", text, nil, &qsocket.Options{MaxFrame: 100})
+	if err := a.Send(ctx, strings.Repeat("x", 200)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Recv(ctx); err == nil {
+		t.Fatal("no error")
+	}
+	if err := b.CloseWrite(); !errors.Is(err, qsocket.ErrFrameTooLarge) {
+		t.Errorf("got %v, want the failure", err)
+	}
+	if err := b.Close(); err != nil {
+		t.Errorf("Close: got %v, want nil: no message was lost", err)
+	}
+}
+
+func TestCloseReasonIsLogged(t *testing.T) {
+	var log strings.Builder
+	a, _ := pair(t, "tcp", text, &qsocket.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}, nil)
+	if err := a.CloseWithReason("lunch break"); err != nil {
+		t.Error(err)
+	}
+	if got := log.String(); !strings.Contains(got, `reason="lunch break"`) || !strings.Contains(got, a.RemoteAddr().String()) {
+		t.Errorf("log: got %q, want the reason and the peer", got)
+	}
 }
 
 func TestSendAfterClose(t *testing.T) {
@@ -570,7 +650,7 @@ func TestConcurrentEnds(t *testing.T) {
 			}
 			wg.Wait()
 			for _, c := range []*qsocket.Conn[string]{a, b} {
-				if err := c.Close(); err != nil && round >= 0 {
+				if err := c.Close(); err != nil {
 					t.Errorf("round %d: Close after Close: %v", round, err)
 				}
 				waitClosed(t, "Done", c.Done())

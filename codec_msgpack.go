@@ -163,6 +163,7 @@ func (e *msgpackEncoder[T]) Append(dst []byte, v T) ([]byte, error) {
 		state = &mpsort.State{Enc: enc, Buf: &e.buf, Arrays: e.opts.arrays}
 	}
 	state.Enc.ResetWriter(&e.buf) // forgets interned strings
+	defer e.release()
 	e.buf.B, e.v = dst, v
 
 	var err error
@@ -172,8 +173,6 @@ func (e *msgpackEncoder[T]) Append(dst []byte, v T) ([]byte, error) {
 		err = e.plan.Encode(state, reflect.ValueOf(&e.v).Elem())
 	}
 	b := e.buf.B
-	var zero T
-	e.buf.B, e.v = nil, zero
 	if err != nil {
 		return dst, err
 	}
@@ -184,6 +183,12 @@ func (e *msgpackEncoder[T]) Append(dst []byte, v T) ([]byte, error) {
 	}
 	e.state = state
 	return b, nil
+}
+
+// release lets go of the value and of the Conn's buffer, also after a panic.
+func (e *msgpackEncoder[T]) release() {
+	var zero T
+	e.buf.B, e.v = nil, zero
 }
 
 // msgpackDecoder reuses one v5 decoder until an error: after one it can go on

@@ -2,11 +2,9 @@ package qsocket
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
-	"reflect"
 	"time"
 )
 
@@ -28,9 +26,13 @@ import (
 //     or bytes that are no frame;
 //   - a [*CodecError]: a payload could not be decoded;
 //   - os.ErrDeadlineExceeded: FrameTimeout, WriteTimeout or CloseTimeout;
-//   - the network's own error, such as syscall.ECONNRESET or syscall.EPIPE,
+//   - the error of the ctx of a Shutdown that lost accepted messages;
+//   - the network's own error, such as syscall.ECONNRESET or syscall.EPIPE.
 //
-// to be compared with errors.Is and errors.As.
+// Compare with errors.Is and errors.As. When a Conn fails, its peer gets a reset
+// where the network can send one (TCP), so that it does not look like a clean end.
+//
+// The zero Conn is not usable.
 type Conn[T any] struct {
 	// How it works, in invariants:
 	//
@@ -52,8 +54,6 @@ type Conn[T any] struct {
 
 	// Immutable.
 	framing   Framing
-	maxFrame  int
-	codec     Codec[T]
 	codecName string
 	stateless bool
 
@@ -104,61 +104,18 @@ func NewConn[T any](ctx context.Context, nc net.Conn, p Protocol[T], opts *Optio
 	return open(ctx, nc, p, o)
 }
 
-// checked returns opts with their defaults if both p and opts are valid.
-func checked[T any](p Protocol[T], opts *Options) (Options, error) {
-	o, err := opts.withDefaults()
-	if err == nil {
-		err = p.check()
-	}
-	return o, err
-}
-
-// isNil catches a nil pointer in an interface as well as a nil interface.
-func isNil(v any) bool {
-	rv := reflect.ValueOf(v)
-	return !rv.IsValid() || rv.Kind() == reflect.Pointer && rv.IsNil()
-}
-
-// open makes a Conn of nc, or closes nc. opts have been checked and have their
-// defaults.
-func open[T any](ctx context.Context, nc net.Conn, p Protocol[T], opts Options) (*Conn[T], error) {
-	err := handshake(ctx, nc, opts.HandshakeTimeout)
-	if err == nil {
-		var c *Conn[T]
-		if c, err = wrap(nc, p, opts); err == nil {
-			return c, nil
-		}
-	}
-	s := newSocket(nc)
-	s.hardClose(false)
-	return nil, err
-}
-
-// handshake does what two ends do before the first message.
-func handshake(ctx context.Context, nc net.Conn, timeout time.Duration) error {
-	t, ok := nc.(*tls.Conn)
-	if !ok {
-		return ctx.Err()
-	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	if err := t.HandshakeContext(ctx); err != nil {
-		return fmt.Errorf("qsocket: TLS handshake: %w", err)
-	}
-	return nil
-}
-
 // wrap makes a Conn of a connection that is ready for messages.
 func wrap[T any](nc net.Conn, p Protocol[T], opts Options) (*Conn[T], error) {
+	codec := p.codec()
 	c := &Conn[T]{
-		framing:  p.Framing,
-		maxFrame: opts.MaxFrame,
-		codec:    p.codec(),
-		started:  make(chan struct{}),
+		framing:   p.Framing,
+		codecName: codec.Name(),
+		stateless: isStateless(codec),
+		enc:       codec.NewEncoder(),
+		dec:       codec.NewDecoder(),
+		started:   make(chan struct{}),
 	}
-	c.codecName = c.codec.Name()
-	c.stateless = isStateless(c.codec)
-	if c.enc, c.dec = c.codec.NewEncoder(), c.codec.NewDecoder(); c.enc == nil || c.dec == nil {
+	if c.enc == nil || c.dec == nil {
 		return nil, fmt.Errorf("qsocket: codec %q: NewEncoder or NewDecoder returned nil", c.codecName)
 	}
 	c.link.init(newSocket(nc), p.Framing, opts)

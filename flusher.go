@@ -122,7 +122,7 @@ func (o *outbox) fail(err error) {
 	} else {
 		err = networkError("write", err)
 	}
-	o.onFailure(err) // first: whoever learns of the failure finds it recorded
+	err = o.onFailure(err) // first: whoever learns of the failure finds it recorded
 	o.mu.Lock()
 	o.writeErr = err
 	o.flushing = false

@@ -211,3 +211,21 @@ func TestSendRefusesLargeMessages(t *testing.T) {
 		t.Errorf("got %d bytes and %v, want the second message", len(got), err)
 	}
 }
+
+// No length overflows, however large MaxFrame is.
+func TestLargestLengths(t *testing.T) {
+	for _, test := range []struct {
+		framing qsocket.Framing
+		wire    string
+	}{
+		{qsocket.Uvarint, "\xff\xff\xff\xff\xff\xff\xff\xff\x7f"},
+		{qsocket.Uvarint, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"},
+		{qsocket.Netstring, "9999999999:"},
+		{qsocket.Uint32, "\xff\xff\xff\xff"},
+	} {
+		_, err := receive(t, test.framing, &qsocket.Options{MaxFrame: math.MaxInt}, []byte(test.wire+"x"))
+		if !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, qsocket.ErrFrameTooLarge) {
+			t.Errorf("%v %q: got %v, want io.ErrUnexpectedEOF or ErrFrameTooLarge", test.framing, test.wire, err)
+		}
+	}
+}

@@ -52,7 +52,7 @@ type inbox struct {
 	interrupted bool          // the deadline is in the past because ctx has ended
 	watch       int           // number of the wait that interrupt may break
 	deadline    time.Time     // the socket's, as far as this wait goes
-	ending      time.Duration // not 0: how long a wait for a new frame may take
+	endWithin   time.Duration // not 0: how long a wait for a new frame may take
 
 	messages, bytes atomic.Uint64 // for Stats
 }

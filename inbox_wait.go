@@ -27,8 +27,8 @@ func (in *inbox) arm() bool {
 			in.frameLeft = in.frameTimeout
 		}
 		deadline = w.started.Add(in.frameLeft)
-	case in.w == in.r && in.ending > 0:
-		deadline = time.Now().Add(in.ending)
+	case in.w == in.r && in.endWithin > 0:
+		deadline = time.Now().Add(in.endWithin)
 	}
 	if in.stopped || w.ctx.Err() != nil {
 		w.err = errInterrupted
@@ -100,10 +100,10 @@ func (in *inbox) disarm() error {
 		return nil
 	case in.w > in.r:
 		return fmt.Errorf("qsocket: %s within FrameTimeout %v: %w", in.partial(), in.frameTimeout, os.ErrDeadlineExceeded)
-	case in.ending == 0:
+	case in.endWithin == 0:
 		return nil // a deadline that the program has set on NetConn
 	default:
-		return fmt.Errorf("qsocket: read: nothing came for %v after a failed write: %w", in.ending, os.ErrDeadlineExceeded)
+		return fmt.Errorf("qsocket: read: nothing came for %v after a failed write: %w", in.endWithin, os.ErrDeadlineExceeded)
 	}
 }
 
@@ -112,7 +112,7 @@ func (in *inbox) disarm() error {
 func (in *inbox) expectEnd(within time.Duration) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.ending = within
+	in.endWithin = within
 	if in.deadline.IsZero() && !in.stopped {
 		in.setDeadlineLocked(time.Now().Add(within))
 	}

@@ -20,19 +20,20 @@ type link struct {
 	sock     socket
 	opts     Options
 	log      *slog.Logger
-	onFinish func() // told of the end, without locks held; may be nil
+	onFinish func() // told of the end, without locks held; may be nil; set before the link is used
 
 	out outbox
 	in  inbox
 
-	closing   chan struct{} // closed when receivers are to leave; see stopReceiving
+	recvStop  chan struct{} // closed when receivers are to leave; see stopReceiving
+	stopRecv  func()        // closes recvStop, once
 	sendEnded chan struct{} // closed by flushAndHalfClose when it is over
 	halfErr   error         // of the half-close; set before sendEnded is closed
 	done      chan struct{} // closed last: both directions are over, and so is Messages
 
 	mu          sync.Mutex // guards following; never held across I/O or while waiting
 	err         error      // the first failure
-	ending      bool       // endSending has been started
+	flushing    bool       // flushAndHalfClose has been started
 	flushed     bool       // every accepted byte is with the kernel, and no more will come
 	sendOver    bool
 	recvOver    bool
@@ -40,7 +41,7 @@ type link struct {
 	closed      bool        // this end called Close or one of its kind
 	closedFirst bool        // ... before the peer had ended and before any failure
 	reported    bool        // a Close has returned what there is to say
-	reset       bool        // after our close, the peer ended other than by end of file
+	reset       bool        // after our close, receiving ended other than by end of file
 	finished    bool        // finish has been called
 	released    bool        // ... and has released everything
 	reading     bool        // the reader goroutine runs
@@ -51,7 +52,8 @@ func (l *link) init(sock socket, framing Framing, opts Options) {
 	l.sock = sock
 	l.opts = opts
 	l.log = opts.Logger
-	l.closing = make(chan struct{})
+	l.recvStop = make(chan struct{})
+	l.stopRecv = sync.OnceFunc(func() { close(l.recvStop) })
 	l.sendEnded = make(chan struct{})
 	l.done = make(chan struct{})
 	l.out.init(&l.sock, &l.opts, l.writeFailed)
@@ -74,20 +76,26 @@ func (l *link) fail(err error) {
 }
 
 // writeFailed is called by the flusher. Sending is over; what has arrived from
-// the peer can still be received, so the end comes with that of receiving.
-func (l *link) writeFailed(err error) {
+// the peer can still be received, so the end comes with that of receiving. It
+// returns the cause: a write that finish has broken is a consequence.
+func (l *link) writeFailed(err error) error {
 	l.mu.Lock()
 	if l.err == nil && !l.finished {
 		l.err = err
 	}
 	l.sendOver = true
 	over := l.recvOver || l.closed
+	cause := l.err
 	l.mu.Unlock()
 	if over {
 		l.finish()
-		return
+	} else {
+		l.in.expectEnd(l.opts.CloseTimeout)
 	}
-	l.in.expectEnd(l.opts.CloseTimeout)
+	if cause == nil {
+		return errClosed
+	}
+	return cause
 }
 
 // receivedAll is called by the receiver that has read the peer's end of file.
@@ -123,7 +131,7 @@ func (l *link) finish() {
 		l.out.stop(errClosed)
 	}
 	l.stopReceiving()
-	l.sock.hardClose(err != nil)
+	hardClose(l.sock.Conn, err != nil)
 	if l.onFinish != nil {
 		l.onFinish()
 	}
@@ -152,13 +160,7 @@ func (l *link) readerGone() {
 // stopReceiving sends receivers away: those that wait for the socket, and the
 // reader goroutine that waits for its consumer.
 func (l *link) stopReceiving() {
-	l.mu.Lock()
-	select {
-	case <-l.closing:
-	default:
-		close(l.closing)
-	}
-	l.mu.Unlock()
+	l.stopRecv()
 	l.in.stop()
 }
 

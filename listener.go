@@ -31,22 +31,22 @@ type Listener[T any] struct {
 	opts Options
 	log  *slog.Logger
 
-	conns    chan *Conn[T]   // closed by accept, its last act
-	closing  context.Context // ends when Close is called
-	close    context.CancelFunc
-	ended    chan struct{}  // closed by accept when it and all of pending are over
-	slots    chan struct{}  // an entry for each connection that counts towards MaxConns; nil: no limit
-	pending  sync.WaitGroup // handshakes, and finished Conns that nobody has taken
-	accepted atomic.Uint64
-	refused  atomic.Uint64
-	failures atomic.Uint64
-	panics   atomic.Uint64
-	shaking  atomic.Int64
+	conns       chan *Conn[T]   // closed by accept, its last act
+	closing     context.Context // ends when Close is called
+	cancel      context.CancelFunc
+	ended       chan struct{}  // closed by accept when it and all of pending are over
+	slots       chan struct{}  // an entry for each connection that counts towards MaxConns; nil: no limit
+	pending     sync.WaitGroup // handshakes, and finished Conns that nobody has taken
+	accepted    atomic.Uint64
+	refused     atomic.Uint64
+	failures    atomic.Uint64
+	panics      atomic.Uint64
+	handshaking atomic.Int64
 
-	mu   sync.Mutex            // guards following
-	live map[*Conn[T]]struct{} // from the end of the handshake to the end of the Conn
-	err  error                 // what ended accept, other than Close
-	shut bool                  // Shutdown was called: every Conn will end
+	mu       sync.Mutex            // guards following
+	live     map[*Conn[T]]struct{} // from the end of the handshake to the end of the Conn
+	err      error                 // what ended accept, other than Close
+	shutdown bool                  // Shutdown was called: every Conn will end
 }
 
 // ListenerStats counts what a Listener has done.
@@ -101,7 +101,7 @@ func NewListener[T any](ln net.Listener, p Protocol[T], opts *Options) (*Listene
 		ended: make(chan struct{}),
 		live:  make(map[*Conn[T]]struct{}),
 	}
-	l.closing, l.close = context.WithCancel(context.Background())
+	l.closing, l.cancel = context.WithCancel(context.Background())
 	if o.MaxConns > 0 {
 		l.slots = make(chan struct{}, o.MaxConns)
 	}
@@ -115,13 +115,13 @@ func (l *Listener[T]) accept() {
 	defer close(l.ended)
 	defer close(l.conns)
 	defer l.pending.Wait()
-	defer l.close()
+	defer l.cancel()
 	var delay time.Duration
 	for l.reserve() {
 		nc, err := l.ln.Accept()
 		if err == nil {
 			delay = 0
-			l.shaking.Add(1)
+			l.handshaking.Add(1)
 			l.pending.Go(func() { l.admit(nc) })
 			continue
 		}
@@ -183,7 +183,7 @@ func (l *Listener[T]) admit(nc net.Conn) {
 		nc = tls.Server(nc, l.opts.TLS)
 	}
 	c, err := open(l.closing, nc, l.p, l.opts)
-	l.shaking.Add(-1)
+	l.handshaking.Add(-1)
 	if err != nil {
 		l.release()
 		l.refused.Add(1)
@@ -238,7 +238,7 @@ func (l *Listener[T]) Accept(ctx context.Context) (*Conn[T], error) {
 func (l *Listener[T]) Close() error {
 	l.mu.Lock()
 	first := l.closing.Err() == nil
-	l.close()
+	l.cancel()
 	l.mu.Unlock()
 	if !first {
 		<-l.ended
@@ -257,7 +257,7 @@ func (l *Listener[T]) Close() error {
 // the error of ctx if that ended first, and otherwise the errors of the others.
 func (l *Listener[T]) Shutdown(ctx context.Context) error {
 	l.mu.Lock()
-	l.shut = true
+	l.shutdown = true
 	l.mu.Unlock()
 	errs := []error{l.Close()}
 	l.mu.Lock()
@@ -300,7 +300,7 @@ func (l *Listener[T]) Stats() ListenerStats {
 	l.mu.Unlock()
 	return ListenerStats{
 		Open:         open,
-		Handshaking:  int(l.shaking.Load()),
+		Handshaking:  int(l.handshaking.Load()),
 		Accepted:     l.accepted.Load(),
 		Refused:      l.refused.Load(),
 		AcceptErrors: l.failures.Load(),

@@ -95,3 +95,12 @@ func (o *Options) withDefaults() (Options, error) {
 	}
 	return d, nil
 }
+
+// checked returns opts with their defaults if both p and opts are valid.
+func checked[T any](p Protocol[T], opts *Options) (Options, error) {
+	o, err := opts.withDefaults()
+	if err == nil {
+		err = p.check()
+	}
+	return o, err
+}

@@ -21,10 +21,10 @@ import (
 type outbox struct {
 	// Immutable.
 	sock         *socket
-	limit        int           // SendBuffer
-	writeTimeout time.Duration // 0: none
-	flushFunc    func()        // flush, bound once so that starting it allocates nothing
-	onFailure    func(error)   // told of the write that failed, without locks held
+	limit        int               // SendBuffer
+	writeTimeout time.Duration     // 0: none
+	flushFunc    func()            // flush, bound once so that starting it allocates nothing
+	onFailure    func(error) error // told of the write that failed; returns why it did
 
 	// Senders that find the outbox full queue for turn, first come first
 	// served. Its holder waits for room. The sender of an offered frame waits
@@ -69,7 +69,7 @@ const (
 	granted       // accepted by the flusher, and its sender does not know yet
 )
 
-func (o *outbox) init(sock *socket, opts *Options, onFailure func(error)) {
+func (o *outbox) init(sock *socket, opts *Options, onFailure func(error) error) {
 	o.sock = sock
 	o.limit = opts.SendBuffer
 	o.writeTimeout = opts.WriteTimeout

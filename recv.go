@@ -145,7 +145,7 @@ func (c *Conn[T]) startReader() {
 
 // read is the reader goroutine. It takes over from the callers of Recv, keeps
 // the token for good, and ends when there is nothing more to receive or when
-// closing is closed. On exit it closes Messages, and done if it is the last.
+// recvStop is closed. On exit it closes Messages, and done if it is the last.
 func (c *Conn[T]) read() {
 	c.in.token <- struct{}{}
 	c.deliver()
@@ -167,7 +167,7 @@ func (c *Conn[T]) deliver() {
 		}
 		select {
 		case c.messages <- v:
-		case <-c.closing:
+		case <-c.recvStop:
 			return
 		}
 	}

@@ -81,7 +81,7 @@ func (c *Conn[T]) encodeLocked(v T) error {
 	start := len(o.pending)
 	b, wild, err := safeEncode(c.codecName, c.enc, c.framing.openFrame(o.bufferLocked()), v)
 	if err == nil {
-		if err = c.framing.checkSend(len(b)-start-framings[c.framing].maxHeader, c.maxFrame); err == nil {
+		if err = c.framing.checkSend(len(b)-start-framings[c.framing].maxHeader, c.opts.MaxFrame); err == nil {
 			o.pending = c.framing.sealFrame(b, start)
 			return nil
 		}

@@ -299,6 +299,9 @@ func (w *failingWriter) Write(b []byte) (int, error) {
 	n := min(int64(len(b)), w.left.Load())
 	w.left.Add(-n)
 	w.written.Add(n)
+	if n == 0 {
+		return 0, errBroken // net.Pipe would wait for a reader even of nothing
+	}
 	m, err := w.Conn.Write(b[:n])
 	if err == nil && m < len(b) {
 		err = errBroken
@@ -475,4 +478,91 @@ func TestStatefulEncoder(t *testing.T) {
 			}
 		})
 	}
+}
+
+// brokenCodec is a codec whose Append is given.
+type brokenCodec struct {
+	append func(dst []byte, v string) ([]byte, error)
+	resets *int
+}
+
+func (c brokenCodec) Name() string                        { return "broken" }
+func (c brokenCodec) NewEncoder() qsocket.Encoder[string] { return c }
+func (c brokenCodec) NewDecoder() qsocket.Decoder[string] { return textCodec.NewDecoder() }
+func (c brokenCodec) Append(dst []byte, v string) ([]byte, error) {
+	return c.append(dst, v)
+}
+func (c brokenCodec) Reset() { *c.resets++ }
+
+// An encoder that does not append, or panics, cannot spoil what was accepted
+// before, and is told to start anew.
+func TestBrokenEncoders(t *testing.T) {
+	ctx := testContext(t)
+	resets := 0
+	p := qsocket.Protocol[string]{Codec: brokenCodec{resets: &resets, append: func(dst []byte, v string) ([]byte, error) {
+		switch v {
+		case "fresh slice":
+			return []byte("a payload without what was to precede it"), nil
+		case "nil":
+			return nil, nil
+		case "panic":
+			_ = append(dst, "garbage"...)
+			panic("oh no")
+		}
+		return append(dst, v...), nil
+	}}}
+	a, b := pair(t, "pipe", p, nil, nil)
+	var ce *qsocket.CodecError
+	for _, bad := range []string{"fresh slice", "nil", "panic"} {
+		if err := a.Send(ctx, "good before "+bad); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.Send(ctx, bad); !errors.As(err, &ce) || ce.Op != "encode" {
+			t.Errorf("%s: got %v, want a CodecError of encode", bad, err)
+		}
+		if err := a.Send(ctx, "good after "+bad); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"good before " + bad, "good after " + bad} {
+			if got, err := b.Recv(ctx); err != nil || got != want {
+				t.Fatalf("got %q, %v, want %q", got, err, want)
+			}
+		}
+	}
+	if resets != 3 {
+		t.Errorf("%d resets, want 3", resets)
+	}
+}
+
+// After a failed write the peer has CloseTimeout to say more, and then the
+// Conn is over.
+func TestSilenceAfterFailedWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		na, nb := net.Pipe()
+		defer nb.Close()
+		c, err := qsocket.NewConn(t.Context(), &failingWriter{Conn: na}, text, &qsocket.Options{CloseTimeout: 3 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		messages := c.Messages()
+		synctest.Wait()
+		start := time.Now()
+		if err := c.Send(t.Context(), "fails"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Second)
+		if _, err := nb.Write([]byte(wire(t, qsocket.Uint32, "more"))); err != nil {
+			t.Fatal(err)
+		}
+		if m := <-messages; m != "more" {
+			t.Errorf("got %q, want what came after the failed write", m)
+		}
+		<-c.Done()
+		if got := time.Since(start); got != 5*time.Second {
+			t.Errorf("over after %v, want 3s after the last message", got)
+		}
+		if err := c.Err(); !errors.Is(err, errBroken) {
+			t.Errorf("Err: got %v, want the failed write", err)
+		}
+	})
 }

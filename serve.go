@@ -38,9 +38,9 @@ func (l *Listener[T]) Serve(ctx context.Context, handle func(context.Context, *C
 		return nil
 	}
 	l.mu.Lock()
-	shut := l.shut
+	shutdown := l.shutdown
 	l.mu.Unlock()
-	if shut {
+	if shutdown {
 		handlers.Wait()
 	}
 	return l.Err()

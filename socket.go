@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"reflect"
 	"syscall"
 	"time"
 )
@@ -36,8 +37,7 @@ func newSocket(nc net.Conn) socket {
 //
 // reset makes the kernel send a reset, so that the peer does not mistake the
 // end of a connection that has failed for a clean one.
-func (s *socket) hardClose(reset bool) {
-	nc := s.Conn
+func hardClose(nc net.Conn, reset bool) {
 	for {
 		t, ok := nc.(*tls.Conn)
 		if !ok {
@@ -70,4 +70,18 @@ func networkError(op string, err error) error {
 		return fmt.Errorf("qsocket: %w", err)
 	}
 	return fmt.Errorf("qsocket: %s: %w", op, err)
+}
+
+// addr returns the text of an address that a net.Conn may not have.
+func addr(a net.Addr) string {
+	if a == nil {
+		return ""
+	}
+	return a.String()
+}
+
+// isNil catches a nil pointer in an interface as well as a nil interface.
+func isNil(v any) bool {
+	rv := reflect.ValueOf(v)
+	return !rv.IsValid() || rv.Kind() == reflect.Pointer && rv.IsNil()
 }
