@@ -37,6 +37,9 @@ func (c *Conn[T]) CloseWrite() error {
 // os.ErrDeadlineExceeded if they could not be flushed in time, and is the
 // failed write otherwise. Err has it as well. Further calls return nil.
 //
+// Before the process exits, wait for Done or use Shutdown: when the process ends,
+// so does the discarding.
+//
 // Over a net.Conn without CloseWrite (net.Pipe), the connection is closed at
 // once after the flush.
 func (c *Conn[T]) Close() error {
@@ -57,8 +60,9 @@ func (c *Conn[T]) CloseWithReason(reason string) error {
 
 // Shutdown closes the Conn as Close does, but waits for the peer, as long as
 // ctx allows. In raw mode nil means that everything was flushed and the peer
-// then ended without a reset, which is the most that TCP can tell. The peer
-// has to end for that: typically it has received our last message and closes.
+// ended without a reset, which is the most that TCP can tell. The peer has to end
+// for that: typically it has received our last message and closes. If it had
+// ended before, there is nothing to wait for, and nil says no more than Flush.
 //
 // [ErrUnconfirmed] means that the peer ended otherwise, that messages were
 // lost, or that the net.Conn has no CloseWrite with which to wait for the peer.

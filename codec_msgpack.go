@@ -12,7 +12,8 @@ import (
 
 // Msgpack encodes values as MessagePack (https://msgpack.org) with
 // github.com/vmihailenco/msgpack/v5, whose struct tags (`msgpack:"name,omitempty"`)
-// and interfaces (msgpack.CustomEncoder, msgpack.Marshaler, …) apply. It is the
+// and interfaces (msgpack.CustomEncoder, msgpack.Marshaler, …) apply; tags named
+// json do not. Unexported fields are not sent. It is the
 // codec of a [Protocol] that names none, and the one for peers in other languages.
 //
 // # Payloads
@@ -39,9 +40,10 @@ import (
 //     (int8 to int64, uint8 to uint64), slices as []any, maps as map[string]any,
 //     and a map with other keys is an error. Structs in an any arrive as maps.
 //   - A slice, map or []byte that is empty stays empty, and nil stays nil.
-//   - What the tag omitempty left out arrives as zero.
+//   - What the tag omitempty left out arrives as zero, and a nil pointer to an
+//     embedded struct as a pointer to a zero one.
 //   - A field of an interface type with methods can be sent, but receiving
-//     anything but nil for it is an error.
+//     anything but nil for it is an error (except for the type error itself).
 //
 // # Errors
 //

@@ -126,9 +126,9 @@ func wrap[T any](nc net.Conn, p Protocol[T], opts Options) (*Conn[T], error) {
 // have ended, or the first failure has ended it. Messages is closed by then.
 //
 // After Close, that is when the peer has ended too, or after CloseTimeout. A
-// program that only sends learns from Done that the peer has gone. Like
-// Messages, Done starts the reader goroutine, so messages that arrive must be
-// received for it to get to the end.
+// program that only sends learns from Done that the Conn has failed. Like
+// Messages, Done starts the reader goroutine: if the peer sends anything,
+// receive it, or the reader never gets to the end.
 func (c *Conn[T]) Done() <-chan struct{} {
 	c.startReader()
 	return c.done

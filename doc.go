@@ -4,7 +4,8 @@ connection. Both ends send and receive at arbitrary times, as with a pair of
 queues: that is neither request/response nor publish/subscribe.
 
 A [Conn] carries values of one Go type over TCP, Unix sockets, TLS or any other
-[net.Conn]. Each value is encoded by a [Codec], MessagePack unless you choose
+[net.Conn]. (Several kinds of message make one type: a struct with a pointer for
+each kind, one of them set. The order example does that.) Each value is encoded by a [Codec], MessagePack unless you choose
 another, and travels in a frame that begins with its length. A [Listener]
 yields such connections on the server's side.
 
@@ -58,8 +59,9 @@ ctx bounds the wait for room in the buffer, and nothing else: a frame is never
 torn. Messages arrive in the order in which Send accepted them.
 
 A nil error means accepted, not received. To know that the kernel has
-everything, call [Conn.Flush]. To know that the peer took everything, end the
-connection with [Conn.Shutdown], or have the peer answer.
+everything, call [Conn.Flush]. To know that the peer has processed a message,
+have it answer: no transport can tell. [Conn.Shutdown] waits until the peer has
+ended as well, and tells an orderly end from a reset.
 
 # Receiving
 
@@ -86,10 +88,11 @@ are these:
   - the flusher, one for each connection, while there is something to write;
   - the reader, one for each connection on which Messages or Done was called,
     until the last message has been delivered or the Conn is closed;
-  - after Close, for CloseTimeout at most, one that discards what the peer still
-    sends;
-  - for each Listener one that accepts, and one for each connection that does
-    its handshake or waits to be taken.
+  - after Close one that waits for the flush, and one that discards what the peer
+    still sends, both for CloseTimeout at most (after Shutdown: as long as its
+    ctx allows);
+  - for each Listener one that accepts, one for each connection that does its
+    handshake or waits to be taken, and one for each handler of Serve.
 
 # Back-pressure
 
@@ -103,34 +106,74 @@ sent all block each other for ever. Receive on another goroutine than the one
 that sends; the loop over Messages is the natural place to receive.
 
 A receiver that stalls is not cut off, because long back-pressure is legal. Bound it
-with the ctx of Send, or for all sends with Options.WriteTimeout.
+with the ctx of Send, or for all sends with Options.WriteTimeout. Who sends one
+message to many connections must not let the slowest hold up the others: give
+each connection a goroutine and a queue of its own, as the order example does, or
+a ctx that ends soon, and Shutdown with an ended ctx for those that fall behind.
 
 # Ending a connection
 
-Whoever gets a Conn must end it. There are four ways:
+Whoever gets a Conn must end it. There are these ways:
 
-  - [Conn.Close] flushes what Send accepted, half-closes the socket and returns,
+  - [Conn.Close] (or CloseWithReason, which logs why) flushes what Send accepted, half-closes the socket and returns,
     within CloseTimeout. What the peer still sends is discarded in the
     background: closing a socket in which unread data lies would make the kernel
     reset the connection, and the reset destroys what the peer has not read yet.
   - [Conn.Shutdown] does the same and waits until the peer has ended, too.
-  - [Conn.CloseWrite] ends sending only. The peer's channel is closed, it can
-    go on to send, and when it has ended as well the Conn is over.
+  - [Conn.CloseWrite] ends sending only. The peer's Messages ends, but the peer
+    may go on sending, and when it has ended as well the Conn is over.
   - The peer ends: Messages is closed and Recv returns io.EOF. Close the Conn
     then. TCP cannot tell a peer that has closed from one that has half-closed,
     so sending works until the kernel reports otherwise.
 
 After the end [Conn.Err] is nil if it was a clean one, and otherwise the first
-error. A stream that ends inside a frame is io.ErrUnexpectedEOF. [Conn.Done] is
-for those who wait for the end and do not receive.
+error. A stream that ends inside a frame is io.ErrUnexpectedEOF. Over TCP, a Conn
+that fails resets the connection, so that its peer sees an error as well. Over
+other transports the peer may see a clean end, as it does when TLS is cut between
+two records: raw mode cannot tell the difference.
+
+Before the process exits, wait for [Conn.Done] or use Shutdown: what is on its
+way when the process ends, discarding included, ends with it, and the peer may
+lose the last messages to the reset described above. The same is true of a peer
+that is slower than CloseTimeout.
 
 When a write fails, sending is over, but what has arrived is still delivered;
 after that, Messages is closed. If nothing comes for CloseTimeout, receiving
 ends as well.
 
+# Stopping a server
+
 [Listener.Close] stops accepting, and leaves the connections that it has handed
-out alone. [Listener.Shutdown] ends those as well, and so does the end of the ctx
-given to [Listener.Serve].
+out alone. [Listener.Shutdown] ends those as well, and waits for their peers. The
+end of the ctx given to [Listener.Serve] ends the handlers and their connections:
+
+	err := ln.Serve(ctx, handle) // until ctx ends
+	ending, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	err = errors.Join(err, ln.Shutdown(ending)) // until the peers have ended
+
+All of these stop receiving at once: requests that have not been received are
+dropped, and a handler that holds one cannot answer any more. A server that owes
+answers first asks its clients to end, with a message of its protocol, and goes
+on until they have called CloseWrite. The order example shows how.
+
+# Reconnecting
+
+A Conn does not come back. When it has ended, also cleanly, dial again, and
+decide what to send again:
+
+	for ctx.Err() == nil {
+		conn, err := qsocket.Dial(ctx, "tcp", address, protocol, nil)
+		if err == nil {
+			err = use(ctx, conn) // until Messages ends
+			conn.Close()
+		}
+		log.Println("connecting again:", err)
+		select {
+		case <-time.After(time.Second): // better: growing, and with jitter
+		case <-ctx.Done():
+		}
+	}
 
 # Codecs, and whom to trust
 
@@ -147,8 +190,9 @@ bytes); its documentation says what this does not catch yet. [JSON] payloads are
 checked likewise.
 
 A frame above Options.MaxFrame, 1 MiB unless you set it, ends the connection
-before any of it is read or allocated, and buffers grow only as bytes arrive: a peer
-that announces much and sends nothing costs next to nothing. Options.FrameTimeout
+before its payload is waited for or memory set aside for it, and buffers grow only
+as bytes arrive: a peer that announces much and sends nothing costs next to
+nothing. Both ends need the same MaxFrame: each knows only its own. Options.FrameTimeout
 ends a connection on which a frame dribbles in. A codec that fails or panics on
 what the peer sent ends that connection with a [*CodecError], and nothing else.
 

@@ -78,8 +78,8 @@ func Listen[T any](network, address string, p Protocol[T], opts *Options) (*List
 
 // NewListener returns a Listener that takes its connections from ln. It owns
 // ln from the call on and closes it if it returns an error. With Options.TLS
-// the connections are wrapped as a TLS server's; do not set it if ln makes TLS
-// connections already.
+// the connections are wrapped as a TLS server's, for which it must have a
+// certificate; do not set it if ln makes TLS connections already.
 func NewListener[T any](ln net.Listener, p Protocol[T], opts *Options) (*Listener[T], error) {
 	if isNil(ln) {
 		return nil, errors.New("qsocket: the net.Listener is nil")

@@ -110,7 +110,7 @@ func openOrders(name string, log io.Writer) (string, *orderFile, error) {
 		return "", nil, fmt.Errorf("%s: %w", name, err)
 	}
 	for _, skipped := range file.skipped {
-		fmt.Fprintf(log, "%s: %v\n", name, skipped)
+		fmt.Fprintf(log, "skipped %s: %v\n", name, skipped)
 	}
 	return name, file, nil
 }

@@ -60,7 +60,7 @@ func TestRunWithOtherFile(t *testing.T) {
 	if got, want := stdout.String(), "two.csv    2 orders, 1 skipped as wrong\n"; !strings.HasPrefix(got, want) {
 		t.Errorf("got %q, want %q first", got, want)
 	}
-	if got, want := stderr.String(), "two.csv: line 4: side \"wait\", want buy or sell\n"; !strings.HasPrefix(got, want) {
+	if got, want := stderr.String(), "skipped two.csv: line 4: side \"wait\", want buy or sell\n"; !strings.HasPrefix(got, want) {
 		t.Errorf("got %q, want %q first", got, want)
 	}
 }

@@ -4,7 +4,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"log"
@@ -21,18 +20,21 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	go func() { // ends with the input
-		for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+	go func() { // ends with the input; then the server's loop ends, and then ours
+		lines := bufio.NewScanner(os.Stdin)
+		for lines.Scan() {
 			if err := conn.Send(ctx, lines.Text()); err != nil {
 				log.Fatal(err)
 			}
 		}
-		conn.CloseWrite() // the server's loop ends, and then ours
+		if err := conn.CloseWrite(); err != nil || lines.Err() != nil {
+			log.Fatal(err, lines.Err())
+		}
 	}()
 	for line := range conn.Messages() {
 		fmt.Println(line)
 	}
-	if err := errors.Join(conn.Err(), conn.Close()); err != nil {
-		log.Fatal(err)
+	if conn.Close(); conn.Err() != nil {
+		log.Fatal(conn.Err())
 	}
 }
