@@ -15,15 +15,14 @@ import (
 func main() {
 	address := flag.String("dial", "127.0.0.1:7007", "`address` of the server")
 	flag.Parse()
-	ctx := context.Background()
-	conn, err := qsocket.Dial(ctx, "tcp", *address, qsocket.Protocol[string]{}, nil)
+	conn, err := qsocket.Dial(context.Background(), "tcp", *address, qsocket.Protocol[string]{}, nil)
 	if err != nil {
 		log.Fatal(err)
 	}
 	go func() { // ends with the input; then the server's loop ends, and then ours
 		lines := bufio.NewScanner(os.Stdin)
 		for lines.Scan() {
-			if err := conn.Send(ctx, lines.Text()); err != nil {
+			if err := conn.Send(context.Background(), lines.Text()); err != nil {
 				log.Fatal(err)
 			}
 		}
