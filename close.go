@@ -190,7 +190,17 @@ func (l *link) kill(why error) {
 // halfClose ends sending and waits until that is done, for CloseTimeout.
 func (l *link) halfClose() error {
 	l.endSending(errSendEnded)
-	timer := time.AfterFunc(l.opts.CloseTimeout, l.killLate)
+	timer := time.AfterFunc(l.opts.CloseTimeout, func() {
+		l.mu.Lock()
+		late := !l.sendOver
+		if late && l.err == nil && !l.finished {
+			l.err = fmt.Errorf("qsocket: close write: CloseTimeout %v has passed: %w", l.opts.CloseTimeout, os.ErrDeadlineExceeded)
+		}
+		l.mu.Unlock()
+		if late {
+			l.finish()
+		}
+	})
 	defer timer.Stop()
 	<-l.sendEnded
 	l.mu.Lock()

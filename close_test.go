@@ -689,3 +689,31 @@ func TestPeerEndsFirst(t *testing.T) {
 	}
 	waitClosed(t, "Done", b.Done())
 }
+
+// A program that has only called Recv finds Messages closed when Done is.
+func TestDoneAfterTheEnd(t *testing.T) {
+	forTransports(t, transports, func(t *testing.T, transport string) {
+		for range 100 {
+			ctx := testContext(t)
+			a, b := pair(t, transport, text, nil, nil)
+			if err := b.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := a.Recv(ctx); err != io.EOF {
+				t.Fatalf("got %v, want io.EOF", err)
+			}
+			if err := a.Close(); err != nil {
+				t.Fatal(err)
+			}
+			waitClosed(t, "Done", a.Done())
+			select {
+			case _, ok := <-a.Messages():
+				if ok {
+					t.Fatal("a message after the end")
+				}
+			default:
+				t.Fatal("Done is closed, and Messages is not")
+			}
+		}
+	})
+}

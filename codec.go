@@ -39,7 +39,7 @@ type Codec[T any] interface {
 // decode what follows.
 //
 // Append runs while the Conn's outgoing buffer is locked. It must not use the
-// Conn, and it must not block: other Sends wait for it, and so does Close.
+// Conn, block (other Sends wait for it, and so does Close) or end its goroutine.
 type Encoder[T any] interface {
 	// Append appends the encoding of v to dst and returns the extended slice,
 	// as append does. After an error the Encoder must go on to work: what it

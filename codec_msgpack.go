@@ -63,9 +63,10 @@ import (
 //
 //   - Send an integer that does not fit its field. It arrives cut to the
 //     field's size: 300 in a uint8 as 44, -1 in a uint32 as 4294967295.
-//   - Have memory allocated for as many elements as the payload has bytes: in a
-//     []struct{…} of 1 KiB each, a payload of 1 MiB costs up to 2 GiB. Keep
-//     MaxFrame small where elements are large.
+//   - Have memory allocated for as many elements as the payload has bytes. In an
+//     any, in maps and in recursive types, a payload can cost about 150 times its
+//     size; in a []struct{…} of 1 KiB each, one of 1 MiB costs up to 2 GiB. Keep
+//     MaxFrame small where T has them: 1 MiB, the default, is not small then.
 //   - Send a bin where a string is expected: it arrives without the check for UTF-8.
 //
 // An extension where the receiver expects a map is refused. An extension of
@@ -209,6 +210,7 @@ const msgpackKeep = 64 << 10 // bytes
 
 func (d *msgpackDecoder[T]) Decode(payload []byte) (T, error) {
 	var zero T
+	defer d.release()
 	if err := d.scan.Scan(payload); err != nil {
 		return zero, err
 	}
@@ -219,12 +221,10 @@ func (d *msgpackDecoder[T]) Decode(payload []byte) (T, error) {
 		dec.DisallowUnknownFields(d.opts.strict)
 	}
 	d.r = msgpackReader{b: payload, traps: d.scan.Traps}
-	d.v = zero // what a panic left
 	dec.ResetReader(&d.r)
 
 	err := dec.Decode(&d.v)
 	v, read := d.v, d.r.i
-	d.v, d.r = zero, msgpackReader{}
 	if err == nil && read != len(payload) {
 		err = fmt.Errorf("msgpack: decoder of %T took %d bytes of a value of %d", v, read, len(payload))
 	}
@@ -236,6 +236,19 @@ func (d *msgpackDecoder[T]) Decode(payload []byte) (T, error) {
 	}
 	return v, nil
 }
+
+// release lets go of the payload and of what was decoded, also after a panic.
+// A payload full of traps must not cost memory for as long as the connection
+// idles afterwards.
+func (d *msgpackDecoder[T]) release() {
+	var zero T
+	d.v, d.r = zero, msgpackReader{}
+	if cap(d.scan.Traps) > maxTrapsKept {
+		d.scan.Traps = nil
+	}
+}
+
+const maxTrapsKept = 256
 
 // msgpackReader is what v5 reads a payload from. After its end there is
 // io.ErrUnexpectedEOF: io.EOF would look like the clean end of a connection.

@@ -37,7 +37,7 @@ type Conn[T any] struct {
 	// How it works, in invariants:
 	//
 	//  1. Only the flusher writes to the socket, and after a failed write
-	//     nobody does.
+	//     nobody does. (TLS writes alerts of its own accord, from Read as well.)
 	//  2. Only the holder of the inbox's token reads from the socket. Once this
 	//     end has closed, only discard does.
 	//  3. No lock is held across I/O or while waiting, and no two of the locks
@@ -89,6 +89,9 @@ type Peer struct {
 // Options.HandshakeTimeout bound the handshake if nc is a *tls.Conn that has
 // not done it; later ctx has no effect. Options.TLS must be nil: to use TLS
 // over nc, wrap it with package tls first.
+//
+// nc must support deadlines. Without them a Recv cannot honour its ctx, and
+// FrameTimeout and WriteTimeout have no effect; Close works all the same.
 func NewConn[T any](ctx context.Context, nc net.Conn, p Protocol[T], opts *Options) (*Conn[T], error) {
 	if isNil(nc) {
 		return nil, errors.New("qsocket: the net.Conn is nil")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"time"
@@ -71,6 +72,9 @@ func (o *outbox) write(b []byte) error {
 			}
 		}
 		n, err := o.writeSome(b)
+		if n < 0 || n > len(b) || n == 0 && err == nil {
+			n, err = 0, fmt.Errorf("Write of %T returned %d without an error: %w", o.sock.Conn, n, io.ErrNoProgress)
+		}
 		b = b[n:]
 		o.mu.Lock()
 		o.writes++

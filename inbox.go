@@ -60,6 +60,8 @@ type inbox struct {
 const (
 	rawReadSize = 64 << 10 // smaller reads cost a stream of small frames up to twice as much
 	minReadSize = 1 << 10  // while nothing happens on a connection without raw access
+
+	maxEmptyReads = 100 // of a net.Conn that returns neither bytes nor an error
 )
 
 var (
@@ -140,7 +142,7 @@ func (in *inbox) more(ctx context.Context) error {
 	}
 	w := &in.wait
 	w.ctx = ctx
-	for {
+	for range maxEmptyReads {
 		w.n, w.err, w.armed, w.started = 0, nil, false, time.Time{}
 		if in.sock.raw != nil {
 			if err := in.sock.raw.Read(in.readFunc); w.err == nil {
@@ -155,6 +157,9 @@ func (in *inbox) more(ctx context.Context) error {
 			if in.arm() {
 				space := in.buf[in.w:cap(in.buf)]
 				w.n, w.err = in.sock.Read(space)
+				if w.n < 0 || w.n > len(space) {
+					w.n, w.err = 0, fmt.Errorf("Read of %T returned %d for %d bytes", in.sock.Conn, w.n, len(space))
+				}
 				in.adapt(w.n, len(space))
 			}
 		}
@@ -171,6 +176,7 @@ func (in *inbox) more(ctx context.Context) error {
 			return networkError("read", w.err)
 		}
 	}
+	return networkError("read", io.ErrNoProgress)
 }
 
 // readRaw is called by the runtime, first at once and then whenever the socket
@@ -195,7 +201,7 @@ func (in *inbox) adapt(n, offered int) {
 	case n == offered:
 		in.readSize = min(4*in.readSize, rawReadSize)
 	case n < in.readSize/4:
-		in.readSize = max(in.readSize/4, minReadSize)
+		in.readSize = max(2*n, minReadSize)
 	}
 }
 

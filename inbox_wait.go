@@ -27,7 +27,7 @@ func (in *inbox) arm() bool {
 			in.frameLeft = in.frameTimeout
 		}
 		deadline = w.started.Add(in.frameLeft)
-	case in.w == in.r && in.endWithin > 0:
+	case in.endWithin > 0:
 		deadline = time.Now().Add(in.endWithin)
 	}
 	if in.stopped || w.ctx.Err() != nil {
@@ -98,7 +98,7 @@ func (in *inbox) disarm() error {
 		in.setDeadlineLocked(time.Time{})
 		w.err = errInterrupted
 		return nil
-	case in.w > in.r:
+	case !w.started.IsZero():
 		return fmt.Errorf("qsocket: %s within FrameTimeout %v: %w", in.partial(), in.frameTimeout, os.ErrDeadlineExceeded)
 	case in.endWithin == 0:
 		return nil // a deadline that the program has set on NetConn

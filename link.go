@@ -148,12 +148,8 @@ func (l *link) readerGone() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.reading = false
-	select {
-	case <-l.done: // it was started after the end
-	default:
-		if l.released {
-			close(l.done)
-		}
+	if l.released {
+		close(l.done)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -182,7 +183,7 @@ func (l *Listener[T]) admit(nc net.Conn) {
 	if l.opts.TLS != nil {
 		nc = tls.Server(nc, l.opts.TLS)
 	}
-	c, err := open(l.closing, nc, l.p, l.opts)
+	c, err := l.open(nc)
 	l.handshaking.Add(-1)
 	if err != nil {
 		l.release()
@@ -205,6 +206,18 @@ func (l *Listener[T]) admit(nc net.Conn) {
 	case <-l.closing.Done():
 		_ = c.Close() // nothing was sent, so nothing is lost
 	}
+}
+
+// open is open with the Listener's choices. A panic, in a callback of the TLS
+// Config for example, refuses the connection.
+func (l *Listener[T]) open(nc net.Conn) (c *Conn[T], err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			hardClose(nc, true)
+			err = fmt.Errorf("qsocket: panic in the handshake: %v\n%s", r, debug.Stack())
+		}
+	}()
+	return open(l.closing, nc, l.p, l.opts)
 }
 
 // Conns returns the channel of connections that are ready for messages, always

@@ -1247,3 +1247,35 @@ func churn(t *testing.T, transport string) {
 	result(t, "the round", async(func() bool { wg.Wait(); return true }))
 	eventually(t, "all Conns to end", func() bool { return ln.Stats().Open == 0 })
 }
+
+// A panic in a callback of the TLS Config refuses one connection.
+func TestPanicInHandshake(t *testing.T) {
+	ctx := testContext(t)
+	ca := testCA()
+	var log logRecorder
+	ln := listenOn(t, "tcp", text, &qsocket.Options{Logger: log.logger(), MaxConns: 1, TLS: &tls.Config{
+		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+			if hello.ServerName == "panic.test" {
+				panic("oh no")
+			}
+			return &ca.server, nil
+		},
+	}})
+	for range 3 {
+		_, err := qsocket.Dial(ctx, "tcp", ln.Addr().String(), text, &qsocket.Options{TLS: &tls.Config{RootCAs: ca.pool, ServerName: "panic.test"}})
+		if err == nil {
+			t.Fatal("no error")
+		}
+	}
+	c, err := qsocket.Dial(ctx, "tcp", ln.Addr().String(), text, &qsocket.Options{TLS: &tls.Config{RootCAs: ca.pool}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer end(c)
+	if got := ln.Stats().Refused; got != 3 {
+		t.Errorf("Refused: got %d, want 3", got)
+	}
+	if got := log.count("handshake refused", "oh no"); got != 3 {
+		t.Errorf("got %d log records, want 3", got)
+	}
+}

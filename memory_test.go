@@ -141,3 +141,44 @@ func (c appendCodec) NewEncoder() qsocket.Encoder[[]byte]         { return c }
 func (c appendCodec) NewDecoder() qsocket.Decoder[[]byte]         { return c }
 func (c appendCodec) Append(dst, v []byte) ([]byte, error)        { return append(dst, v...), nil }
 func (c appendCodec) Decode(payload []byte) (v []byte, err error) { return c.shared, nil }
+
+// What the check of a hostile payload needs is not kept while nothing happens.
+func TestHostilePayloadLeavesNothingBehind(t *testing.T) {
+	const limit = 64 << 10
+	ctx := testContext(t)
+	type known struct{ A int }
+	p := qsocket.Protocol[known]{}
+	nc, peer := netPair(t, "tcp")
+	before := liveHeap()
+	c, err := qsocket.NewConn(ctx, nc, p, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer end(c)
+	// An unknown field with an array of 300,000 extensions that look like maps.
+	payload := []byte("\x81\xa1Z\xdd\x00\x04\x93\xe0")
+	for range 300_000 {
+		payload = append(payload, 0xd4, 0x05, 0x80)
+	}
+	frame := append(binary.BigEndian.AppendUint32(nil, uint32(len(payload))), payload...)
+	sent := async(func() error { _, err := peer.Write(frame); return err })
+	if _, err := c.Recv(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := result(t, "Write", sent); err != nil {
+		t.Fatal(err)
+	}
+	frame, payload = nil, nil
+	got := heapPer(1, before)
+	for start := time.Now(); got > limit && time.Since(start) < time.Second; {
+		short, cancel := context.WithTimeout(ctx, time.Millisecond)
+		_, _ = c.Recv(short) // waits, which gives the buffer back
+		cancel()
+		got = heapPer(1, before)
+	}
+	t.Logf("%d bytes are kept", got)
+	if got > limit {
+		t.Errorf("%d bytes are kept, want at most %d", got, limit)
+	}
+	runtime.KeepAlive(c)
+}

@@ -21,7 +21,11 @@ type Options struct {
 	// seen (TLS, net.Pipe, wrappers), it bounds each 16 KiB written.
 	WriteTimeout time.Duration
 
-	FrameTimeout     time.Duration // from a frame's first byte to its last, while somebody reads; 30 s, negative for none
+	// FrameTimeout is for a frame from its first byte to its last. The time in
+	// which nobody receives does not count; under TLS the clock starts with the
+	// first whole record. 30 s, negative for none.
+	FrameTimeout time.Duration
+
 	HandshakeTimeout time.Duration // TLS handshake; 10 s
 	CloseTimeout     time.Duration // bound on Close, CloseWrite, and on what they leave to the background; 5 s
 	Heartbeat        time.Duration // named mode: interval asked of the peer when idle; 15 s, negative for none

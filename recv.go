@@ -27,7 +27,9 @@ func (c *Conn[T]) Messages() <-chan T {
 // When there are no more messages it returns io.EOF if the peer ended cleanly,
 // an error that wraps net.ErrClosed if this end closed first, and otherwise
 // Err(). When ctx ends it returns ctx's error, and the Conn and the message
-// that may be on its way are as before.
+// that may be on its way are as before. (Under TLS that can take until
+// WriteTimeout or Close, if the peer neither reads nor keeps to the protocol:
+// crypto/tls then waits to send an alert.)
 func (c *Conn[T]) Recv(ctx context.Context) (T, error) {
 	var zero T
 	if err := ctx.Err(); err != nil {
@@ -137,9 +139,14 @@ func (c *Conn[T]) startReader() {
 	if c.messages != nil {
 		return
 	}
+	defer close(c.started)
+	if c.released { // nothing more will come, and done is closed
+		c.messages = make(chan T)
+		close(c.messages)
+		return
+	}
 	c.messages = make(chan T, c.opts.RecvQueue)
 	c.reading = true
-	close(c.started)
 	go c.read()
 }
 

@@ -38,6 +38,9 @@ func (c *Conn[T]) Send(ctx context.Context, v T) error {
 	}
 	if err := c.encodeLocked(v); err != nil {
 		broken := c.encodeBroken
+		if broken { // before anybody else can encode
+			o.stopLocked(&endedError{err})
+		}
 		o.unlock(queued, queued)
 		if broken {
 			c.fail(err)

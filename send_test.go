@@ -566,3 +566,78 @@ func TestSilenceAfterFailedWrite(t *testing.T) {
 		}
 	})
 }
+
+// When a message is too large for an encoder that cannot forget it, no message
+// of another sender slips in behind: the peer could not decode it.
+func TestBrokenEncoderStopsAllSenders(t *testing.T) {
+	p := qsocket.Protocol[[]byte]{Codec: keeping{canReset: false}}
+	for range 300 {
+		ctx := testContext(t)
+		a, b := pair(t, "unix", p, &qsocket.Options{MaxFrame: 1000}, nil)
+		var wg sync.WaitGroup
+		for range 3 {
+			wg.Go(func() {
+				for a.Send(ctx, make([]byte, 10)) == nil {
+				}
+			})
+		}
+		wg.Go(func() { a.Send(ctx, make([]byte, 2000)) })
+		for _, err := range b.All(ctx) {
+			var ce *qsocket.CodecError
+			if errors.As(err, &ce) {
+				t.Fatal("the peer got a message that it could not decode:", err)
+			}
+		}
+		wg.Wait()
+		end(a)
+		end(b)
+	}
+}
+
+// idler is a net.Conn whose Read and Write do nothing and say nothing.
+type idler struct{ net.Conn }
+
+func (idler) Read([]byte) (int, error)  { return 0, nil }
+func (idler) Write([]byte) (int, error) { return 0, nil }
+
+// boaster is a net.Conn that has done more than it was asked for.
+type boaster struct{ net.Conn }
+
+func (boaster) Read(b []byte) (int, error)  { return len(b) + 1, nil }
+func (boaster) Write(b []byte) (int, error) { return len(b) + 1, nil }
+
+// A net.Conn that breaks the rules of io.Reader or io.Writer ends its Conn, and
+// neither loops nor panics.
+func TestUnrulyNetConn(t *testing.T) {
+	for name, wrap := range map[string]func(net.Conn) net.Conn{
+		"nothing":  func(nc net.Conn) net.Conn { return idler{nc} },
+		"too much": func(nc net.Conn) net.Conn { return boaster{nc} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx := testContext(t)
+			na, nb := net.Pipe()
+			defer nb.Close()
+			c, err := qsocket.NewConn(ctx, wrap(na), text, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer end(c)
+			if _, err := c.Recv(ctx); err == nil || err == io.EOF {
+				t.Errorf("Recv: got %v, want an error", err)
+			}
+			na, nb2 := net.Pipe()
+			defer nb2.Close()
+			c, err = qsocket.NewConn(ctx, wrap(na), text, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer end(c)
+			if err := c.Send(ctx, "x"); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.Flush(ctx); !errors.Is(err, io.ErrNoProgress) {
+				t.Errorf("Flush: got %v, want io.ErrNoProgress", err)
+			}
+		})
+	}
+}
