@@ -346,6 +346,9 @@ func TestCloseUnblocks(t *testing.T) {
 			_ = a.Close()
 			for name, call := range calls {
 				err := result(t, name, call)
+				if err == nil && name[0] != 'R' && transport != "pipe" {
+					continue // the kernel has found room after all
+				}
 				if want := os.ErrDeadlineExceeded; name[0] == 'F' && !errors.Is(err, want) && !errors.Is(err, net.ErrClosed) {
 					t.Errorf("%s: got %v, want the failed write", name, err)
 				}

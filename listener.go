@@ -186,9 +186,9 @@ func (l *Listener[T]) admit(nc net.Conn) {
 	c, err := l.open(nc)
 	l.handshaking.Add(-1)
 	if err != nil {
-		l.release()
-		l.refused.Add(1)
 		l.log.Warn("qsocket: handshake refused", "peer", remote, "err", err)
+		l.refused.Add(1)
+		l.release()
 		return
 	}
 	c.onFinish = func() {
