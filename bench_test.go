@@ -777,3 +777,52 @@ func benchUsage() (bytes uint64, goroutines int) {
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc + m.StackInuse, runtime.NumGoroutine()
 }
+
+// BenchmarkBroadcast is one message to 100 connections, through a Group and
+// received by Recv on a goroutine for each. The time of an operation is that of
+// 100 deliveries, and ns/delivery that of one.
+func BenchmarkBroadcast(b *testing.B) {
+	b.Run("codec=none/size=100B/members=100", func(b *testing.B) {
+		message := make([]byte, 100)
+		runBenchBroadcast(b, qsocket.Protocol[[]byte]{Codec: benchNone{message}}, message)
+	})
+	b.Run("codec=msgpack/size=100B/members=100", func(b *testing.B) {
+		runBenchBroadcast(b, qsocket.Protocol[benchOrder]{}, benchSample)
+	})
+	b.Run("codec=gob/size=100B/members=100", func(b *testing.B) {
+		runBenchBroadcast(b, qsocket.Protocol[benchOrder]{Codec: qsocket.Gob[benchOrder]()}, benchSample)
+	})
+}
+
+func runBenchBroadcast[T any](b *testing.B, p qsocket.Protocol[T], v T) {
+	const members = 100
+	ctx := context.Background()
+	ln := benchListen(b, "tcp", p)
+	group := qsocket.NewGroup(p, qsocket.Block)
+	var peers []*qsocket.Conn[T]
+	for range members {
+		client, server := benchDial(b, ln, p)
+		group.Add(client)
+		peers = append(peers, server)
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	var receivers sync.WaitGroup
+	for _, peer := range peers {
+		receivers.Go(func() {
+			for range b.N {
+				if _, err := peer.Recv(ctx); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	for range b.N {
+		if sent, err := group.Broadcast(ctx, v); sent != members || err != nil {
+			b.Fatalf("Broadcast: %d, %v", sent, err)
+		}
+	}
+	receivers.Wait()
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*members), "ns/delivery")
+}

@@ -41,7 +41,8 @@ import (
 //
 // JSON is safe with strangers up to memory in proportion to the payload: a
 // payload of n bytes can hold n/2 elements, each as large as the receiver's
-// element type. Keep MaxFrame small where elements are large.
+// element type. In an any or a recursive type that can be more than 100 times the
+// payload. Keep MaxFrame small where T has them or where elements are large.
 func JSON[T any]() Codec[T] { return jsonCodec[T]{} }
 
 // jsonMaxDepth is how many arrays and objects may be open inside each other.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync/atomic"
 	"time"
 )
 
@@ -57,9 +58,10 @@ type Conn[T any] struct {
 	codecName string
 	stateless bool
 
-	enc          Encoder[T] // guarded by out.mu
-	encodeBroken bool       // guarded by out.mu: the peer cannot decode what would follow
-	dec          Decoder[T] // owned by the holder of in.token
+	enc          Encoder[T]    // guarded by out.mu
+	encodeBroken bool          // guarded by out.mu: the peer cannot decode what would follow
+	dec          Decoder[T]    // owned by the holder of in.token
+	dropped      atomic.Uint64 // for Stats
 
 	started  chan struct{} // closed when the reader goroutine takes over; messages is set by then
 	messages chan T        // set once, under link.mu
@@ -72,7 +74,7 @@ type Stats struct {
 	BytesSent        uint64 // frames accepted by Send, headers included
 	BytesReceived    uint64 // frames read, headers included
 	Flushes          uint64 // socket writes
-	Dropped          uint64 // messages skipped by a fan-out group
+	Dropped          uint64 // messages that a Group with policy Drop skipped
 	SendBuffered     int    // bytes accepted and not yet with the kernel
 }
 
@@ -122,6 +124,7 @@ func wrap[T any](nc net.Conn, p Protocol[T], opts Options) (*Conn[T], error) {
 		return nil, fmt.Errorf("qsocket: codec %q: NewEncoder or NewDecoder returned nil", c.codecName)
 	}
 	c.link.init(newSocket(nc), p.Framing, opts)
+	c.out.direct.received, c.out.direct.input = &c.in.messages, c.inputAtHand
 	return c, nil
 }
 
@@ -152,6 +155,7 @@ func (c *Conn[T]) Stats() Stats {
 	c.out.addTo(&s)
 	s.MessagesReceived = c.in.messages.Load()
 	s.BytesReceived = c.in.bytes.Load()
+	s.Dropped = c.dropped.Load()
 	return s
 }
 

@@ -27,8 +27,8 @@ var (
 	// ErrUnconfirmed: Shutdown cannot say that the peer took everything we sent.
 	ErrUnconfirmed = errors.New("qsocket: peer did not confirm that it took every message")
 
-	// ErrSlowConsumer: the Conn was closed because its peer did not keep up with
-	// a fan-out. This version has none and never returns it.
+	// ErrSlowConsumer: a Group with policy Disconnect closed the Conn, because
+	// its peer did not keep up.
 	ErrSlowConsumer = errors.New("qsocket: slow consumer")
 )
 

@@ -10,13 +10,25 @@ import (
 	"time"
 )
 
-// startFlusherLocked upholds the outbox's invariant. The flusher ends when
-// there is nothing left to write, or when a write has failed.
-func (o *outbox) startFlusherLocked() {
-	if !o.flushing {
+// flushLocked upholds the outbox's invariant after a frame was accepted. If a
+// flusher runs, it will take the frame along. It ends when there is nothing left
+// to write, or when a write has failed.
+func (o *outbox) flushLocked() {
+	switch {
+	case o.flushing:
+	case o.wantDirectLocked():
+		o.writeDirectLocked()
+	default:
 		o.flushing = true
 		go o.flushFunc()
 	}
+}
+
+// wroteLocked accounts for n bytes that the kernel has taken.
+func (o *outbox) wroteLocked(n int) {
+	o.writing -= n
+	o.madeRoomLocked()
+	o.progressLocked()
 }
 
 // progressLocked wakes those who wait for bytes to be written.
@@ -32,8 +44,11 @@ func (o *outbox) flush() {
 	// Let other runnable senders add their frames to the first write.
 	runtime.Gosched()
 	o.mu.Lock()
-	for o.accepted > 0 && o.writeErr == nil {
-		buf := o.takeLocked()
+	for o.left != nil || o.accepted > 0 {
+		buf := o.left
+		if o.left = nil; buf == nil {
+			buf = o.takeLocked()
+		}
 		o.mu.Unlock()
 		err := o.write(buf)
 		putBuffer(buf)
@@ -44,6 +59,7 @@ func (o *outbox) flush() {
 		o.mu.Lock()
 	}
 	o.flushing = false
+	o.activeLocked(time.Since(clockStart))
 	o.progressLocked()
 	o.mu.Unlock()
 }
@@ -78,9 +94,7 @@ func (o *outbox) write(b []byte) error {
 		b = b[n:]
 		o.mu.Lock()
 		o.writes++
-		o.writing -= n
-		o.madeRoomLocked()
-		o.progressLocked()
+		o.wroteLocked(n)
 		o.mu.Unlock()
 		if err != nil && !(n > 0 && errors.Is(err, os.ErrDeadlineExceeded)) { // a timeout after progress is none
 			return err

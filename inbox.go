@@ -27,7 +27,7 @@ type inbox struct {
 	maxFrame     int
 	frameTimeout time.Duration // 0: none
 
-	token chan struct{} // capacity 1, full while held
+	token token
 
 	// Owned by the holder of token.
 	buf       []byte        // bytes read and not yet consumed: buf[r:w]
@@ -55,6 +55,7 @@ type inbox struct {
 	endWithin   time.Duration // not 0: how long a wait for a new frame may take
 
 	messages, bytes atomic.Uint64 // for Stats
+	buffered        atomic.Bool   // a hint: there is something in buf
 }
 
 const (
@@ -74,7 +75,7 @@ func (in *inbox) init(sock *socket, framing Framing, opts *Options) {
 	in.framing = framing
 	in.maxFrame = opts.MaxFrame
 	in.frameTimeout = opts.FrameTimeout
-	in.token = make(chan struct{}, 1)
+	in.token.init()
 	in.readFunc = in.readRaw
 	in.readSize = minReadSize
 }
@@ -128,6 +129,9 @@ func (in *inbox) cut() (payload []byte, ok bool, err error) {
 	in.messages.Add(1)
 	in.bytes.Add(uint64(in.need))
 	in.need, in.frameLeft = 0, 0
+	if buffered := in.r < in.w; buffered != in.buffered.Load() {
+		in.buffered.Store(buffered)
+	}
 	return b[header:end:end], true, nil
 }
 

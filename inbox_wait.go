@@ -130,9 +130,9 @@ func (in *inbox) stop() {
 // discard reads and drops what the peer still sends, until it ends, and then
 // returns nil. It may be called once, after stop.
 func (in *inbox) discard() error {
-	in.token <- struct{}{} // wait until the last holder has left the socket
+	in.token.lock() // wait until the last holder has left the socket
 	broken := in.broken
-	<-in.token
+	in.token.unlock()
 	if broken != nil {
 		return broken
 	}

@@ -37,15 +37,16 @@ type link struct {
 	flushed     bool       // every accepted byte is with the kernel, and no more will come
 	sendOver    bool
 	recvOver    bool
-	peerEnded   bool        // the peer's end of messages was seen by a receiver
-	closed      bool        // this end called Close or one of its kind
-	closedFirst bool        // ... before the peer had ended and before any failure
-	reported    bool        // a Close has returned what there is to say
-	reset       bool        // after our close, receiving ended other than by end of file
-	finished    bool        // finish has been called
-	released    bool        // ... and has released everything
-	reading     bool        // the reader goroutine runs
-	timer       *time.Timer // of CloseTimeout
+	peerEnded   bool                 // the peer's end of messages was seen by a receiver
+	closed      bool                 // this end called Close or one of its kind
+	closedFirst bool                 // ... before the peer had ended and before any failure
+	reported    bool                 // a Close has returned what there is to say
+	reset       bool                 // after our close, receiving ended other than by end of file
+	finished    bool                 // finish has been called
+	released    bool                 // ... and has released everything
+	ends        map[*func()]struct{} // to be called at the end, see atEnd
+	reading     bool                 // the reader goroutine runs
+	timer       *time.Timer          // of CloseTimeout
 }
 
 func (l *link) init(sock socket, framing Framing, opts Options) {
@@ -135,12 +136,42 @@ func (l *link) finish() {
 	if l.onFinish != nil {
 		l.onFinish()
 	}
+	for f := range l.takeEnds() {
+		(*f)()
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.released = true
 	if !l.reading {
 		close(l.done)
 	}
+}
+
+// atEnd arranges for f to be called when the connection has ended, without
+// locks held. It reports false if that is so already.
+func (l *link) atEnd(f func()) (cancel func(), ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.finished {
+		return nil, false
+	}
+	if l.ends == nil {
+		l.ends = make(map[*func()]struct{})
+	}
+	l.ends[&f] = struct{}{}
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.ends, &f)
+	}, true
+}
+
+func (l *link) takeEnds() map[*func()]struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ends := l.ends
+	l.ends = nil
+	return ends
 }
 
 // readerGone is the last act of the reader goroutine.

@@ -233,7 +233,7 @@ func TestListenerManyClients(t *testing.T) {
 	forTransports(t, kernelTransports, func(t *testing.T, transport string) {
 		ctx := testContext(t)
 		ln := listenOn(t, transport, text, nil)
-		if ln.Conns() != ln.Conns() {
+		if first, second := ln.Conns(), ln.Conns(); first != second {
 			t.Error("Conns returned two channels")
 		}
 		var echoing sync.WaitGroup

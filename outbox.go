@@ -41,14 +41,17 @@ type outbox struct {
 	frame    int           // length of the last frame: what to expect of the next
 	offer    offer         // what has become of the offered frame
 	waiting  int           // senders in the queue for turn, its holder included
-	writing  int           // bytes that the flusher has taken and the kernel has not
-	flushing bool          // the flusher runs
+	writing  int           // bytes taken for writing that the kernel does not have yet
+	left     []byte        // what a direct write has left to the flusher
+	flushing bool          // the flusher runs, or a Send writes by itself
 	total    uint64        // bytes ever accepted
 	progress chan struct{} // closed at the next progress of the flusher; nil if nobody waits for it
 	stopErr  error         // why frames are refused
 	writeErr error         // the write that failed: nothing is written any more
 
 	messages, writes uint64 // for Stats
+
+	direct direct // when Send writes by itself
 
 	// Owned by the flusher.
 	raw struct {
@@ -76,6 +79,7 @@ func (o *outbox) init(sock *socket, opts *Options, onFailure func(error) error) 
 	o.onFailure = onFailure
 	o.flushFunc = o.flush
 	o.raw.write = o.writeRaw
+	o.direct.write = o.writeNow
 	o.turn = make(chan struct{}, 1)
 	o.room = make(chan struct{}, 1)
 	o.grant = make(chan struct{}, 1)

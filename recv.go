@@ -40,26 +40,40 @@ func (c *Conn[T]) Recv(ctx context.Context) (T, error) {
 		return c.recvQueued(ctx)
 	default:
 	}
-	select {
-	case c.in.token <- struct{}{}:
-	default:
-		select {
-		case c.in.token <- struct{}{}:
-		case <-c.started:
-			return c.recvQueued(ctx)
-		case <-ctx.Done():
-			return zero, ctx.Err()
+	if !c.in.token.tryLock() {
+		for !c.in.token.tryLockOrAsk() {
+			select {
+			case <-c.in.token.wake:
+			case <-c.started:
+				return c.recvQueued(ctx)
+			case <-ctx.Done():
+				return zero, ctx.Err()
+			}
 		}
 	}
 	select {
 	case <-c.started: // the reader goroutine waits for the token, or has come and gone
-		<-c.in.token
+		c.in.token.unlock()
 		return c.recvQueued(ctx)
 	default:
 	}
 	v, err := c.readMessage(ctx)
-	<-c.in.token
+	c.in.token.unlock()
 	return v, err
+}
+
+// inputAtHand reports whether more messages can be received without waiting for
+// the socket. It is a hint.
+func (c *Conn[T]) inputAtHand() bool {
+	if c.in.buffered.Load() {
+		return true
+	}
+	select {
+	case <-c.started:
+		return len(c.messages) > 0
+	default:
+		return false
+	}
 }
 
 // recvQueued takes the next message from the reader goroutine.
@@ -154,10 +168,10 @@ func (c *Conn[T]) startReader() {
 // the token for good, and ends when there is nothing more to receive or when
 // recvStop is closed. On exit it closes Messages, and done if it is the last.
 func (c *Conn[T]) read() {
-	c.in.token <- struct{}{}
+	c.in.token.lock()
 	c.deliver()
 	close(c.messages)
-	<-c.in.token
+	c.in.token.unlock()
 	c.readerGone()
 }
 

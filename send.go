@@ -28,6 +28,11 @@ import (
 // Send waits for nothing but room in the buffer; a message larger than
 // SendBuffer waits until it is empty. v is not retained.
 func (c *Conn[T]) Send(ctx context.Context, v T) error {
+	return c.send(ctx, v, nil)
+}
+
+// send is Send, or SendPrepared if m is not nil.
+func (c *Conn[T]) send(ctx context.Context, v T, m *Prepared[T]) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -36,20 +41,12 @@ func (c *Conn[T]) Send(ctx context.Context, v T) error {
 	if err != nil {
 		return err
 	}
-	if err := c.encodeLocked(v); err != nil {
-		broken := c.encodeBroken
-		if broken { // before anybody else can encode
-			o.stopLocked(&endedError{err})
-		}
-		o.unlock(queued, queued)
-		if broken {
-			c.fail(err)
-		}
-		return err
+	if err := c.encodeLocked(v, m); err != nil {
+		return c.refuse(queued, err)
 	}
 	if o.fitsLocked() {
 		o.acceptLocked()
-		o.startFlusherLocked()
+		o.flushLocked()
 		o.unlock(queued, queued)
 		return nil
 	}
@@ -60,27 +57,91 @@ func (c *Conn[T]) Send(ctx context.Context, v T) error {
 	o.mu.Unlock()
 	err = o.awaitGrant(ctx)
 	o.offer = noOffer
-	switch {
-	case err == nil:
-	case o.stopErr == nil && !c.undo():
-		// The peer could not decode what follows without this frame. It was
-		// encoded when the buffer had room, so it is the one frame beyond it.
-		o.acceptLocked()
-		o.startFlusherLocked()
-		err = nil
-	default:
-		o.takeBackLocked()
+	if err != nil {
+		if o.stopErr == nil && c.withdrawLocked(m) {
+			err = nil
+		} else {
+			o.takeBackLocked()
+		}
 	}
 	o.madeRoomLocked()
 	o.unlock(queued, queued)
 	return err
 }
 
-// encodeLocked appends a frame with v to the outbox's pending bytes. After an
-// error pending is as it was, and encodeBroken tells whether the encoder still
-// agrees with the peer's decoder. The caller must hold out.mu.
-func (c *Conn[T]) encodeLocked(v T) error {
+// trySend is send without any waiting: it reports false if there is no room.
+func (c *Conn[T]) trySend(v T, m *Prepared[T]) (sent bool, err error) {
 	o := &c.out
+	o.mu.Lock()
+	switch {
+	case o.stopErr != nil:
+		err = o.stopErr
+		o.mu.Unlock()
+		return false, err
+	case o.waiting > 0 || !o.hasRoomLocked():
+		o.mu.Unlock()
+		return false, nil
+	}
+	if err := c.encodeLocked(v, m); err != nil {
+		return false, c.refuse(false, err)
+	}
+	switch {
+	case o.fitsLocked():
+		o.acceptLocked()
+		o.flushLocked()
+		sent = true
+	case c.withdrawLocked(m):
+		sent = true
+	default:
+		o.takeBackLocked()
+	}
+	o.mu.Unlock()
+	return sent, nil
+}
+
+// withdrawLocked prepares for taking back a frame that has been encoded and
+// does not fit. If the peer could not decode what follows without the frame, it
+// is accepted instead, which withdrawLocked reports: it was encoded when the
+// buffer had room, so it is the one frame beyond it.
+func (c *Conn[T]) withdrawLocked(m *Prepared[T]) (accepted bool) {
+	if m != nil || c.undo() {
+		return false
+	}
+	c.out.acceptLocked()
+	c.out.flushLocked()
+	return true
+}
+
+// refuse ends a send whose message could not be encoded, and with it the Conn
+// if the encoder and the peer's decoder do not agree any more. The caller holds
+// what lock has given it.
+func (c *Conn[T]) refuse(queued bool, err error) error {
+	o := &c.out
+	broken := c.encodeBroken
+	if broken { // before anybody else can encode
+		o.stopLocked(&endedError{err})
+	}
+	o.unlock(queued, queued)
+	if broken {
+		c.fail(err)
+	}
+	return err
+}
+
+// encodeLocked appends a frame with v, or the frame of m, to the outbox's
+// pending bytes. After an error pending is as it was, and encodeBroken tells
+// whether the encoder still agrees with the peer's decoder. The caller must hold
+// out.mu.
+func (c *Conn[T]) encodeLocked(v T, m *Prepared[T]) error {
+	o := &c.out
+	if m != nil {
+		if err := c.framing.checkSend(m.size, c.opts.MaxFrame); err != nil {
+			return err
+		}
+		o.frame = len(m.frame) // so that there is room for it
+		o.pending = append(o.bufferLocked(), m.frame...)
+		return nil
+	}
 	start := len(o.pending)
 	b, wild, err := safeEncode(c.codecName, c.enc, c.framing.openFrame(o.bufferLocked()), v)
 	if err == nil {

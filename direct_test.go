@@ -1,0 +1,37 @@
+package qsocket_test
+
+import (
+	"testing"
+
+	"github.com/fb9bb4ed/qsocket"
+)
+
+// What Send promises holds on both of its paths to the socket: the flusher, and
+// the direct write.
+func TestSendPaths(t *testing.T) {
+	for _, path := range []string{"direct", "flusher"} {
+		for _, test := range []struct {
+			name string
+			run  func(*testing.T)
+		}{
+			{"order", TestOrderOfConcurrentSenders},
+			{"refusal", TestSendRefusedByContext},
+			{"cancellations", TestRandomCancellations},
+			{"bound", TestSendBufferIsTheBound},
+			{"inbound after a failed write", TestInboundSurvivesFailedWrite},
+			{"write timeout", TestWriteTimeout},
+			{"flush", TestFlush},
+			{"close", TestCloseWhileFlooding},
+			{"close timeout", TestCloseTimeout},
+			{"both close", TestBothClose},
+			{"shutdown", TestShutdown},
+			{"failure", TestDoneOfSender},
+			{"broken encoder", TestBrokenEncoderStopsAllSenders},
+		} {
+			t.Run(path+"/"+test.name, func(t *testing.T) {
+				qsocket.ForceSendPath(t, path)
+				test.run(t)
+			})
+		}
+	}
+}

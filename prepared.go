@@ -1,0 +1,64 @@
+package qsocket
+
+import (
+	"context"
+	"fmt"
+)
+
+// Prepared is a message that has been encoded once and can be sent over any
+// number of connections of its protocol. It is immutable and safe for
+// concurrent use.
+type Prepared[T any] struct {
+	frame   []byte
+	size    int // of the payload, bytes
+	codec   string
+	framing Framing
+}
+
+// Prepare encodes v for [Conn.SendPrepared]. It returns a [*CodecError] if v
+// cannot be encoded, [ErrFrameTooLarge] if the framing cannot announce so large a
+// payload, and another error if the codec keeps state between messages (as Gob
+// does): then each connection needs an encoding of its own. Options.MaxFrame is
+// checked when the message is sent.
+func (p Protocol[T]) Prepare(v T) (*Prepared[T], error) {
+	if err := p.check(); err != nil {
+		return nil, err
+	}
+	codec := p.codec()
+	if !isStateless(codec) {
+		return nil, fmt.Errorf("qsocket: prepare: codec %q is not stateless, want one whose payloads do not depend on each other", codec.Name())
+	}
+	m := new(Prepared[T])
+	if err := m.encode(p.Framing, codec.Name(), codec.NewEncoder(), v); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// encode makes m the message v, in the memory that m has.
+func (m *Prepared[T]) encode(f Framing, codec string, enc Encoder[T], v T) error {
+	b, _, err := safeEncode(codec, enc, f.openFrame(m.frame[:0]), v)
+	if err != nil {
+		return err
+	}
+	size := len(b) - framings[f].maxHeader
+	if err := f.checkSend(size, maxMaxFrame); err != nil {
+		return err
+	}
+	m.frame, m.size, m.codec, m.framing = f.sealFrame(b, 0), size, codec, f
+	return nil
+}
+
+// SendPrepared is [Conn.Send] of a message that [Protocol.Prepare] has encoded.
+// It is an error, which leaves the Conn unharmed, if the Conn has another codec
+// or framing than the Protocol, or if m is nil.
+func (c *Conn[T]) SendPrepared(ctx context.Context, m *Prepared[T]) error {
+	if m == nil {
+		return fmt.Errorf("qsocket: the Prepared is nil")
+	}
+	if m.codec != c.codecName || m.framing != c.framing {
+		return fmt.Errorf("qsocket: message prepared with codec %q and framing %v, but the connection uses %q and %v", m.codec, m.framing, c.codecName, c.framing)
+	}
+	var zero T
+	return c.send(ctx, zero, m)
+}
