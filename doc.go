@@ -51,8 +51,9 @@ The other dials. It may send and receive from as many goroutines as it likes:
 [Conn.Send] encodes its message and returns as soon as that is in the
 connection's outgoing buffer. A flusher goroutine, which exists only while there
 is something to write, hands the buffer to the kernel: the more messages come
-at once, the more go out with one write. There is nothing to tune and no need to
-flush. Send retains nothing of the message.
+at once, the more go out with one write. A message that has nothing to wait for,
+such as the answer in a ping-pong, is written by Send itself, at once. There is
+nothing to tune and no need to flush. Send retains nothing of the message.
 
 An error from Send always means that none of the message reaches the peer. The
 ctx bounds the wait for room in the buffer, and nothing else: a frame is never
@@ -106,10 +107,22 @@ sent all block each other for ever. Receive on another goroutine than the one
 that sends; the loop over Messages is the natural place to receive.
 
 A receiver that stalls is not cut off, because long back-pressure is legal. Bound it
-with the ctx of Send, or for all sends with Options.WriteTimeout. Who sends one
-message to many connections must not let the slowest hold up the others: give
-each connection a goroutine and a queue of its own, as the order example does, or
-a ctx that ends soon, and Shutdown with an ended ctx for those that fall behind.
+with the ctx of Send, or for all sends with Options.WriteTimeout.
+
+# One message to many
+
+A [Group] sends messages to all its members, and encodes each only once. When a
+member's outgoing buffer is full, the Group waits for it ([Block]), skips it
+([Drop]) or disconnects it ([Disconnect]), after all others have got theirs:
+
+	prices := qsocket.NewGroup(ticks.Protocol, qsocket.Drop)
+	…
+	prices.Add(conn) // leaves by itself when it ends
+	…
+	sent, err := prices.Broadcast(ctx, tick)
+
+To send one message to connections of your own choice, use [Protocol.Prepare] and
+[Conn.SendPrepared].
 
 # Ending a connection
 

@@ -199,3 +199,27 @@ func ExampleStateless() {
 	// Output:
 	// {3 4} <nil>
 }
+
+// One message for many connections is encoded once. A member that does not keep
+// up is skipped here; the others do not notice.
+func ExampleGroup() {
+	protocol := qsocket.Protocol[string]{}
+	ctx := context.Background()
+	group := qsocket.NewGroup(protocol, qsocket.Drop)
+	var peers []*qsocket.Conn[string]
+	for range 3 {
+		a, b := mustPipe(protocol, nil)
+		group.Add(a)
+		peers = append(peers, b)
+	}
+	fmt.Println(group.Broadcast(ctx, "to whom it may concern"))
+	for _, peer := range peers {
+		fmt.Println(peer.Recv(ctx))
+		peer.Close()
+	}
+	// Output:
+	// 3 <nil>
+	// to whom it may concern <nil>
+	// to whom it may concern <nil>
+	// to whom it may concern <nil>
+}
