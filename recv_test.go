@@ -206,6 +206,7 @@ func TestMixedReceivers(t *testing.T) {
 		}()
 		var mu sync.Mutex
 		seen := make(map[int]bool)
+		started := make(chan struct{})
 		take := func(last *int, m []byte) {
 			_, i := parseNumbered(m)
 			if i <= *last {
@@ -218,16 +219,15 @@ func TestMixedReceivers(t *testing.T) {
 				t.Errorf("message %d came twice", i)
 			}
 			seen[i] = true
+			if len(seen) == n/10 {
+				close(started)
+			}
 		}
-		started := make(chan struct{})
 		var wg sync.WaitGroup
 		for r := range 4 {
 			wg.Go(func() {
 				last := -1
-				for i := 0; ; i++ {
-					if r == 0 && i == 500 {
-						close(started)
-					}
+				for {
 					short, cancel := ctx, context.CancelFunc(func() {})
 					if r == 1 {
 						short, cancel = context.WithTimeout(ctx, 50*time.Microsecond)
