@@ -584,7 +584,9 @@ func TestCloseWhileFlooding(t *testing.T) {
 	forTransports(t, transports, func(t *testing.T, transport string) {
 		for range 20 {
 			ctx := testContext(t)
-			a, b := pair(t, transport, raw, &qsocket.Options{CloseTimeout: time.Second}, nil)
+			// The end that closes later floods on, and is read, until this is over.
+			opts := &qsocket.Options{CloseTimeout: 50 * time.Millisecond}
+			a, b := pair(t, transport, raw, opts, opts)
 			var wg sync.WaitGroup
 			for _, c := range []*qsocket.Conn[[]byte]{a, b} {
 				for s := range senders {

@@ -341,7 +341,7 @@ func TestGroupChurn(t *testing.T) {
 			}
 			for i := range 60 {
 				transport := transports[i%len(transports)]
-				a, b := pair(t, transport, raw, &qsocket.Options{SendBuffer: 4096}, nil)
+				a, b := pair(t, transport, raw, &qsocket.Options{SendBuffer: 4096, CloseTimeout: 50 * time.Millisecond}, nil)
 				others.Go(func() {
 					last := [3]int{-1, -1, -1}
 					n := 0
