@@ -128,10 +128,11 @@ To send one message to connections of your own choice, use [Protocol.Prepare] an
 
 Whoever gets a Conn must end it. There are these ways:
 
-  - [Conn.Close] (or CloseWithReason, which logs why) flushes what Send accepted, half-closes the socket and returns,
-    within CloseTimeout. What the peer still sends is discarded in the
-    background: closing a socket in which unread data lies would make the kernel
-    reset the connection, and the reset destroys what the peer has not read yet.
+  - [Conn.Close] (or CloseWithReason, which logs why) flushes what Send accepted,
+    half-closes the socket and returns, within CloseTimeout. What the peer still
+    sends is discarded in the background: closing a socket in which unread data
+    lies would make the kernel reset the connection, and the reset destroys what
+    the peer has not read yet.
   - [Conn.Shutdown] does the same and waits until the peer has ended, too.
   - [Conn.CloseWrite] ends sending only. The peer's Messages ends, but the peer
     may go on sending, and when it has ended as well the Conn is over.
