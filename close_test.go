@@ -240,7 +240,7 @@ func TestCloseTimeout(t *testing.T) {
 // A peer that never ends holds the socket for CloseTimeout, and is no error.
 func TestCloseWithoutPeersEnd(t *testing.T) {
 	forTransports(t, kernelTransports, func(t *testing.T, transport string) {
-		a, b := pair(t, transport, text, &qsocket.Options{CloseTimeout: 30 * time.Millisecond}, nil)
+		a, b := pair(t, transport, text, &qsocket.Options{CloseTimeout: 250 * time.Millisecond}, nil)
 		if err := a.Send(testContext(t), "last"); err != nil {
 			t.Fatal(err)
 		}
