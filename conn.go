@@ -37,8 +37,8 @@ import (
 type Conn[T any] struct {
 	// How it works, in invariants:
 	//
-	//  1. Only the flusher writes to the socket, and after a failed write
-	//     nobody does. (TLS writes alerts of its own accord, from Read as well.)
+	//  1. Only the flusher, or the one Send that writes in its stead, writes to
+	//     the socket, and after a failed write nobody does. (TLS writes alerts of its own accord, from Read as well.)
 	//  2. Only the holder of the inbox's token reads from the socket. Once this
 	//     end has closed, only discard does.
 	//  3. No lock is held across I/O or while waiting, and no two of the locks

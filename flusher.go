@@ -133,7 +133,7 @@ func (o *outbox) writeRaw(fd uintptr) (done bool) {
 }
 
 // fail ends sending for good: nothing may follow a write that was cut short.
-// The flusher calls it and is over.
+// Its caller, the flusher or a Send that wrote by itself, writes no more.
 func (o *outbox) fail(err error) {
 	if errors.Is(err, os.ErrDeadlineExceeded) && o.writeTimeout > 0 {
 		err = fmt.Errorf("qsocket: write: no progress within WriteTimeout %v: %w", o.writeTimeout, os.ErrDeadlineExceeded)

@@ -76,7 +76,7 @@ func (l *link) fail(err error) {
 	l.finish()
 }
 
-// writeFailed is called by the flusher. Sending is over; what has arrived from
+// writeFailed is called by the writer whose write has failed. Sending is over; what has arrived from
 // the peer can still be received, so the end comes with that of receiving. It
 // returns the cause: a write that finish has broken is a consequence.
 func (l *link) writeFailed(err error) error {

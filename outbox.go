@@ -16,8 +16,10 @@ import (
 // and repeats. So frames are written whole and in the order of acceptance, and
 // whatever is accepted during a write goes out with the next one.
 //
-// Invariant: while accepted bytes are unwritten and no write has failed, a
-// flusher runs.
+// Where there is nothing to gather, a Send writes by itself instead; see direct.
+//
+// Invariant: while accepted bytes are unwritten and no write has failed, flushing
+// is set, and whoever has set it, the flusher or one Send, is the only writer.
 type outbox struct {
 	// Immutable.
 	sock         *socket
