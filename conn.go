@@ -63,8 +63,11 @@ type Conn[T any] struct {
 	dec          Decoder[T]    // owned by the holder of in.token
 	dropped      atomic.Uint64 // for Stats
 
-	started  chan struct{} // closed when the reader goroutine takes over; messages is set by then
+	queued   atomic.Bool   // the reader goroutine takes over; messages is set by then
+	started  chan struct{} // closed after queued was set
 	messages chan T        // set once, under link.mu
+	held     T             // owned by the reader goroutine: decoded, and found messages full
+	holding  bool          // owned by the reader goroutine: there is a held message
 }
 
 // Stats counts what has gone through a Conn.
@@ -124,7 +127,7 @@ func wrap[T any](nc net.Conn, p Protocol[T], opts Options) (*Conn[T], error) {
 		return nil, fmt.Errorf("qsocket: codec %q: NewEncoder or NewDecoder returned nil", c.codecName)
 	}
 	c.link.init(newSocket(nc), p.Framing, opts)
-	c.out.direct.received, c.out.direct.input = &c.in.messages, c.inputAtHand
+	c.out.direct.received, c.out.direct.input = &c.in.published.messages, c.inputAtHand
 	return c, nil
 }
 
@@ -153,8 +156,7 @@ func (c *Conn[T]) Err() error {
 func (c *Conn[T]) Stats() Stats {
 	var s Stats
 	c.out.addTo(&s)
-	s.MessagesReceived = c.in.messages.Load()
-	s.BytesReceived = c.in.bytes.Load()
+	s.MessagesReceived, s.BytesReceived = c.in.received()
 	s.Dropped = c.dropped.Load()
 	return s
 }

@@ -36,16 +36,19 @@ type inbox struct {
 	frameLeft time.Duration // what is left of FrameTimeout for that frame; 0: its clock has not started
 	readSize  int           // what to offer the next Read where there is no raw access
 	err       error         // why nothing more can be read
+	late      error         // what a read said after another had brought bytes; for the next call of more
 	broken    error         // what a read that stop overtook has said of the connection
+	handOn    func() bool   // of the reader goroutine, see readRaw; nil for a caller of Recv
 	wait      struct {      // the wait under way
 		ctx     context.Context
 		stop    func() bool // ends the watch over ctx
 		armed   bool
 		started time.Time // of the frame's clock; zero if it stands still
-		n       int
+		n       int       // bytes read
 		err     error
 	}
 	readFunc func(fd uintptr) bool // readRaw, bound once
+	count    traffic               // whole frames so far
 
 	mu          sync.Mutex    // guards following, and every read deadline
 	stopped     bool          // nobody may read for messages any more
@@ -54,9 +57,15 @@ type inbox struct {
 	deadline    time.Time     // the socket's, as far as this wait goes
 	endWithin   time.Duration // not 0: how long a wait for a new frame may take
 
-	messages, bytes atomic.Uint64 // for Stats
-	buffered        atomic.Bool   // a hint: there is something in buf
+	// For others than the holder of token, who publishes whenever it has emptied
+	// buf or may be about to wait. An atomic operation for each message of a
+	// stream would cost as much as cutting it off.
+	published struct{ messages, bytes atomic.Uint64 }
+	buffered  atomic.Bool // a hint: there is something in buf
 }
+
+// traffic counts frames and their bytes.
+type traffic struct{ messages, bytes uint64 }
 
 const (
 	rawReadSize = 64 << 10 // smaller reads cost a stream of small frames up to twice as much
@@ -84,24 +93,29 @@ func (in *inbox) init(sock *socket, framing Framing, opts *Options) {
 // call. The caller must hold token. An error that will not go away is kept;
 // ctx's error and errStopped leave everything as it is.
 func (in *inbox) next(ctx context.Context) ([]byte, error) {
-	for {
+	for in.err == nil {
 		payload, ok, err := in.cut()
 		switch {
 		case ok:
 			return payload, nil
-		case err == nil && in.err == nil:
-			err = in.more(ctx)
-		case err == nil:
-			err = in.err
-		}
-		if err == nil {
-			continue
-		}
-		if err != errStopped && err != ctx.Err() {
+		case err != nil:
 			in.err = err
+		default:
+			if err := in.fill(ctx); err != nil {
+				return nil, err
+			}
 		}
-		return nil, err
 	}
+	return nil, in.err
+}
+
+// fill is more, and keeps the error as next does.
+func (in *inbox) fill(ctx context.Context) error {
+	err := in.more(ctx)
+	if err != nil && err != errStopped && err != ctx.Err() {
+		in.err = err
+	}
+	return err
 }
 
 // cut takes a whole frame off the buffer, if there is one.
@@ -126,13 +140,36 @@ func (in *inbox) cut() (payload []byte, ok bool, err error) {
 		return nil, false, err
 	}
 	in.r += in.need
-	in.messages.Add(1)
-	in.bytes.Add(uint64(in.need))
+	in.count.messages++
+	in.count.bytes += uint64(in.need)
 	in.need, in.frameLeft = 0, 0
+	if in.r == in.w {
+		in.publish()
+	} else if !in.buffered.Load() {
+		in.buffered.Store(true)
+	}
+	return b[header:end:end], true, nil
+}
+
+// publish tells others what the holder of token has done so far.
+func (in *inbox) publish() {
+	if in.published.messages.Load() != in.count.messages {
+		in.published.bytes.Store(in.count.bytes)
+		in.published.messages.Store(in.count.messages)
+	}
 	if buffered := in.r < in.w; buffered != in.buffered.Load() {
 		in.buffered.Store(buffered)
 	}
-	return b[header:end:end], true, nil
+}
+
+// received returns what has been received. It is exact unless a receiver is at
+// work right now.
+func (in *inbox) received() (messages, bytes uint64) {
+	if in.token.tryLock() {
+		in.publish()
+		in.token.unlock()
+	}
+	return in.published.messages.Load(), in.published.bytes.Load()
 }
 
 // more waits until there are more bytes in the buffer. It returns io.EOF only
@@ -144,10 +181,15 @@ func (in *inbox) more(ctx context.Context) error {
 	if stopped { // the socket belongs to discard now
 		return errStopped
 	}
+	if err := in.late; err != nil {
+		in.late = nil
+		return networkError("read", err)
+	}
+	in.publish()
 	w := &in.wait
 	w.ctx = ctx
 	for range maxEmptyReads {
-		w.n, w.err, w.armed, w.started = 0, nil, false, time.Time{}
+		w.n, w.err = 0, nil
 		if in.sock.raw != nil {
 			if err := in.sock.raw.Read(in.readFunc); w.err == nil {
 				w.err = err
@@ -156,21 +198,14 @@ func (in *inbox) more(ctx context.Context) error {
 				w.err = in.sock.rawError("read", w.err)
 			}
 		} else {
-			in.makeRoom(in.readSize)
-			in.shrink(in.readSize)
-			if in.arm() {
-				space := in.buf[in.w:cap(in.buf)]
-				w.n, w.err = in.sock.Read(space)
-				if w.n < 0 || w.n > len(space) {
-					w.n, w.err = 0, fmt.Errorf("Read of %T returned %d for %d bytes", in.sock.Conn, w.n, len(space))
-				}
-				in.adapt(w.n, len(space))
-			}
+			in.read()
 		}
-		in.w += w.n
 		err := in.disarm()
 		switch {
 		case w.n > 0:
+			if w.err != nil && w.err != errInterrupted && w.err != io.EOF {
+				in.late = w.err // the kernel tells it only once
+			}
 			return nil
 		case err != nil:
 			return err
@@ -183,20 +218,59 @@ func (in *inbox) more(ctx context.Context) error {
 	return networkError("read", io.ErrNoProgress)
 }
 
+// read reads once where there is no raw access to the socket.
+func (in *inbox) read() {
+	in.makeRoom(in.readSize)
+	in.shrink(in.readSize)
+	if !in.arm() {
+		return
+	}
+	w := &in.wait
+	space := in.buf[in.w:cap(in.buf)]
+	w.n, w.err = in.sock.Read(space)
+	if w.n < 0 || w.n > len(space) {
+		w.n, w.err = 0, fmt.Errorf("Read of %T returned %d for %d bytes", in.sock.Conn, w.n, len(space))
+	}
+	in.w += w.n
+	in.adapt(w.n, len(space))
+}
+
 // readRaw is called by the runtime, first at once and then whenever the socket
 // may have bytes.
+//
+// A caller of Recv leaves with the first bytes. The reader goroutine stays: it
+// reads until the socket is empty, hands on what has come, and waits again. So
+// it goes to sleep right after it has woken its consumer, who then runs in its
+// place, on the same processor. A read in between, which a stay for one message
+// only would need in order to miss none that came meanwhile, would give another
+// processor the time to take the consumer over; in a round trip that costs more
+// than everything else that the library does.
 func (in *inbox) readRaw(fd uintptr) (done bool) {
-	in.makeRoom(rawReadSize)
-	n, again, err := rawRead(fd, in.buf[in.w:cap(in.buf)])
-	if again {
-		in.shrink(0)
-		if in.wait.armed {
-			return false
+	w := &in.wait
+	for {
+		in.makeRoom(rawReadSize)
+		space := in.buf[in.w:cap(in.buf)]
+		n, again, err := rawRead(fd, space)
+		switch {
+		case again && w.n > 0 && !in.handOn():
+			return true
+		case again:
+			w.n = 0
+			in.shrink(0)
+			return !in.arm() // true: there is to be no wait
+		case n == 0 || err != nil: // w.n bytes came before the end
+			w.err = err
+			return true
 		}
-		return !in.arm() // true: there is to be no wait
+		in.w += n
+		w.n += n
+		if in.handOn == nil {
+			return true
+		}
+		if w.armed && in.disarm() != nil || n == len(space) && !in.handOn() {
+			return true
+		}
 	}
-	in.wait.n, in.wait.err = n, err
-	return true
 }
 
 // adapt fits the size of the next Read to the traffic.

@@ -70,9 +70,12 @@ func (in *inbox) disarm() error {
 		w.stop = nil
 	}
 	timedOut := errors.Is(w.err, os.ErrDeadlineExceeded)
-	if !w.started.IsZero() {
+	inFrame := !w.started.IsZero()
+	if inFrame {
 		in.frameLeft = max(in.frameLeft-time.Since(w.started), 1)
 	}
+	armed := w.armed
+	w.armed, w.started = false, time.Time{}
 
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -94,11 +97,11 @@ func (in *inbox) disarm() error {
 	}
 	// A deadline has passed. One that was left from an earlier wait is no news.
 	switch {
-	case !w.armed:
+	case !armed:
 		in.setDeadlineLocked(time.Time{})
 		w.err = errInterrupted
 		return nil
-	case !w.started.IsZero():
+	case inFrame:
 		return fmt.Errorf("qsocket: %s within FrameTimeout %v: %w", in.partial(), in.frameTimeout, os.ErrDeadlineExceeded)
 	case in.endWithin == 0:
 		return nil // a deadline that the program has set on NetConn

@@ -31,31 +31,38 @@ func (c *Conn[T]) Messages() <-chan T {
 // WriteTimeout or Close, if the peer neither reads nor keeps to the protocol:
 // crypto/tls then waits to send an alert.)
 func (c *Conn[T]) Recv(ctx context.Context) (T, error) {
-	var zero T
 	if err := ctx.Err(); err != nil {
+		var zero T
 		return zero, err
 	}
-	select {
-	case <-c.started:
-		return c.recvQueued(ctx)
-	default:
+	if c.queued.Load() || !c.in.token.tryLock() {
+		return c.recvInTurn(ctx)
 	}
-	if !c.in.token.tryLock() {
-		for !c.in.token.tryLockOrAsk() {
-			select {
-			case <-c.in.token.wake:
-			case <-c.started:
-				return c.recvQueued(ctx)
-			case <-ctx.Done():
-				return zero, ctx.Err()
-			}
+	return c.pull(ctx)
+}
+
+// recvInTurn is Recv beside another receiver.
+func (c *Conn[T]) recvInTurn(ctx context.Context) (T, error) {
+	for !c.queued.Load() {
+		if c.in.token.tryLockOrAsk() {
+			return c.pull(ctx)
+		}
+		select {
+		case <-c.in.token.wake:
+		case <-c.started:
+		case <-ctx.Done():
+			var zero T
+			return zero, ctx.Err()
 		}
 	}
-	select {
-	case <-c.started: // the reader goroutine waits for the token, or has come and gone
+	return c.recvQueued(ctx)
+}
+
+// pull is Recv with the token, which it gives back.
+func (c *Conn[T]) pull(ctx context.Context) (T, error) {
+	if c.queued.Load() { // the reader goroutine waits for the token, or has come and gone
 		c.in.token.unlock()
 		return c.recvQueued(ctx)
-	default:
 	}
 	v, err := c.readMessage(ctx)
 	c.in.token.unlock()
@@ -68,12 +75,7 @@ func (c *Conn[T]) inputAtHand() bool {
 	if c.in.buffered.Load() {
 		return true
 	}
-	select {
-	case <-c.started:
-		return len(c.messages) > 0
-	default:
-		return false
-	}
+	return c.queued.Load() && len(c.messages) > 0
 }
 
 // recvQueued takes the next message from the reader goroutine.
@@ -91,10 +93,8 @@ func (c *Conn[T]) recvQueued(ctx context.Context) (T, error) {
 }
 
 // readMessage reads and decodes the next message. The caller must hold the
-// token. All errors but ctx's end receiving; the first one ends more than that
-// unless it is the peer's clean end.
+// token.
 func (c *Conn[T]) readMessage(ctx context.Context) (T, error) {
-	var zero T
 	payload, err := c.in.next(ctx)
 	if err == nil {
 		var v T
@@ -103,16 +103,24 @@ func (c *Conn[T]) readMessage(ctx context.Context) (T, error) {
 		}
 		c.in.err = err
 	}
+	var zero T
+	return zero, c.endReceiving(ctx, err)
+}
+
+// endReceiving deals with the error of a receiver and returns what to tell its
+// caller. All errors but ctx's end receiving; the first one ends more than that
+// unless it is the peer's clean end.
+func (c *Conn[T]) endReceiving(ctx context.Context, err error) error {
 	switch {
 	case err == errStopped:
 	case err == ctx.Err():
-		return zero, err
+		return err
 	case err == io.EOF:
 		c.receivedAll()
 	default:
 		c.fail(err)
 	}
-	return zero, c.endError()
+	return c.endError()
 }
 
 // All returns an iterator over the messages, for a loop without a channel:
@@ -148,12 +156,16 @@ func (c *Conn[T]) All(ctx context.Context) iter.Seq2[T, error] {
 
 // startReader starts the reader goroutine on its first call.
 func (c *Conn[T]) startReader() {
+	if c.queued.Load() {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.messages != nil {
 		return
 	}
 	defer close(c.started)
+	defer c.queued.Store(true)
 	if c.released { // nothing more will come, and done is closed
 		c.messages = make(chan T)
 		close(c.messages)
@@ -176,20 +188,55 @@ func (c *Conn[T]) read() {
 }
 
 func (c *Conn[T]) deliver() {
+	ctx := context.Background()
+	c.in.handOn = c.handOn
+	defer func() { c.in.handOn = nil }()
 	for {
-		v, err := c.readMessage(context.Background())
-		if err != nil {
+		if c.handOn() {
+			if err := c.in.fill(ctx); err != nil {
+				c.endReceiving(ctx, err)
+				return
+			}
+			continue
+		}
+		if !c.holding {
+			c.endReceiving(ctx, c.in.err)
 			return
 		}
-		select { // one case and a default is cheaper than two cases
-		case c.messages <- v:
-			continue
-		default:
-		}
+		c.in.publish()
 		select {
-		case c.messages <- v:
+		case c.messages <- c.held:
+			var zero T
+			c.held, c.holding = zero, false
 		case <-c.recvStop:
 			return
 		}
 	}
+}
+
+// handOn delivers what is in the inbox without waiting. It reports false if
+// there is no room for the next message, which is then held, or an error, which
+// is in the inbox.
+func (c *Conn[T]) handOn() bool {
+	for !c.holding && c.in.err == nil {
+		payload, ok, err := c.in.cut()
+		if ok {
+			var v T
+			if v, err = safeDecode(c.codecName, c.dec, payload); err == nil {
+				select { // one case and a default is cheaper than two cases
+				case c.messages <- v:
+					continue
+				default:
+					c.held, c.holding = v, true
+				}
+			}
+		}
+		switch {
+		case err != nil:
+			c.in.err = err
+		case !ok:
+			return true
+		}
+	}
+	return false
 }
