@@ -100,13 +100,13 @@ func (c funcCodec[T]) Decode(payload []byte) (T, error) {
 // error for whatever goes wrong in it: an error, a panic, a result that does
 // not extend dst. After the latter two, wild says that the state of enc is
 // anybody's guess.
-func safeEncode[T any](name string, enc Encoder[T], dst []byte, v T) (b []byte, wild bool, err error) {
+func safeEncode[T any](name string, enc Encoder[T], dst []byte, v *T) (b []byte, wild bool, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			b, wild, err = dst, true, codecError("encode", name, fmt.Errorf("panic: %v", r))
 		}
 	}()
-	b, err = enc.Append(dst, v)
+	b, err = enc.Append(dst, *v)
 	if err != nil {
 		return dst, false, codecError("encode", name, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 )
 
@@ -36,6 +37,9 @@ var framings = [numFramings]struct {
 	Uvarint:   {"Uvarint", binary.MaxVarintLen64, math.MaxInt64},
 	Netstring: {"Netstring", netstringDigits + 1, 9_999_999_999},
 }
+
+// maxHeader is the longest header of all.
+const maxHeader = netstringDigits + 1
 
 // netstringDigits is the longest decimal length that is accepted.
 const netstringDigits = 10
@@ -89,14 +93,27 @@ func (f Framing) appendHeader(dst []byte, size int) []byte {
 // openFrame appends room for a header to b. The payload is then appended, and
 // sealFrame makes a frame of the two.
 func (f Framing) openFrame(b []byte) []byte {
-	var room [16]byte
-	return append(b, room[:framings[f].maxHeader]...)
+	n := len(b) + framings[f].maxHeader
+	if n > cap(b) {
+		b = slices.Grow(b, maxHeader)
+	}
+	return b[:n]
+}
+
+// payloadSize returns the size of the payload that was appended to what
+// openFrame returned for b[:start].
+func (f Framing) payloadSize(b []byte, start int) int {
+	return len(b) - start - framings[f].maxHeader
 }
 
 // sealFrame writes the header of the frame that openFrame began at b[start]
 // and whose payload reaches to the end of b, and appends the trailer. A header
 // that came out shorter than the room left for it pulls the payload forward.
 func (f Framing) sealFrame(b []byte, start int) []byte {
+	if f == Uint32 {
+		binary.BigEndian.PutUint32(b[start:], uint32(len(b)-start-4))
+		return b
+	}
 	payload := start + framings[f].maxHeader
 	size := len(b) - payload
 	header := f.appendHeader(b[:start], size)

@@ -47,17 +47,25 @@ type Group[T any] struct {
 	codec  Codec[T]
 	shared bool // one encoding serves all members
 
-	encoders sync.Pool // of *groupEncoder[T]
+	broadcasts sync.Pool // of *broadcast[T]
 
-	mu      sync.Mutex          // guards following
-	members map[*Conn[T]]func() // what undoes the member's call of atEnd
-	list    []*Conn[T]          // members, for Broadcasts to walk; nil after a change; never changed itself
+	mu      sync.Mutex // guards following
+	members map[*Conn[T]]*member[T]
+	list    []*member[T] // members, for Broadcasts to walk; nil after a change; never changed itself
 }
 
-// groupEncoder is what one Broadcast needs to encode.
-type groupEncoder[T any] struct {
-	enc Encoder[T]
-	m   Prepared[T]
+// member is a Conn in a Group.
+type member[T any] struct {
+	c      *Conn[T]
+	left   chan struct{} // closed when it is no member any more
+	cancel func()        // undoes the call of atEnd
+}
+
+// broadcast is what one Broadcast needs for itself.
+type broadcast[T any] struct {
+	enc  Encoder[T]
+	m    Prepared[T]
+	slow []*member[T]
 }
 
 // NewGroup makes an empty Group for connections of the protocol p. It panics if
@@ -69,9 +77,9 @@ func NewGroup[T any](p Protocol[T], policy Overflow) *Group[T] {
 	if policy > Disconnect {
 		panic(fmt.Sprintf("qsocket: unknown policy %v, want Block, Drop or Disconnect", policy))
 	}
-	g := &Group[T]{p: p, policy: policy, codec: p.codec(), members: make(map[*Conn[T]]func())}
+	g := &Group[T]{p: p, policy: policy, codec: p.codec(), members: make(map[*Conn[T]]*member[T])}
 	g.shared = isStateless(g.codec)
-	g.encoders.New = func() any { return &groupEncoder[T]{enc: g.codec.NewEncoder()} }
+	g.broadcasts.New = func() any { return &broadcast[T]{enc: g.codec.NewEncoder()} }
 	return g
 }
 
@@ -88,22 +96,24 @@ func (g *Group[T]) Add(c *Conn[T]) {
 	}
 	// Remove waits for mu, so it finds the member even if c ends right now.
 	if cancel, ok := c.atEnd(func() { g.Remove(c) }); ok {
-		g.members[c] = cancel
+		g.members[c] = &member[T]{c: c, left: make(chan struct{}), cancel: cancel}
 		g.list = nil
 	}
 }
 
-// Remove ends the membership of c, if there is one.
+// Remove ends the membership of c, if there is one. A Broadcast that waits for c
+// goes on without it.
 func (g *Group[T]) Remove(c *Conn[T]) {
 	g.mu.Lock()
-	cancel, ok := g.members[c]
+	m, ok := g.members[c]
 	if ok {
 		delete(g.members, c)
 		g.list = nil
 	}
 	g.mu.Unlock()
 	if ok {
-		cancel()
+		close(m.left)
+		m.cancel()
 	}
 }
 
@@ -129,46 +139,50 @@ func (g *Group[T]) Broadcast(ctx context.Context, v T) (sent int, err error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
+	b := g.broadcasts.Get().(*broadcast[T])
+	defer func() {
+		clear(b.slow)
+		b.slow = b.slow[:0]
+		g.broadcasts.Put(b)
+	}()
 	var m *Prepared[T] // nil: encoded for each member
 	if g.shared {
-		e := g.encoders.Get().(*groupEncoder[T])
-		defer g.encoders.Put(e)
-		if err := e.m.encode(g.p.Framing, g.codec.Name(), e.enc, v); err != nil {
+		if err := b.m.encode(g.p.Framing, g.codec.Name(), b.enc, v); err != nil {
 			return 0, err
 		}
-		m = &e.m
+		m = &b.m
 	}
 
-	var slow []*Conn[T]
-	for _, c := range g.all() {
-		ok, err := c.trySend(v, m)
+	for _, mb := range g.all() {
+		ok, err := mb.c.trySend(&v, m)
 		switch {
 		case ok:
 			sent++
 		case err != nil:
-			if err := g.refused(c, err); err != nil {
+			if err := g.refused(mb.c, err); err != nil {
 				return sent, err
 			}
 		case g.policy == Block:
-			slow = append(slow, c)
+			b.slow = append(b.slow, mb)
 		case g.policy == Drop:
-			c.dropped.Add(1)
+			mb.c.dropped.Add(1)
 		case g.policy == Disconnect:
-			g.Remove(c)
-			go c.fail(ErrSlowConsumer) // ends when the socket is closed
+			g.Remove(mb.c)
+			go mb.c.fail(ErrSlowConsumer) // ends when the socket is closed
 		}
 	}
-	for _, c := range slow {
-		err := c.send(ctx, v, m)
-		if err == nil {
+	for _, mb := range b.slow {
+		err := mb.c.send(ctx, &v, m, mb.left)
+		switch {
+		case err == nil:
 			sent++
-			continue
-		}
-		if ctx.Err() != nil && err == ctx.Err() {
+		case err == errLeft:
+		case ctx.Err() != nil && err == ctx.Err():
 			return sent, err
-		}
-		if err := g.refused(c, err); err != nil {
-			return sent, err
+		default:
+			if err := g.refused(mb.c, err); err != nil {
+				return sent, err
+			}
 		}
 	}
 	return sent, nil
@@ -188,11 +202,11 @@ func (g *Group[T]) refused(c *Conn[T], err error) error {
 }
 
 // all returns the members.
-func (g *Group[T]) all() []*Conn[T] {
+func (g *Group[T]) all() []*member[T] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.list == nil {
-		g.list = slices.Collect(maps.Keys(g.members))
+		g.list = slices.Collect(maps.Values(g.members))
 	}
 	return g.list
 }

@@ -37,11 +37,11 @@ func (p Protocol[T]) Prepare(v T) (*Prepared[T], error) {
 
 // encode makes m the message v, in the memory that m has.
 func (m *Prepared[T]) encode(f Framing, codec string, enc Encoder[T], v T) error {
-	b, _, err := safeEncode(codec, enc, f.openFrame(m.frame[:0]), v)
+	b, _, err := safeEncode(codec, enc, f.openFrame(m.frame[:0]), &v)
 	if err != nil {
 		return err
 	}
-	size := len(b) - framings[f].maxHeader
+	size := f.payloadSize(b, 0)
 	if err := f.checkSend(size, maxMaxFrame); err != nil {
 		return err
 	}
@@ -59,6 +59,5 @@ func (c *Conn[T]) SendPrepared(ctx context.Context, m *Prepared[T]) error {
 	if m.codec != c.codecName || m.framing != c.framing {
 		return fmt.Errorf("qsocket: message prepared with codec %q and framing %v, but the connection uses %q and %v", m.codec, m.framing, c.codecName, c.framing)
 	}
-	var zero T
-	return c.send(ctx, zero, m)
+	return c.send(ctx, nil, m, nil)
 }

@@ -43,28 +43,40 @@ func (c *Conn[T]) Recv(ctx context.Context) (T, error) {
 
 // recvInTurn is Recv beside another receiver.
 func (c *Conn[T]) recvInTurn(ctx context.Context) (T, error) {
+	var zero T
+	c.in.token.ask()
 	for !c.queued.Load() {
-		if c.in.token.tryLockOrAsk() {
+		if c.in.token.tryLock() {
+			c.in.token.leave()
 			return c.pull(ctx)
 		}
 		select {
 		case <-c.in.token.wake:
 		case <-c.started:
 		case <-ctx.Done():
-			var zero T
+			c.in.token.leave()
 			return zero, ctx.Err()
 		}
 	}
+	c.in.token.leave()
 	return c.recvQueued(ctx)
 }
 
 // pull is Recv with the token, which it gives back.
-func (c *Conn[T]) pull(ctx context.Context) (T, error) {
+func (c *Conn[T]) pull(ctx context.Context) (v T, err error) {
 	if c.queued.Load() { // the reader goroutine waits for the token, or has come and gone
 		c.in.token.unlock()
 		return c.recvQueued(ctx)
 	}
-	v, err := c.readMessage(ctx)
+	payload, err := c.in.next(ctx)
+	if err == nil {
+		if v, err = safeDecode(c.codecName, c.dec, payload); err != nil {
+			c.in.err = err
+		}
+	}
+	if err != nil {
+		err = c.endReceiving(ctx, err)
+	}
 	c.in.token.unlock()
 	return v, err
 }
@@ -90,21 +102,6 @@ func (c *Conn[T]) recvQueued(ctx context.Context) (T, error) {
 	case <-ctx.Done():
 		return zero, ctx.Err()
 	}
-}
-
-// readMessage reads and decodes the next message. The caller must hold the
-// token.
-func (c *Conn[T]) readMessage(ctx context.Context) (T, error) {
-	payload, err := c.in.next(ctx)
-	if err == nil {
-		var v T
-		if v, err = safeDecode(c.codecName, c.dec, payload); err == nil {
-			return v, nil
-		}
-		c.in.err = err
-	}
-	var zero T
-	return zero, c.endReceiving(ctx, err)
 }
 
 // endReceiving deals with the error of a receiver and returns what to tell its

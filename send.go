@@ -28,62 +28,64 @@ import (
 // Send waits for nothing but room in the buffer; a message larger than
 // SendBuffer waits until it is empty. v is not retained.
 func (c *Conn[T]) Send(ctx context.Context, v T) error {
-	return c.send(ctx, v, nil)
+	return c.send(ctx, &v, nil, nil)
 }
 
-// send is Send, or SendPrepared if m is not nil.
-func (c *Conn[T]) send(ctx context.Context, v T, m *Prepared[T]) error {
+// send is Send, or SendPrepared if m is not nil. It waits no longer if left,
+// which may be nil, is closed.
+func (c *Conn[T]) send(ctx context.Context, v *T, m *Prepared[T], left <-chan struct{}) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	o := &c.out
-	queued, err := o.lock(ctx)
-	if err != nil {
-		return err
+	o.mu.Lock()
+	if !o.openLocked() {
+		if err := o.awaitRoomLocked(ctx, left); err != nil {
+			o.mu.Unlock()
+			return err
+		}
 	}
 	if err := c.encodeLocked(v, m); err != nil {
-		return c.refuse(queued, err)
+		return c.refuse(err)
 	}
-	if o.fitsLocked() {
-		o.acceptLocked()
-		o.flushLocked()
-		o.unlock(queued, queued)
-		return nil
+	if !o.fitsLocked() {
+		return c.offer(ctx, m, left)
 	}
-
-	// The frame stays at the end of pending, where nobody can add to it: the
-	// outbox has no room while there is an offer.
-	o.offer = offered
+	o.acceptLocked()
+	o.flushLocked()
 	o.mu.Unlock()
-	err = o.awaitGrant(ctx)
-	o.offer = noOffer
+	return nil
+}
+
+// offer ends a send whose frame does not fit yet. It stays at the end of
+// pending, where nobody can add to it, until it is accepted or taken back. The
+// caller holds out.mu, which offer releases.
+func (c *Conn[T]) offer(ctx context.Context, m *Prepared[T], left <-chan struct{}) error {
+	o := &c.out
+	err := o.awaitGrantLocked(ctx, left)
 	if err != nil {
 		if o.stopErr == nil && c.withdrawLocked(m) {
 			err = nil
 		} else {
 			o.takeBackLocked()
 		}
+		o.wakeLocked()
 	}
-	o.madeRoomLocked()
-	o.unlock(queued, queued)
+	o.mu.Unlock()
 	return err
 }
 
 // trySend is send without any waiting: it reports false if there is no room.
-func (c *Conn[T]) trySend(v T, m *Prepared[T]) (sent bool, err error) {
+func (c *Conn[T]) trySend(v *T, m *Prepared[T]) (sent bool, err error) {
 	o := &c.out
 	o.mu.Lock()
-	switch {
-	case o.stopErr != nil:
-		err = o.stopErr
+	if !o.openLocked() {
+		err := o.stopErr
 		o.mu.Unlock()
 		return false, err
-	case o.waiting > 0 || !o.hasRoomLocked():
-		o.mu.Unlock()
-		return false, nil
 	}
 	if err := c.encodeLocked(v, m); err != nil {
-		return false, c.refuse(false, err)
+		return false, c.refuse(err)
 	}
 	switch {
 	case o.fitsLocked():
@@ -114,25 +116,26 @@ func (c *Conn[T]) withdrawLocked(m *Prepared[T]) (accepted bool) {
 
 // refuse ends a send whose message could not be encoded, and with it the Conn
 // if the encoder and the peer's decoder do not agree any more. The caller holds
-// what lock has given it.
-func (c *Conn[T]) refuse(queued bool, err error) error {
+// out.mu, which refuse releases.
+func (c *Conn[T]) refuse(err error) error {
 	o := &c.out
 	broken := c.encodeBroken
 	if broken { // before anybody else can encode
 		o.stopLocked(&endedError{err})
 	}
-	o.unlock(queued, queued)
+	o.wakeLocked()
+	o.mu.Unlock()
 	if broken {
 		c.fail(err)
 	}
 	return err
 }
 
-// encodeLocked appends a frame with v, or the frame of m, to the outbox's
+// encodeLocked appends a frame with *v, or the frame of m, to the outbox's
 // pending bytes. After an error pending is as it was, and encodeBroken tells
 // whether the encoder still agrees with the peer's decoder. The caller must hold
 // out.mu.
-func (c *Conn[T]) encodeLocked(v T, m *Prepared[T]) error {
+func (c *Conn[T]) encodeLocked(v *T, m *Prepared[T]) error {
 	o := &c.out
 	if m != nil {
 		if err := c.framing.checkSend(m.size, c.opts.MaxFrame); err != nil {
@@ -145,7 +148,7 @@ func (c *Conn[T]) encodeLocked(v T, m *Prepared[T]) error {
 	start := len(o.pending)
 	b, wild, err := safeEncode(c.codecName, c.enc, c.framing.openFrame(o.bufferLocked()), v)
 	if err == nil {
-		if err = c.framing.checkSend(len(b)-start-framings[c.framing].maxHeader, c.opts.MaxFrame); err == nil {
+		if err = c.framing.checkSend(c.framing.payloadSize(b, start), c.opts.MaxFrame); err == nil {
 			o.pending = c.framing.sealFrame(b, start)
 			return nil
 		}

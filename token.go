@@ -5,7 +5,9 @@ import "sync/atomic"
 // token is a lock whose waiters can give up, since they wait in a select of
 // their own:
 //
-//	for !t.tryLockOrAsk() {
+//	t.ask()
+//	defer t.leave()
+//	for !t.tryLock() {
 //		select {
 //		case <-t.wake:
 //		case <-ctx.Done():
@@ -14,39 +16,49 @@ import "sync/atomic"
 //	}
 //
 // While nobody waits, locking and unlocking cost an atomic operation each,
-// about a third of what a channel of capacity 1 costs.
+// less than half of what a channel of capacity 1 costs.
 type token struct {
-	state atomic.Int32  // one of the constants below
-	wake  chan struct{} // capacity 1: a hint to try again
+	held    atomic.Bool
+	waiting atomic.Int32  // those between ask and leave
+	wake    chan struct{} // capacity 1: a hint to try again
 }
-
-const (
-	tokenFree  = iota
-	tokenHeld  // and nobody has asked
-	tokenAsked // held, and its holder is to send a hint when it is free
-)
 
 func (t *token) init() { t.wake = make(chan struct{}, 1) }
 
 // tryLock takes the token if it is free.
-func (t *token) tryLock() bool { return t.state.CompareAndSwap(tokenFree, tokenHeld) }
+func (t *token) tryLock() bool { return t.held.CompareAndSwap(false, true) }
 
-// tryLockOrAsk takes the token if it is free, and otherwise asks for a hint. Who
-// has taken it this way passes on a hint in any case: others may have asked.
-func (t *token) tryLockOrAsk() bool { return t.state.Swap(tokenAsked) == tokenFree }
+// ask announces a waiter, who then tries before it waits, and calls leave when
+// it has the token or gives up.
+func (t *token) ask() { t.waiting.Add(1) }
 
-// lock waits for the token for as long as it takes.
-func (t *token) lock() {
-	for !t.tryLockOrAsk() {
-		<-t.wake
+// leave passes on a hint that may have been meant for others.
+func (t *token) leave() {
+	if t.waiting.Add(-1) > 0 && !t.held.Load() {
+		t.hint()
 	}
 }
 
+// lock waits for the token for as long as it takes.
+func (t *token) lock() {
+	t.ask()
+	for !t.tryLock() {
+		<-t.wake
+	}
+	t.leave()
+}
+
+// unlock frees the token. Either it sees who has asked, or they see that it is free.
 func (t *token) unlock() {
-	if t.state.Swap(tokenFree) == tokenAsked {
-		select {
-		case t.wake <- struct{}{}:
-		default: // a hint is on its way already
-		}
+	t.held.Store(false)
+	if t.waiting.Load() > 0 {
+		t.hint()
+	}
+}
+
+func (t *token) hint() {
+	select {
+	case t.wake <- struct{}{}:
+	default: // one is on its way already
 	}
 }
