@@ -52,7 +52,8 @@ type Encoder[T any] interface {
 type Decoder[T any] interface {
 	// Decode decodes one whole payload and refuses bytes that are left over.
 	// It must neither change nor keep payload, or any part of it: the memory
-	// is used again for the next frame.
+	// is used again for the next frame. Nor may it block: the socket cannot be
+	// closed before it returns.
 	Decode(payload []byte) (T, error)
 }
 
@@ -120,15 +121,16 @@ func safeEncode[T any](name string, enc Encoder[T], dst []byte, v *T) (b []byte,
 func safeDecode[T any](name string, dec Decoder[T], payload []byte) (v T, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = codecError("decode", name, fmt.Errorf("panic: %v", r))
+			err = decodeError(name, fmt.Errorf("panic: %v", r))
 		}
 	}()
-	v, err = dec.Decode(payload)
-	if err != nil {
-		return v, codecError("decode", name, err)
+	if v, err = dec.Decode(payload); err != nil {
+		return v, decodeError(name, err)
 	}
 	return v, nil
 }
+
+func decodeError(name string, err error) error { return codecError("decode", name, err) }
 
 // codecError wraps err in a *CodecError unless it is one already.
 func codecError(op, name string, err error) error {

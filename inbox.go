@@ -2,6 +2,7 @@ package qsocket
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -124,8 +125,11 @@ func (in *inbox) cut() (payload []byte, ok bool, err error) {
 	if len(b) < in.need || len(b) == 0 {
 		return nil, false, nil
 	}
-	header, size, err := in.framing.parseHeader(b)
-	if err != nil || header == 0 {
+	var header int
+	var size uint64
+	if in.framing == Uint32 && len(b) >= 4 { // the usual case, without a call
+		header, size = 4, uint64(binary.BigEndian.Uint32(b))
+	} else if header, size, err = in.framing.parseHeader(b); err != nil || header == 0 {
 		return nil, false, err
 	}
 	if size > uint64(in.maxFrame) {
@@ -136,8 +140,10 @@ func (in *inbox) cut() (payload []byte, ok bool, err error) {
 	if len(b) < in.need {
 		return nil, false, nil
 	}
-	if err := in.framing.checkTrailer(b[end:]); err != nil {
-		return nil, false, err
+	if in.need > end {
+		if err := in.framing.checkTrailer(b[end:]); err != nil {
+			return nil, false, err
+		}
 	}
 	in.r += in.need
 	in.count.messages++

@@ -3,6 +3,7 @@ package qsocket
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 )
@@ -17,7 +18,9 @@ import (
 // duplicates. After our own Close the messages queued so far can still be
 // received.
 func (c *Conn[T]) Messages() <-chan T {
-	c.startReader()
+	if !c.queued.Load() {
+		c.startReader()
+	}
 	return c.messages
 }
 
@@ -153,9 +156,6 @@ func (c *Conn[T]) All(ctx context.Context) iter.Seq2[T, error] {
 
 // startReader starts the reader goroutine on its first call.
 func (c *Conn[T]) startReader() {
-	if c.queued.Load() {
-		return
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.messages != nil {
@@ -211,28 +211,38 @@ func (c *Conn[T]) deliver() {
 	}
 }
 
-// handOn delivers what is in the inbox without waiting. It reports false if
-// there is no room for the next message, which is then held, or an error, which
-// is in the inbox.
-func (c *Conn[T]) handOn() bool {
-	for !c.holding && c.in.err == nil {
-		payload, ok, err := c.in.cut()
-		if ok {
-			var v T
-			if v, err = safeDecode(c.codecName, c.dec, payload); err == nil {
-				select { // one case and a default is cheaper than two cases
-				case c.messages <- v:
-					continue
-				default:
-					c.held, c.holding = v, true
-				}
+// handOn decodes and delivers what is in the inbox without waiting. It reports
+// false if there is no room for the next message, which is then held, or an
+// error, which is in the inbox.
+func (c *Conn[T]) handOn() (all bool) {
+	decoding := false
+	defer func() { // once for all messages: safeDecode pays for it with each
+		if decoding {
+			if r := recover(); r != nil {
+				all, c.in.err = false, decodeError(c.codecName, fmt.Errorf("panic: %v", r))
 			}
 		}
-		switch {
-		case err != nil:
+	}()
+	for !c.holding && c.in.err == nil {
+		payload, ok, err := c.in.cut()
+		if err != nil {
 			c.in.err = err
-		case !ok:
+			break
+		}
+		if !ok {
 			return true
+		}
+		decoding = true
+		v, err := c.dec.Decode(payload)
+		decoding = false
+		if err != nil {
+			c.in.err = decodeError(c.codecName, err)
+			break
+		}
+		select { // one case and a default is cheaper than two cases
+		case c.messages <- v:
+		default:
+			c.held, c.holding = v, true
 		}
 	}
 	return false
