@@ -54,7 +54,7 @@ func (c *Conn[T]) CloseWithReason(reason string) error {
 	}
 	c.closeWithin()
 	c.close()
-	<-c.sendEnded
+	<-c.wait(&c.sendEnded)
 	return c.closeError()
 }
 
@@ -69,13 +69,14 @@ func (c *Conn[T]) CloseWithReason(reason string) error {
 // When ctx ends, the Conn is closed the hard way and ctx's error returned.
 func (c *Conn[T]) Shutdown(ctx context.Context) error {
 	c.close()
+	done := c.wait(&c.done)
 	select {
-	case <-c.done:
+	case <-done:
 		return c.shutdownError()
 	default:
 	}
 	select {
-	case <-c.done:
+	case <-done:
 		return c.shutdownError()
 	case <-ctx.Done():
 		c.kill(ctx.Err())
@@ -97,9 +98,9 @@ func (l *link) endSending(err error) {
 }
 
 // flushAndHalfClose ends at the latest when finish closes the socket, and
-// closes sendEnded.
+// fires sendEnded.
 func (l *link) flushAndHalfClose() {
-	defer close(l.sendEnded)
+	defer l.fire(&l.sendEnded)
 	if l.out.flushed(context.Background()) != nil {
 		return // the flusher has told writeFailed
 	}
@@ -202,7 +203,7 @@ func (l *link) halfClose() error {
 		}
 	})
 	defer timer.Stop()
-	<-l.sendEnded
+	<-l.wait(&l.sendEnded)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.err == nil && !l.closed && l.halfErr != nil {

@@ -63,11 +63,11 @@ type Conn[T any] struct {
 	dec          Decoder[T]    // owned by the holder of in.token
 	dropped      atomic.Uint64 // for Stats
 
-	queued   atomic.Bool   // the reader goroutine takes over; messages is set by then
-	started  chan struct{} // closed after queued was set
-	messages chan T        // set once, under link.mu
-	held     T             // owned by the reader goroutine: decoded, and found messages full
-	holding  bool          // owned by the reader goroutine: there is a held message
+	queued   atomic.Bool // the reader goroutine takes over; messages is set by then
+	started  signal      // fired after queued was set; guarded by link.mu
+	messages chan T      // set once, under link.mu
+	held     T           // owned by the reader goroutine: decoded, and found messages full
+	holding  bool        // owned by the reader goroutine: there is a held message
 }
 
 // Stats counts what has gone through a Conn.
@@ -121,7 +121,6 @@ func wrap[T any](nc net.Conn, p Protocol[T], opts Options) (*Conn[T], error) {
 		stateless: isStateless(codec),
 		enc:       codec.NewEncoder(),
 		dec:       codec.NewDecoder(),
-		started:   make(chan struct{}),
 	}
 	if c.enc == nil || c.dec == nil {
 		return nil, fmt.Errorf("qsocket: codec %q: NewEncoder or NewDecoder returned nil", c.codecName)
@@ -140,7 +139,7 @@ func wrap[T any](nc net.Conn, p Protocol[T], opts Options) (*Conn[T], error) {
 // receive it, or the reader never gets to the end.
 func (c *Conn[T]) Done() <-chan struct{} {
 	c.startReader()
-	return c.done
+	return c.wait(&c.done)
 }
 
 // Err returns nil while the Conn works and after a clean end: our own Close,

@@ -25,13 +25,11 @@ type link struct {
 	out outbox
 	in  inbox
 
-	recvStop  chan struct{} // closed when receivers are to leave; see stopReceiving
-	stopRecv  func()        // closes recvStop, once
-	sendEnded chan struct{} // closed by flushAndHalfClose when it is over
-	halfErr   error         // of the half-close; set before sendEnded is closed
-	done      chan struct{} // closed last: both directions are over, and so is Messages
-
 	mu          sync.Mutex // guards following; never held across I/O or while waiting
+	recvStop    signal     // receivers are to leave; see stopReceiving
+	sendEnded   signal     // flushAndHalfClose is over
+	halfErr     error      // of the half-close
+	done        signal     // fired last: both directions are over, and so is Messages
 	err         error      // the first failure
 	flushing    bool       // flushAndHalfClose has been started
 	flushed     bool       // every accepted byte is with the kernel, and no more will come
@@ -53,12 +51,22 @@ func (l *link) init(sock socket, framing Framing, opts Options) {
 	l.sock = sock
 	l.opts = opts
 	l.log = opts.Logger
-	l.recvStop = make(chan struct{})
-	l.stopRecv = sync.OnceFunc(func() { close(l.recvStop) })
-	l.sendEnded = make(chan struct{})
-	l.done = make(chan struct{})
 	l.out.init(&l.sock, &l.opts, l.writeFailed)
 	l.in.init(&l.sock, framing, &l.opts)
+}
+
+// wait returns the channel of one of link's signals.
+func (l *link) wait(s *signal) <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return s.waitLocked()
+}
+
+// fire fires one of link's signals.
+func (l *link) fire(s *signal) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s.fireLocked()
 }
 
 // fail ends the connection because of err, which counts if it is the first.
@@ -112,7 +120,7 @@ func (l *link) receivedAll() {
 }
 
 // finish closes the socket and wakes whoever waits for anything. done is
-// closed here, or by the reader goroutine when that is the last to leave.
+// fired here, or by the reader goroutine when that is the last to leave.
 func (l *link) finish() {
 	l.mu.Lock()
 	if l.finished {
@@ -143,7 +151,7 @@ func (l *link) finish() {
 	defer l.mu.Unlock()
 	l.released = true
 	if !l.reading {
-		close(l.done)
+		l.done.fireLocked()
 	}
 }
 
@@ -180,14 +188,14 @@ func (l *link) readerGone() {
 	defer l.mu.Unlock()
 	l.reading = false
 	if l.released {
-		close(l.done)
+		l.done.fireLocked()
 	}
 }
 
 // stopReceiving sends receivers away: those that wait for the socket, and the
 // reader goroutine that waits for its consumer.
 func (l *link) stopReceiving() {
-	l.stopRecv()
+	l.fire(&l.recvStop)
 	l.in.stop()
 }
 

@@ -26,7 +26,6 @@ type outbox struct {
 	writeTimeout time.Duration     // 0: none
 	flushFunc    func()            // flush, bound once so that starting it allocates nothing
 	onFailure    func(error) error // told of the write that failed; returns why it did
-	stopped      chan struct{}     // closed when stopErr is set
 
 	mu       sync.Mutex    // guards following; never held across I/O
 	pending  []byte        // frames that no write has taken yet; nil when there are none
@@ -43,6 +42,7 @@ type outbox struct {
 	total    uint64        // bytes ever accepted
 	progress chan struct{} // closed at the next progress of the flusher; nil if nobody waits for it
 	stopErr  error         // why frames are refused
+	stopped  signal        // stopErr is set
 	writeErr error         // the write that failed: nothing is written any more
 
 	messages, writes uint64 // for Stats
@@ -66,7 +66,6 @@ func (o *outbox) init(sock *socket, opts *Options, onFailure func(error) error) 
 	o.flushFunc = o.flush
 	o.raw.write = o.writeRaw
 	o.direct.write = o.writeNow
-	o.stopped = make(chan struct{})
 }
 
 // bufferedLocked returns the number of bytes accepted and not yet with the kernel.
@@ -128,7 +127,7 @@ func (o *outbox) stop(err error) {
 func (o *outbox) stopLocked(err error) {
 	if o.stopErr == nil {
 		o.stopErr = err
-		close(o.stopped)
+		o.stopped.fireLocked()
 	}
 }
 

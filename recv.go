@@ -47,6 +47,7 @@ func (c *Conn[T]) Recv(ctx context.Context) (T, error) {
 // recvInTurn is Recv beside another receiver.
 func (c *Conn[T]) recvInTurn(ctx context.Context) (T, error) {
 	var zero T
+	started := c.wait(&c.started)
 	c.in.token.ask()
 	for !c.queued.Load() {
 		if c.in.token.tryLock() {
@@ -55,7 +56,7 @@ func (c *Conn[T]) recvInTurn(ctx context.Context) (T, error) {
 		}
 		select {
 		case <-c.in.token.wake:
-		case <-c.started:
+		case <-started:
 		case <-ctx.Done():
 			c.in.token.leave()
 			return zero, ctx.Err()
@@ -161,7 +162,7 @@ func (c *Conn[T]) startReader() {
 	if c.messages != nil {
 		return
 	}
-	defer close(c.started)
+	defer c.started.fireLocked()
 	defer c.queued.Store(true)
 	if c.released { // nothing more will come, and done is closed
 		c.messages = make(chan T)
@@ -175,7 +176,7 @@ func (c *Conn[T]) startReader() {
 
 // read is the reader goroutine. It takes over from the callers of Recv, keeps
 // the token for good, and ends when there is nothing more to receive or when
-// recvStop is closed. On exit it closes Messages, and done if it is the last.
+// recvStop fires. On exit it closes Messages, and fires done if it is the last.
 func (c *Conn[T]) read() {
 	c.in.token.lock()
 	c.deliver()
@@ -185,7 +186,7 @@ func (c *Conn[T]) read() {
 }
 
 func (c *Conn[T]) deliver() {
-	ctx := context.Background()
+	ctx, stop := context.Background(), c.wait(&c.recvStop)
 	c.in.handOn = c.handOn
 	defer func() { c.in.handOn = nil }()
 	for {
@@ -205,7 +206,7 @@ func (c *Conn[T]) deliver() {
 		case c.messages <- c.held:
 			var zero T
 			c.held, c.holding = zero, false
-		case <-c.recvStop:
+		case <-stop:
 			return
 		}
 	}

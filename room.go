@@ -76,15 +76,16 @@ func (o *outbox) awaitGrantLocked(ctx context.Context, left <-chan struct{}) err
 // waitLocked waits until w is woken, or ctx ends, or left (which may be nil) is
 // closed. It returns with mu held, as it was called.
 func (o *outbox) waitLocked(ctx context.Context, left <-chan struct{}, w *waiter) error {
-	var err error
+	stopped := o.stopped.waitLocked()
 	o.mu.Unlock()
+	var err error
 	select {
 	case <-w.ready:
 	case <-ctx.Done():
 		err = ctx.Err()
 	case <-left:
 		err = errLeft
-	case <-o.stopped:
+	case <-stopped:
 	}
 	o.mu.Lock()
 	if o.stopErr != nil {
