@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/fb9bb4ed/qsocket"
@@ -128,6 +129,50 @@ func TestBroadcastBlock(t *testing.T) {
 	if got := result(t, "Broadcast", broadcast); got.sent != 3 || got.err != nil {
 		t.Errorf("got %+v, want 3", got)
 	}
+}
+
+// A Broadcast that waits for a member goes on when the member is removed.
+func TestRemoveReleasesBroadcast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := context.Background()
+		g := qsocket.NewGroup(raw, qsocket.Block)
+		stalled, _ := pair(t, "pipe", raw, &qsocket.Options{SendBuffer: 100}, nil)
+		other, peer := pair(t, "pipe", raw, nil, nil)
+		g.Add(stalled)
+		g.Add(other)
+		type outcome struct {
+			sent int
+			err  error
+		}
+		for _, size := range []int{90, 10, 90} { // accepted; waits with its frame offered; waits for room
+			done := async(func() outcome {
+				sent, err := g.Broadcast(ctx, make([]byte, size))
+				return outcome{sent, err}
+			})
+			if m, err := peer.Recv(ctx); err != nil || len(m) != size {
+				t.Fatal(len(m), err)
+			}
+			synctest.Wait()
+			if size == 90 && g.Len() == 2 && len(done) == 1 {
+				if got := <-done; got != (outcome{2, nil}) {
+					t.Errorf("got %v, want 2", got)
+				}
+				continue
+			}
+			if len(done) == 1 {
+				t.Fatalf("Broadcast did not wait: %v", <-done)
+			}
+			g.Remove(stalled)
+			if got := <-done; got != (outcome{1, nil}) {
+				t.Errorf("after Remove: got %v, want 1", got)
+			}
+			g.Add(stalled)
+		}
+		// What the member did not take has left nothing behind.
+		if err := stalled.Err(); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func TestBroadcastDrop(t *testing.T) {

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
+	"runtime"
 	"sync"
 	"syscall"
 	"testing"
@@ -439,6 +441,94 @@ func TestResetWithQueuedMessages(t *testing.T) {
 	if err := c.Send(ctx, "x"); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("Send: got %v, want ECONNRESET", err)
 	}
+}
+
+// The peer's end right behind its last bytes, in the same read or the next, is
+// seen by a receiver that has just taken the bytes.
+func TestEndRightBehindData(t *testing.T) {
+	rounds := 300
+	if testing.Short() {
+		rounds = 50
+	}
+	forTransports(t, []string{"tcp", "unix"}, func(t *testing.T, transport string) {
+		for _, mode := range []string{"pull", "channel"} {
+			t.Run(mode, func(t *testing.T) {
+				ctx := testContext(t)
+				for round := range rounds {
+					nc, peer := netPair(t, transport)
+					c, err := qsocket.NewConn(ctx, nc, text, nil)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if mode == "channel" {
+						c.Messages()
+					}
+					messages := round % 3
+					go func() {
+						if round%2 == 0 {
+							runtime.Gosched()
+						}
+						for range messages {
+							_, _ = peer.Write([]byte(wire(t, qsocket.Uint32, "hello")))
+						}
+						_ = peer.Close()
+					}()
+					for range messages {
+						if got, err := c.Recv(ctx); err != nil || got != "hello" {
+							t.Fatalf("got %q, %v", got, err)
+						}
+					}
+					if got, err := c.Recv(ctx); err != io.EOF {
+						t.Fatalf("got %q, %v, want io.EOF", got, err)
+					}
+					end(c)
+				}
+			})
+		}
+	})
+}
+
+// The reader goroutine waits without asking the socket once more: whatever
+// arrives while it is busy with what it has must wake it all the same.
+func TestNoLostWakeUps(t *testing.T) {
+	bursts := 5000
+	if testing.Short() {
+		bursts = 500
+	}
+	forTransports(t, []string{"tcp", "unix"}, func(t *testing.T, transport string) {
+		ctx := testContext(t)
+		a, b := pair(t, transport, raw, nil, nil)
+		answers := a.Messages()
+		go func() { // ends with the connection
+			for m := range b.Messages() {
+				if err := b.Send(ctx, m); err != nil {
+					return
+				}
+			}
+		}()
+		rnd := rand.New(rand.NewPCG(1, 2))
+		for i := range bursts {
+			n := 1 + rnd.IntN(4)
+			for range n {
+				if err := a.Send(ctx, numbered(0, i, 8+rnd.IntN(200))); err != nil {
+					t.Fatal(err)
+				}
+				for range rnd.IntN(3) {
+					runtime.Gosched()
+				}
+			}
+			for range n {
+				select {
+				case m, ok := <-answers:
+					if _, got := parseNumbered(m); !ok || got != i {
+						t.Fatalf("got burst %d, want %d", got, i)
+					}
+				case <-ctx.Done():
+					t.Fatalf("burst %d of %d: no answer", i, bursts)
+				}
+			}
+		}
+	})
 }
 
 // A frame may come in any number of pieces, and many in one.

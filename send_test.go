@@ -182,6 +182,42 @@ func TestRandomCancellations(t *testing.T) {
 	})
 }
 
+// Senders that need not wait may overtake one that does, but not for ever: one
+// that has to send a few messages comes to its turn among others that never stop.
+func TestNoSenderStarves(t *testing.T) {
+	forTransports(t, transports, func(t *testing.T, transport string) {
+		ctx := testContext(t)
+		a, b := pair(t, transport, raw, &qsocket.Options{SendBuffer: 1000}, nil) // room for 10 frames
+		greedy, stop := context.WithCancel(ctx)
+		var wg sync.WaitGroup
+		for s := range 7 {
+			wg.Go(func() {
+				for i := 0; a.Send(greedy, numbered(1+s, i, 96)) == nil; i++ {
+				}
+			})
+		}
+		received := async(func() error {
+			for _, err := range b.All(ctx) {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		for i := range 200 {
+			if err := a.Send(ctx, numbered(0, i, 96)); err != nil {
+				t.Fatalf("message %d: %v", i, err)
+			}
+		}
+		stop()
+		wg.Wait()
+		a.Close()
+		if err := result(t, "All", received); err != nil && transport != "pipe" {
+			t.Error(err)
+		}
+	})
+}
+
 func TestSendWithEndedContext(t *testing.T) {
 	a, b := pair(t, "tcp", text, nil, nil)
 	ctx, cancel := context.WithCancel(context.Background())
