@@ -6,10 +6,10 @@ import (
 	"github.com/fb9bb4ed/qsocket"
 )
 
-// What Send promises holds on both of its paths to the socket: the flusher, and
-// the direct write.
+// What Send promises holds on all its paths to the socket: the flusher, the
+// direct write, and the direct write in place of a flusher that has been started.
 func TestSendPaths(t *testing.T) {
-	for _, path := range []string{"direct", "flusher"} {
+	for _, path := range []string{"direct", "flusher", "takeover"} {
 		for _, test := range []struct {
 			name string
 			run  func(*testing.T)

@@ -10,18 +10,27 @@ import (
 	"time"
 )
 
-// flushLocked upholds the outbox's invariant after a frame was accepted. If a
-// flusher runs, it will take the frame along. It ends when there is nothing left
-// to write, or when a write has failed.
+// flushLocked upholds the outbox's invariant after a frame was accepted. If
+// somebody writes, or is about to, that one will take the frame along.
 func (o *outbox) flushLocked() {
 	switch {
 	case o.flushing:
+	case o.scheduled:
+		if o.wantTakeOverLocked() {
+			o.writeDirectLocked()
+		}
 	case o.wantDirectLocked():
 		o.writeDirectLocked()
 	default:
-		o.flushing = true
-		go o.flushFunc()
+		o.scheduleLocked()
 	}
+}
+
+// scheduleLocked starts a flusher. It ends when there is nothing left to write,
+// when a write has failed, or when it finds a Send that writes.
+func (o *outbox) scheduleLocked() {
+	o.scheduled = true
+	go o.flushFunc()
 }
 
 // wroteLocked accounts for n bytes that the kernel has taken.
@@ -44,6 +53,12 @@ func (o *outbox) flush() {
 	// Let other runnable senders add their frames to the first write.
 	runtime.Gosched()
 	o.mu.Lock()
+	o.scheduled = false
+	if o.flushing || o.writeErr != nil {
+		o.mu.Unlock()
+		return
+	}
+	o.flushing = true
 	for o.left != nil || o.accepted > 0 {
 		buf := o.left
 		if o.left = nil; buf == nil {

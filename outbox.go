@@ -17,8 +17,9 @@ import (
 //
 // Where there is nothing to gather, a Send writes by itself instead; see direct.
 //
-// Invariant: while accepted bytes are unwritten and no write has failed, flushing
-// is set, and whoever has set it, the flusher or one Send, is the only writer.
+// Invariants: whoever has set flushing, a flusher or one Send, is the only
+// writer. While accepted bytes are unwritten and no write has failed, flushing
+// or scheduled is set.
 type outbox struct {
 	// Immutable.
 	sock         *socket
@@ -27,23 +28,24 @@ type outbox struct {
 	flushFunc    func()            // flush, bound once so that starting it allocates nothing
 	onFailure    func(error) error // told of the write that failed; returns why it did
 
-	mu       sync.Mutex    // guards following; never held across I/O
-	pending  []byte        // frames that no write has taken yet; nil when there are none
-	batch    int           // bytes of recent writes: what to expect of the next
-	accepted int           // pending[:accepted] are accepted, the rest is the offered frame
-	frame    int           // length of the last frame: what to expect of the next
-	offer    *waiter       // whose frame is offered: it is not part of the stream, and nobody may encode
-	queue    []*waiter     // those who wait for room
-	hungry   int           // senders that have waited for long: who has not waited must
-	spare    []*waiter     // to be used again
-	writing  int           // bytes taken for writing that the kernel does not have yet
-	left     []byte        // what a direct write has left to the flusher
-	flushing bool          // the flusher runs, or a Send writes by itself
-	total    uint64        // bytes ever accepted
-	progress chan struct{} // closed at the next progress of the flusher; nil if nobody waits for it
-	stopErr  error         // why frames are refused
-	stopped  signal        // stopErr is set
-	writeErr error         // the write that failed: nothing is written any more
+	mu        sync.Mutex    // guards following; never held across I/O
+	pending   []byte        // frames that no write has taken yet; nil when there are none
+	batch     int           // bytes of recent writes: what to expect of the next
+	accepted  int           // pending[:accepted] are accepted, the rest is the offered frame
+	frame     int           // length of the last frame: what to expect of the next
+	offer     *waiter       // whose frame is offered: it is not part of the stream, and nobody may encode
+	queue     []*waiter     // those who wait for room
+	hungry    int           // senders that have waited for long: who has not waited must
+	spare     []*waiter     // to be used again
+	writing   int           // bytes taken for writing that the kernel does not have yet
+	left      []byte        // what a direct write has left to the flusher
+	flushing  bool          // the flusher writes, or a Send does by itself
+	scheduled bool          // a flusher has been started and will look for what there is to write
+	total     uint64        // bytes ever accepted
+	progress  chan struct{} // closed at the next progress of the flusher; nil if nobody waits for it
+	stopErr   error         // why frames are refused
+	stopped   signal        // stopErr is set
+	writeErr  error         // the write that failed: nothing is written any more
 
 	messages, writes uint64 // for Stats
 
