@@ -1,12 +1,9 @@
 package qsocket
 
 import (
-	"fmt"
-	"io"
 	"reflect"
 
-	"github.com/fb9bb4ed/qsocket/internal/mpscan"
-	"github.com/fb9bb4ed/qsocket/internal/mpsort"
+	"github.com/fb9bb4ed/qsocket/internal/mpplan"
 	"github.com/vmihailenco/msgpack/v5"
 )
 
@@ -75,7 +72,6 @@ import (
 // one that takes the payload as bytes (msgpack.RegisterExt) sees everything.
 func Msgpack[T any](opts ...MsgpackOption) Codec[T] {
 	c := msgpackCodec[T]{
-		plan: mpsort.For(reflect.TypeFor[T]()),
 		unfit: halfBinary[T](func(t reflect.Type) bool {
 			return t.Implements(reflect.TypeFor[msgpack.CustomDecoder]()) || t.Implements(reflect.TypeFor[msgpack.Unmarshaler]())
 		}),
@@ -89,11 +85,7 @@ func Msgpack[T any](opts ...MsgpackOption) Codec[T] {
 // MsgpackOption changes what [Msgpack] does.
 type MsgpackOption func(*msgpackOptions)
 
-type msgpackOptions struct {
-	arrays      bool // structs as arrays
-	strict      bool // unknown fields are errors
-	invalidUTF8 bool // strings may be any bytes
-}
+type msgpackOptions struct{ mpplan.Options }
 
 // ArrayEncodedStructs sends structs as arrays of their fields in the order of
 // declaration, without names: smaller and faster, but adding or removing a field
@@ -101,13 +93,13 @@ type msgpackOptions struct {
 // exchanging two fields of like types is not even that. Decoding accepts both
 // forms with or without this option.
 func ArrayEncodedStructs() MsgpackOption {
-	return func(o *msgpackOptions) { o.arrays = true }
+	return func(o *msgpackOptions) { o.Arrays = true }
 }
 
 // DisallowUnknownFields makes it an error to receive a struct with a field that
 // the receiver's type does not have. By default such fields are skipped.
 func DisallowUnknownFields() MsgpackOption {
-	return func(o *msgpackOptions) { o.strict = true }
+	return func(o *msgpackOptions) { o.Strict = true }
 }
 
 // AllowInvalidUTF8 sends and accepts strings that are not UTF-8, as Go allows
@@ -115,38 +107,44 @@ func DisallowUnknownFields() MsgpackOption {
 // languages refuse the payload or replace the bytes: MessagePack has bin, in Go
 // []byte, for what is not text.
 func AllowInvalidUTF8() MsgpackOption {
-	return func(o *msgpackOptions) { o.invalidUTF8 = true }
+	return func(o *msgpackOptions) { o.InvalidUTF8 = true }
+}
+
+// MaxExpansion bounds the memory that decoding a payload may allocate: factor
+// times the length of the payload and 64 KiB. Without it, factor is 64. Elements
+// are counted with their size in Go before they are allocated, so a []struct{…} of
+// 1 KiB each that arrives as empty maps is refused, and so is an array of a million
+// small maps for an any. It panics if factor is less than 1.
+func MaxExpansion(factor int) MsgpackOption {
+	if factor < 1 {
+		panic("qsocket: MaxExpansion of less than 1")
+	}
+	return func(o *msgpackOptions) { o.Expansion = factor }
 }
 
 type msgpackCodec[T any] struct {
-	opts msgpackOptions
-	plan *mpsort.Plan // nil: v5 alone encodes T with sorted keys
-
+	opts  msgpackOptions
 	unfit error // why T cannot be sent
 }
 
 func (c msgpackCodec[T]) Name() string    { return "msgpack" }
 func (c msgpackCodec[T]) Stateless() bool { return true }
 
+// The plan is compiled here and not in Msgpack, which can run before the
+// program has registered its extensions.
+
 func (c msgpackCodec[T]) NewEncoder() Encoder[T] {
-	e := &msgpackEncoder[T]{msgpackCodec: c}
-	e.scan.AllowInvalidUTF8 = c.opts.invalidUTF8
-	return e
+	return &msgpackEncoder[T]{plan: mpplan.For[T](), unfit: c.unfit, state: mpplan.Encoder{Options: c.opts.Options}}
 }
 
 func (c msgpackCodec[T]) NewDecoder() Decoder[T] {
-	d := &msgpackDecoder[T]{msgpackCodec: c}
-	d.scan.AllowInvalidUTF8 = c.opts.invalidUTF8
-	return d
+	return &msgpackDecoder[T]{plan: mpplan.For[T](), state: mpplan.Decoder{Options: c.opts.Options}}
 }
 
-// msgpackEncoder reuses one v5 encoder until an error: what state that leaves
-// it in is undefined.
 type msgpackEncoder[T any] struct {
-	msgpackCodec[T]
-	state *mpsort.State // nil: to be made
-	scan  mpscan.Scanner
-	buf   mpsort.Buffer
+	plan  mpplan.Plan[T]
+	unfit error
+	state mpplan.Encoder
 	v     T // the value being encoded; here it costs no allocation of its own
 }
 
@@ -154,137 +152,34 @@ func (e *msgpackEncoder[T]) Append(dst []byte, v T) ([]byte, error) {
 	if e.unfit != nil {
 		return dst, e.unfit
 	}
-	// Taken out, and put back after a success: an error leaves none behind, nor
-	// does a panic.
-	state := e.state
-	e.state = nil
-	if state == nil {
-		enc := msgpack.NewEncoder(&e.buf)
-		enc.UseCompactInts(true)
-		enc.SetSortMapKeys(true)
-		enc.UseArrayEncodedStructs(e.opts.arrays)
-		state = &mpsort.State{Enc: enc, Buf: &e.buf, Arrays: e.opts.arrays}
-	}
-	state.Enc.ResetWriter(&e.buf) // forgets interned strings
+	e.v = v
 	defer e.release()
-	e.buf.B, e.v = dst, v
-
-	var err error
-	if e.plan == nil {
-		err = state.Enc.Encode(&e.v)
-	} else {
-		err = e.plan.Encode(state, reflect.ValueOf(&e.v).Elem())
-	}
-	b := e.buf.B
-	if err != nil {
-		return dst, err
-	}
-
-	// The peer's scan would refuse the same, and end the connection for it.
-	if err := e.scan.Scan(b[len(dst):]); err != nil {
-		return dst, err
-	}
-	e.state = state
-	return b, nil
+	return e.plan.Append(&e.state, dst, &e.v)
 }
 
-// release lets go of the value and of the Conn's buffer, also after a panic.
+// release lets go of the value, also after a panic.
 func (e *msgpackEncoder[T]) release() {
 	var zero T
-	e.buf.B, e.v = nil, zero
+	e.v = zero
 }
 
-// msgpackDecoder reuses one v5 decoder until an error: after one it can go on
-// recording everything it reads.
 type msgpackDecoder[T any] struct {
-	msgpackCodec[T]
-	dec  *msgpack.Decoder // nil: to be made
-	scan mpscan.Scanner
-	r    msgpackReader
-	v    T // the value being decoded; zero between messages
+	plan  mpplan.Plan[T]
+	state mpplan.Decoder
+	v     T // the value being decoded; zero between messages
 }
-
-// A v5 decoder keeps a buffer as large as the longest string it has read. One
-// that has read a payload larger than this is not kept.
-const msgpackKeep = 64 << 10 // bytes
 
 func (d *msgpackDecoder[T]) Decode(payload []byte) (T, error) {
-	var zero T
 	defer d.release()
-	if err := d.scan.Scan(payload); err != nil {
+	if err := d.plan.Decode(&d.state, payload, &d.v); err != nil {
+		var zero T
 		return zero, err
 	}
-	dec := d.dec
-	d.dec = nil // as in Append
-	if dec == nil {
-		dec = msgpack.NewDecoder(nil)
-		dec.DisallowUnknownFields(d.opts.strict)
-	}
-	d.r = msgpackReader{b: payload, traps: d.scan.Traps}
-	dec.ResetReader(&d.r)
-
-	err := dec.Decode(&d.v)
-	v, read := d.v, d.r.i
-	if err == nil && read != len(payload) {
-		err = fmt.Errorf("msgpack: decoder of %T took %d bytes of a value of %d", v, read, len(payload))
-	}
-	if err != nil {
-		return zero, err
-	}
-	if len(payload) <= msgpackKeep {
-		d.dec = dec
-	}
-	return v, nil
+	return d.v, nil
 }
 
-// release lets go of the payload and of what was decoded, also after a panic.
-// A payload full of traps must not cost memory for as long as the connection
-// idles afterwards.
+// release lets go of what was decoded, also after a panic.
 func (d *msgpackDecoder[T]) release() {
 	var zero T
-	d.v, d.r = zero, msgpackReader{}
-	if cap(d.scan.Traps) > maxTrapsKept {
-		d.scan.Traps = nil
-	}
-}
-
-const maxTrapsKept = 256
-
-// msgpackReader is what v5 reads a payload from. After its end there is
-// io.ErrUnexpectedEOF: io.EOF would look like the clean end of a connection.
-type msgpackReader struct {
-	b     []byte
-	i     int   // next byte
-	traps []int // offsets at which ReadByte fails, see mpscan.Scanner.Traps
-}
-
-func (r *msgpackReader) Read(p []byte) (int, error) {
-	if r.i == len(r.b) && len(p) > 0 {
-		return 0, io.ErrUnexpectedEOF
-	}
-	n := copy(p, r.b[r.i:])
-	r.i += n
-	return n, nil
-}
-
-func (r *msgpackReader) ReadByte() (byte, error) {
-	if r.i == len(r.b) {
-		return 0, io.ErrUnexpectedEOF
-	}
-	for len(r.traps) > 0 && r.traps[0] <= r.i {
-		if r.traps[0] == r.i {
-			return 0, fmt.Errorf("msgpack: extension with its data at byte %d, where a map is expected", r.i)
-		}
-		r.traps = r.traps[1:]
-	}
-	r.i++
-	return r.b[r.i-1], nil
-}
-
-func (r *msgpackReader) UnreadByte() error {
-	if r.i == 0 {
-		return fmt.Errorf("msgpack: nothing to unread")
-	}
-	r.i--
-	return nil
+	d.v = zero
 }

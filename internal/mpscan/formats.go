@@ -67,3 +67,16 @@ var formats = func() (f [256]format) {
 	}
 	return f
 }()
+
+// Format names the format that begins with c as the specification does.
+func Format(c byte) string {
+	switch {
+	case c <= 0x7f:
+		return "positive fixint"
+	case c >= 0xe0:
+		return "negative fixint"
+	case c == 0xc1:
+		return "the unused byte c1"
+	}
+	return formats[c].name
+}

@@ -1,10 +1,11 @@
-// Package mpscan checks MessagePack payloads before a decoder sees them.
+// Package mpscan checks MessagePack values before a decoder sees them.
 //
 // The decoder of github.com/vmihailenco/msgpack/v5 believes what a payload
 // announces: five bytes make it allocate a slice of four billion elements, and
 // nesting is followed on the stack until the process dies of it. [Scanner.Scan]
-// walks a payload without recursion and without allocation, and accepts it only
-// if every count and length is covered by bytes that are there.
+// walks a value without recursion and without allocation, and accepts it only
+// if every count and length is covered by bytes that are there. A [Reader] then
+// hands it to v5, and keeps v5 on what Scan has looked at.
 //
 // The format is that of https://github.com/msgpack/msgpack/blob/master/spec.md.
 package mpscan
@@ -27,13 +28,6 @@ type Scanner struct {
 	// AllowInvalidUTF8 accepts str values that are not UTF-8.
 	AllowInvalidUTF8 bool
 
-	// Traps are, after a successful Scan and in increasing order, the offsets of
-	// extension payloads whose first byte could pass for nil or the header of a
-	// map. Where v5 expects a map and finds an extension, it skips the extension's
-	// header and takes what follows for the map, although Scan has not looked at
-	// it. Nothing else in v5 reads the first byte of an extension by itself.
-	Traps []int
-
 	open [MaxDepth]int // values still to come in the containers around the innermost one
 }
 
@@ -41,26 +35,40 @@ type Scanner struct {
 // MaxDepth deep. Errors say what stands where. One that means that b ends too
 // early, or that it announces more than it has, wraps io.ErrUnexpectedEOF.
 func (s *Scanner) Scan(b []byte) error {
-	if cap(s.Traps) > 1024 {
-		s.Traps = nil // the work of a hostile payload: not worth keeping
+	end, err := s.Skip(b, 0, 0)
+	if err == nil && end != len(b) {
+		return trailing(end, len(b))
 	}
-	s.Traps = s.Traps[:0]
+	return err
+}
+
+// Sequence accepts b if it is any number of values, one after the other.
+func (s *Scanner) Sequence(b []byte) error {
+	for i := 0; i < len(b); {
+		var err error
+		if i, err = s.Skip(b, i, 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Skip checks the value that begins at b[i] inside of base containers, and
+// returns where it ends.
+func (s *Scanner) Skip(b []byte, i, base int) (end int, err error) {
 	left := 1 // values still to come in the innermost container
-	depth := 0
-	for i := 0; ; {
+	depth := base
+	for {
 		for left == 0 {
-			if depth == 0 {
-				if i != len(b) {
-					return trailing(i, len(b))
-				}
-				return nil
+			if depth == base {
+				return i, nil
 			}
 			depth--
 			left = s.open[depth]
 		}
 		left--
 		if i == len(b) {
-			return short{what: "value", at: i}
+			return i, short{what: "value", at: i}
 		}
 		c := b[i]
 		if c <= 0x7f || c >= 0xe0 { // positive and negative fixint
@@ -72,12 +80,12 @@ func (s *Scanner) Scan(b []byte) error {
 			n := int(c & 0x1f)
 			rest := b[i+1:]
 			if len(rest) < n {
-				return short{what: "str", unit: "bytes", count: uint32(n), at: i, left: len(rest)}
+				return i, short{what: "str", unit: "bytes", count: uint32(n), at: i, left: len(rest)}
 			}
 			// The shortest ones, keys above all, are looked at in one piece.
 			if n > 8 || len(rest) < 8 || binary.LittleEndian.Uint64(rest)<<(64-8*uint(n))&highBits != 0 {
 				if !s.AllowInvalidUTF8 && !ascii(rest, n) && !utf8.Valid(rest[:n]) {
-					return notUTF8(rest[:n], i)
+					return i, notUTF8(rest[:n], i)
 				}
 			}
 			i += 1 + n
@@ -91,7 +99,7 @@ func (s *Scanner) Scan(b []byte) error {
 		width := int(f.width)
 		i++
 		if len(b)-i < width {
-			return short{what: f.name, at: start, need: width, left: len(b) - i}
+			return i, short{what: f.name, at: start, need: width, left: len(b) - i}
 		}
 		size := int(f.size)
 		for _, d := range b[i : i+width] {
@@ -102,37 +110,34 @@ func (s *Scanner) Scan(b []byte) error {
 		switch f.kind {
 		case fixed:
 			if len(b)-i < size {
-				return short{what: f.name, at: start, need: size, left: len(b) - i}
+				return i, short{what: f.name, at: start, need: size, left: len(b) - i}
 			}
 			i += size
 
 		case str:
 			if uint(size) > uint(len(b)-i) {
-				return short{what: "str", unit: "bytes", count: uint32(size), at: start, left: len(b) - i}
+				return i, short{what: "str", unit: "bytes", count: uint32(size), at: start, left: len(b) - i}
 			}
 			if !s.AllowInvalidUTF8 && !utf8.Valid(b[i:i+size]) {
-				return notUTF8(b[i:i+size], start)
+				return i, notUTF8(b[i:i+size], start)
 			}
 			i += size
 
 		case bin:
 			if uint(size) > uint(len(b)-i) {
-				return short{what: "bin", unit: "bytes", count: uint32(size), at: start, left: len(b) - i}
+				return i, short{what: "bin", unit: "bytes", count: uint32(size), at: start, left: len(b) - i}
 			}
 			i += size
 
 		case ext:
 			// The type byte is not part of the announced length.
 			if uint(size) >= uint(len(b)-i) {
-				return short{what: "extension", unit: "bytes", count: uint32(size), at: start, left: max(len(b)-i-1, 0)}
+				return i, short{what: "extension", unit: "bytes", count: uint32(size), at: start, left: max(len(b)-i-1, 0)}
 			}
 			if int8(b[i]) == internedString {
-				return interned(start)
+				return i, interned(start)
 			}
 			i++
-			if size > 0 && mapLike(b[i]) {
-				s.Traps = append(s.Traps, i)
-			}
 			i += size
 
 		case array, object:
@@ -143,10 +148,10 @@ func (s *Scanner) Scan(b []byte) error {
 				what, unit = "map", "entries"
 			}
 			if uint(size) > uint(room) {
-				return short{what: what, unit: unit, count: uint32(size), at: start, left: len(b) - i}
+				return i, short{what: what, unit: unit, count: uint32(size), at: start, left: len(b) - i}
 			}
 			if depth == MaxDepth {
-				return tooDeep(what, start)
+				return i, tooDeep(what, start)
 			}
 			s.open[depth] = left
 			depth++
@@ -156,7 +161,7 @@ func (s *Scanner) Scan(b []byte) error {
 			}
 
 		default:
-			return reserved(c, start)
+			return i, reserved(c, start)
 		}
 	}
 }

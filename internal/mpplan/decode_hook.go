@@ -1,0 +1,107 @@
+package mpplan
+
+import (
+	"encoding"
+	"errors"
+	"reflect"
+	"unsafe"
+
+	"github.com/fb9bb4ed/qsocket/internal/mpscan"
+	"github.com/vmihailenco/msgpack/v5"
+)
+
+// hook decodes the value at i to p by a method of the type or by v5. Of nil the
+// method does not hear.
+func (d *Decoder) hook(i int, n *node, p unsafe.Pointer) int {
+	if i < len(d.b) && d.b[i] == nilByte {
+		return i + 1
+	}
+	switch n.dec {
+	case opError:
+		var s string
+		end := d.string(i, &s)
+		*(*error)(p) = errors.New(s)
+		return end
+
+	case opBinary, opText:
+		s, end := d.blob(i)
+		if end < 0 || !d.spend(mpscan.BytesCost(len(s))) {
+			return failed
+		}
+		s = append([]byte{}, s...)
+		var err error
+		if v := methodsAt(n, p); n.dec == opText {
+			err = v.(encoding.TextUnmarshaler).UnmarshalText(s)
+		} else {
+			err = v.(encoding.BinaryUnmarshaler).UnmarshalBinary(s)
+		}
+		return d.done(err, end)
+	}
+
+	end := d.skip(i)
+	if end < 0 {
+		return failed
+	}
+	switch n.dec {
+	case opRaw, opMarshal:
+		if !d.spend(mpscan.BytesCost(end - i)) {
+			return failed
+		}
+		s := append([]byte{}, d.b[i:end]...)
+		if n.dec == opRaw {
+			*(*[]byte)(p) = s
+			return end
+		}
+		return d.done(methodsAt(n, p).(msgpack.Unmarshaler).UnmarshalMsgpack(s), end)
+	}
+	return d.withV5(i, end, n, p, n.extension)
+}
+
+func methodsAt(n *node, p unsafe.Pointer) any { return reflect.NewAt(n.typ, p).Interface() }
+
+// done returns end, unless a method returned an error.
+func (d *Decoder) done(err error, end int) int {
+	if err != nil {
+		d.failErr(err)
+		return failed
+	}
+	return end
+}
+
+// A v5 decoder keeps a buffer as large as the longest string that it has read.
+// One that has read a value larger than this is not kept.
+const keep = 64 << 10 // bytes
+
+// withV5 lets v5 decode the value from i to end, which has been checked.
+func (d *Decoder) withV5(i, end int, n *node, p unsafe.Pointer, extension bool) int {
+	value := d.b[i:end:end]
+	if !d.spend(mpscan.Cost(value)) {
+		return failed
+	}
+	// Taken out, and put back after a success: after an error a v5 decoder can go
+	// on recording everything it reads.
+	dec := d.v5
+	d.v5 = nil
+	if dec == nil {
+		dec = msgpack.NewDecoder(nil)
+		dec.DisallowUnknownFields(d.Strict)
+	}
+	d.scan.AllowInvalidUTF8 = d.InvalidUTF8
+	d.r.Reset(value, &d.scan, extension)
+	dec.ResetReader(&d.r)
+	err := dec.DecodeValue(reflect.NewAt(n.typ, p).Elem())
+	left := d.r.Len()
+	d.r.Reset(nil, nil, false)
+	if err != nil {
+		d.failErr(err)
+		return failed
+	}
+	if left != 0 {
+		d.fail("decoder of %v took %d bytes of a value of %d", n.typ, len(value)-left, len(value))
+		return failed
+	}
+	if len(value) <= keep {
+		d.v5 = dec
+	}
+	return end
+}

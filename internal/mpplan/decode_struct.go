@@ -1,0 +1,207 @@
+package mpplan
+
+import (
+	"encoding/binary"
+	"math"
+	"reflect"
+	"unsafe"
+
+	"github.com/fb9bb4ed/qsocket/internal/mpscan"
+)
+
+// mapHeader reads the header of a map at i. The count of nil is -1.
+func (d *Decoder) mapHeader(i int, want string) (count, end int) {
+	b := d.b
+	if i >= len(b) {
+		return 0, d.end(i)
+	}
+	switch c := b[i]; {
+	case c&0xf0 == 0x80:
+		return int(c & 0xf), i + 1
+	case c == nilByte:
+		return -1, i + 1
+	case c == 0xde:
+		if len(b)-i < 3 {
+			return 0, d.lacking(i, 2)
+		}
+		return int(binary.BigEndian.Uint16(b[i+1:])), i + 3
+	case c == 0xdf:
+		if len(b)-i < 5 {
+			return 0, d.lacking(i, 4)
+		}
+		return int(binary.BigEndian.Uint32(b[i+1:])), i + 5
+	}
+	return 0, d.unexpected(i, want)
+}
+
+// structure decodes the map or array at i to the struct at p.
+func (d *Decoder) structure(i int, n *node, p unsafe.Pointer) int {
+	if i < len(d.b) && (d.b[i]&0xf0 == 0x90 || d.b[i] == 0xdc || d.b[i] == 0xdd) {
+		return d.structFromArray(i, n, p)
+	}
+	count, i := d.mapHeader(i, "a map or array")
+	if i < 0 || count < 0 {
+		return i
+	}
+	if !d.open(i, count, 2, "map of entries") {
+		return failed
+	}
+	fs := n.fields
+	next := 0 // the field that comes now, if the sender has the same fields
+	var seen uint64
+	var more []bool // as seen, for structs with more fields
+	if len(fs.all) > 64 {
+		more = make([]bool, len(fs.all))
+		if !d.spend(mpscan.BytesCost(len(more))) {
+			return failed
+		}
+	}
+	for range count {
+		var f *field
+		if next < fs.written && fs.all[next].begins(d.b, i) {
+			f = &fs.all[next]
+			i += len(f.key)
+		} else {
+			name, end := d.text(i, "the name of a field")
+			if end < 0 {
+				return failed
+			}
+			at, ok := fs.index[string(name)]
+			if !ok {
+				if i = d.unknown(end, name); i < 0 {
+					return failed
+				}
+				continue
+			}
+			f, next, i = &fs.all[at], at, end
+		}
+		if more == nil {
+			if seen&f.bits != 0 {
+				return d.twice(f)
+			}
+			seen |= f.bit
+		} else {
+			for _, j := range f.clash {
+				if more[j] {
+					return d.twice(f)
+				}
+			}
+			more[next] = true
+		}
+		next++
+		if i = d.field(i, f, p); i < 0 {
+			return failed
+		}
+	}
+	d.depth--
+	return i
+}
+
+// begins reports whether f's name, as it is encoded, is at b[i].
+func (f *field) begins(b []byte, i int) bool {
+	if len(b)-i >= 8 && f.mask != 0 {
+		return binary.LittleEndian.Uint64(b[i:])&f.mask == f.short
+	}
+	return len(b)-i >= len(f.key) && string(b[i:i+len(f.key)]) == f.key
+}
+
+func (d *Decoder) twice(f *field) int {
+	d.fail("field is there twice")
+	d.inField(f)
+	return failed
+}
+
+// unknown skips the value of a field that the struct does not have.
+func (d *Decoder) unknown(i int, name []byte) int {
+	if d.Strict {
+		d.fail("unknown field %q", clip(string(name)))
+		return failed
+	}
+	if i = d.skip(i); i < 0 {
+		d.inUnknown(string(name))
+	}
+	return i
+}
+
+// field decodes the value at i to the field f of the struct at p. The kinds that
+// most fields have are done here, without another call.
+func (d *Decoder) field(i int, f *field, p unsafe.Pointer) int {
+	if f.hops == nil {
+		p = unsafe.Add(p, f.offset)
+	} else if p = d.reach(f, p); p == nil {
+		return failed
+	}
+	switch f.dec {
+	case opUint64:
+		if v, negative, end := d.integer(i); !negative && end >= 0 {
+			*(*uint64)(p) = v
+			return end
+		}
+	case opInt64:
+		if v, negative, end := d.integer(i); (negative || v <= math.MaxInt64) && end >= 0 {
+			*(*int64)(p) = int64(v)
+			return end
+		}
+	case opFloat64:
+		if b := d.b; len(b)-i >= 9 && b[i] == 0xcb {
+			*(*float64)(p) = math.Float64frombits(binary.BigEndian.Uint64(b[i+1:]))
+			return i + 9
+		}
+	case opString:
+		if end := d.string(i, (*string)(p)); end >= 0 {
+			return end
+		}
+	}
+	if i = d.value(i, f.node, p); i < 0 {
+		d.inField(f)
+	}
+	return i
+}
+
+// reach returns where the field f of the struct at p is, and makes the structs
+// on the way to it.
+func (d *Decoder) reach(f *field, p unsafe.Pointer) unsafe.Pointer {
+	for i := range f.hops {
+		h := &f.hops[i]
+		to := (*unsafe.Pointer)(unsafe.Add(p, h.offset))
+		if *to == nil {
+			if h.hidden {
+				d.fail("embedded pointer to %v is not exported", h.typ)
+				d.inField(f)
+				return nil
+			}
+			if !d.spend(mpscan.BytesCost(int(h.typ.Size()))) {
+				d.inField(f)
+				return nil
+			}
+			*to = reflect.New(h.typ).UnsafePointer()
+		}
+		p = *to
+	}
+	return unsafe.Add(p, f.offset)
+}
+
+// structFromArray decodes the array at i to the fields of the struct at p, in order.
+func (d *Decoder) structFromArray(i int, n *node, p unsafe.Pointer) int {
+	count, i := d.arrayHeader(i, "a map or array")
+	if i < 0 {
+		return failed
+	}
+	if !d.open(i, count, 1, "array of elements") {
+		return failed
+	}
+	if count > 0 {
+		fs := n.fields
+		if count != fs.written {
+			d.fail("array of %d for the %d fields of %v", count, fs.written, n.typ)
+			return failed
+		}
+		for k := range fs.written {
+			if i = d.field(i, &fs.all[k], p); i < 0 {
+				return failed
+			}
+		}
+	}
+	d.depth--
+	return i
+}

@@ -1,0 +1,232 @@
+package mpplan
+
+import (
+	"fmt"
+	"reflect"
+	"time"
+	"unsafe"
+
+	"github.com/fb9bb4ed/qsocket/internal/mpscan"
+	"github.com/vmihailenco/msgpack/v5"
+)
+
+// Encoder has what encoding needs besides a plan. It is for one goroutine.
+type Encoder struct {
+	Options
+
+	trail
+	depth int // arrays and maps that are open
+	hops  int // interfaces that are open
+	start int // of the value in its slice
+
+	v5   *msgpack.Encoder // nil: to be made
+	w    writer           // of v5
+	scan mpscan.Scanner
+}
+
+// maxHops is how many interfaces may hold each other. A value that consists of
+// nothing but pointers and interfaces has no depth.
+const maxHops = 10 * MaxDepth
+
+func (e *Encoder) append(dst []byte, n *node, p unsafe.Pointer) ([]byte, error) {
+	e.depth, e.hops, e.start = 0, 0, len(dst)
+	b := e.value(dst, n, p)
+	if e.err != nil {
+		err := e.wrap(n)
+		e.reset()
+		return dst, err
+	}
+	return b, nil
+}
+
+// value appends the value at p. After an error, what it returns does not matter.
+func (e *Encoder) value(b []byte, n *node, p unsafe.Pointer) []byte {
+	switch n.enc {
+	case opBool:
+		return appendBool(b, *(*bool)(p))
+	case opInt8:
+		return appendInt(b, int64(*(*int8)(p)))
+	case opInt16:
+		return appendInt(b, int64(*(*int16)(p)))
+	case opInt32:
+		return appendInt(b, int64(*(*int32)(p)))
+	case opInt64:
+		return appendInt(b, *(*int64)(p))
+	case opUint8:
+		return appendUint(b, uint64(*(*uint8)(p)))
+	case opUint16:
+		return appendUint(b, uint64(*(*uint16)(p)))
+	case opUint32:
+		return appendUint(b, uint64(*(*uint32)(p)))
+	case opUint64:
+		return appendUint(b, *(*uint64)(p))
+	case opFloat32:
+		return appendFloat32(b, *(*float32)(p))
+	case opFloat64:
+		return appendUint64(b, 0xcb, *(*uint64)(p))
+	case opString:
+		return e.string(b, *(*string)(p))
+	case opBytes:
+		return appendBytes(b, *(*[]byte)(p))
+	case opByteArray:
+		return append(appendLen(b, 0xc4, n.len), unsafe.Slice((*byte)(p), n.len)...)
+	case opTime:
+		return appendTime(b, *(*time.Time)(p))
+	case opPointer:
+		if p = *(*unsafe.Pointer)(p); p == nil {
+			return append(b, 0xc0)
+		}
+		return e.value(b, n.elem, p)
+	case opSlice:
+		s := (*sliceHeader)(p)
+		if s.data == nil {
+			return append(b, 0xc0)
+		}
+		return e.list(b, n, s.data, s.len)
+	case opArray:
+		return e.list(b, n, p, n.len)
+	case opStruct:
+		return e.structure(b, n, p)
+	case opMap:
+		return e.mapping(b, n, p)
+	case opAny:
+		return e.any(b, *(*any)(p))
+	case opInterface:
+		v := reflect.NewAt(n.typ, p).Elem()
+		if v.IsNil() {
+			return append(b, 0xc0)
+		}
+		return e.any(b, v.Elem().Interface())
+	case opUnsupported:
+		if n.unfit != "" {
+			e.fail("%s", n.unfit)
+		} else {
+			e.fail("unsupported %v", n.typ)
+		}
+		return b
+	default:
+		return e.hook(b, n, p)
+	}
+}
+
+func (e *Encoder) string(b []byte, s string) []byte {
+	if !validString(s) && !e.InvalidUTF8 {
+		e.failErr(notUTF8(s))
+		return b
+	}
+	return appendString(b, s)
+}
+
+// open begins an array or map. The peer accepts no more levels of them, and a
+// value that contains itself would go on for ever.
+func (e *Encoder) open(n *node) bool {
+	if e.depth == MaxDepth {
+		e.fail("%v is nested deeper than %d levels", n.typ, MaxDepth)
+		return false
+	}
+	e.depth++
+	return true
+}
+
+// list appends the count elements at p.
+func (e *Encoder) list(b []byte, n *node, p unsafe.Pointer, count int) []byte {
+	if !e.open(n) {
+		return b
+	}
+	if uint64(count) > 1<<32-1 {
+		e.fail("%d elements", count)
+	}
+	b = appendArray(b, count)
+	for i := range count {
+		q := unsafe.Add(p, uintptr(i)*n.elem.size)
+		if n.elem.enc == opString {
+			b = e.string(b, *(*string)(q))
+		} else {
+			b = e.value(b, n.elem, q)
+		}
+		if e.err != nil {
+			e.inElement(i)
+			return b
+		}
+	}
+	e.depth--
+	return b
+}
+
+// any appends what an interface holds.
+func (e *Encoder) any(b []byte, v any) []byte {
+	switch v := v.(type) {
+	case nil:
+		return append(b, 0xc0)
+	case string:
+		return e.string(b, v)
+	case bool:
+		return appendBool(b, v)
+	case int:
+		return appendInt(b, int64(v))
+	case int64:
+		return appendInt(b, v)
+	case float64:
+		return appendUint64(b, 0xcb, *(*uint64)(unsafe.Pointer(&v)))
+	case []byte:
+		return appendBytes(b, v)
+	case time.Time:
+		return appendTime(b, v)
+	}
+	if e.hops == maxHops {
+		e.fail("%d interfaces hold each other", maxHops)
+		return b
+	}
+	e.hops++
+	b = e.held(b, reflect.ValueOf(v))
+	e.hops--
+	return b
+}
+
+// held appends a value of any type.
+func (e *Encoder) held(b []byte, v reflect.Value) []byte {
+	n := nodeFor(v.Type())
+	if n.enc == opPointer {
+		if v.IsNil() {
+			return append(b, 0xc0)
+		}
+		return e.value(b, n.elem, v.UnsafePointer())
+	}
+	// An interface gives no access to what it holds; a copy does.
+	c := reflect.New(n.typ)
+	c.Elem().Set(v)
+	return e.value(b, n, c.UnsafePointer())
+}
+
+// writer is what v5 writes to.
+type writer struct{ b []byte }
+
+func (w *writer) Write(p []byte) (int, error) {
+	w.b = append(w.b, p...)
+	return len(p), nil
+}
+
+func (w *writer) WriteByte(c byte) error {
+	w.b = append(w.b, c)
+	return nil
+}
+
+// take returns what was written, and lets go of it.
+func (w *writer) take() []byte {
+	b := w.b
+	w.b = nil
+	return b
+}
+
+// checked returns b if what was appended from i on is one value.
+func (e *Encoder) checked(b []byte, i int, n *node) []byte {
+	e.scan.AllowInvalidUTF8 = e.InvalidUTF8
+	end, err := e.scan.Skip(b[e.start:], i-e.start, e.depth)
+	switch {
+	case err != nil:
+		e.failErr(fmt.Errorf("what %v encodes as: %w", n.typ, err))
+	case e.start+end != len(b):
+		e.fail("%v encodes as a value and %d trailing bytes", n.typ, len(b)-e.start-end)
+	}
+	return b
+}

@@ -1,0 +1,76 @@
+package mpplan
+
+import (
+	"encoding"
+	"reflect"
+	"unsafe"
+
+	"github.com/vmihailenco/msgpack/v5"
+)
+
+// hook appends the value at p by a method of its own or by v5.
+func (e *Encoder) hook(b []byte, n *node, p unsafe.Pointer) []byte {
+	v := reflect.NewAt(n.typ, p).Elem()
+	if nilable(n.typ.Kind()) && v.IsNil() {
+		return append(b, 0xc0)
+	}
+	start := len(b)
+	switch n.enc {
+	case opRaw:
+		return e.checked(append(b, *(*[]byte)(p)...), start, n)
+
+	case opError:
+		return e.string(b, v.Interface().(error).Error())
+
+	case opBinary:
+		data, err := methods(n, v).(encoding.BinaryMarshaler).MarshalBinary()
+		if err != nil {
+			e.failErr(err)
+		}
+		return appendBytes(b, data)
+
+	case opText:
+		text, err := methods(n, v).(encoding.TextMarshaler).MarshalText()
+		if err != nil {
+			e.failErr(err)
+		}
+		return appendBytes(b, text)
+
+	case opMarshal:
+		data, err := methods(n, v).(msgpack.Marshaler).MarshalMsgpack()
+		if err != nil {
+			e.failErr(err)
+			return b
+		}
+		return e.checked(append(b, data...), start, n)
+	}
+
+	// Taken out, and put back after a success: what state an error or a panic
+	// leaves in it is undefined.
+	enc := e.v5
+	e.v5 = nil
+	if enc == nil {
+		enc = msgpack.NewEncoder(&e.w)
+		enc.UseCompactInts(true)
+		enc.SetSortMapKeys(true)
+		enc.UseArrayEncodedStructs(e.Arrays)
+	}
+	enc.ResetWriter(&e.w) // forgets interned strings
+	e.w.b = b
+	err := enc.EncodeValue(v)
+	b = e.w.take()
+	if err != nil {
+		e.failErr(err)
+		return b
+	}
+	e.v5 = enc
+	return e.checked(b, start, n)
+}
+
+// methods returns v with the methods that a type has, and that a pointer to it has.
+func methods(n *node, v reflect.Value) any {
+	if n.typ.Kind() == reflect.Interface {
+		return v.Interface()
+	}
+	return v.Addr().Interface()
+}

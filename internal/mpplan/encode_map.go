@@ -1,0 +1,148 @@
+package mpplan
+
+import (
+	"cmp"
+	"math"
+	"reflect"
+	"slices"
+	"strings"
+	"unsafe"
+)
+
+// mapScratch is where the entries of a map are put in order.
+type mapScratch struct {
+	iter      reflect.MapIter
+	key, elem reflect.Value // slices
+	order     []entry
+}
+
+// entry is one entry of a map, with what its place among the others depends on.
+type entry struct {
+	n uint64 // for numbers and booleans, in the order of their values
+	s string // for strings; for all other keys their encoding
+	i int    // in key and elem
+}
+
+func newMapScratch(t reflect.Type) *mapScratch {
+	return &mapScratch{
+		key:  reflect.New(reflect.SliceOf(t.Key())).Elem(),
+		elem: reflect.New(reflect.SliceOf(t.Elem())).Elem(),
+	}
+}
+
+// maxScratch is for how many entries memory is kept.
+const maxScratch = 1024
+
+// fill copies the entries of m.
+func (s *mapScratch) fill(m reflect.Value) {
+	n := m.Len()
+	for _, v := range []*reflect.Value{&s.key, &s.elem} {
+		v.Grow(n)
+		v.SetLen(n)
+	}
+	s.iter.Reset(m)
+	for i := 0; s.iter.Next(); i++ {
+		s.key.Index(i).SetIterKey(&s.iter)
+		s.elem.Index(i).SetIterValue(&s.iter)
+		s.order = append(s.order, entry{i: i})
+	}
+	s.iter.Reset(reflect.Value{})
+}
+
+// clear lets go of the entries, and reports whether s is worth keeping.
+func (s *mapScratch) clear() bool {
+	for _, v := range []*reflect.Value{&s.key, &s.elem} {
+		v.Clear()
+		v.SetLen(0)
+	}
+	clear(s.order)
+	s.order = s.order[:0]
+	return cap(s.order) <= maxScratch
+}
+
+// mapping appends the map at p, sorted by its keys.
+func (e *Encoder) mapping(b []byte, n *node, p unsafe.Pointer) []byte {
+	m := reflect.NewAt(n.typ, p).Elem()
+	if m.IsNil() {
+		return append(b, 0xc0)
+	}
+	if !e.open(n) {
+		return b
+	}
+	s := n.scratch.Get().(*mapScratch)
+	s.fill(m)
+	b = e.entries(appendMap(b, len(s.order)), n, s)
+	if e.err != nil {
+		return b // with s, whose entries the error may name
+	}
+	if s.clear() {
+		n.scratch.Put(s)
+	}
+	e.depth--
+	return b
+}
+
+func (e *Encoder) entries(b []byte, n *node, s *mapScratch) []byte {
+	if len(s.order) == 0 {
+		return b
+	}
+	keys, elems := s.key.UnsafePointer(), s.elem.UnsafePointer()
+	if len(s.order) > 1 {
+		for i := range s.order {
+			e.rank(&s.order[i], n.key, unsafe.Add(keys, uintptr(i)*n.key.size), b)
+			if e.err != nil {
+				e.inKey(i)
+				return b
+			}
+		}
+		slices.SortFunc(s.order, func(x, y entry) int {
+			if c := cmp.Compare(x.n, y.n); c != 0 {
+				return c
+			}
+			return strings.Compare(x.s, y.s)
+		})
+	}
+	for i := range s.order {
+		at := s.order[i].i
+		b = e.value(b, n.key, unsafe.Add(keys, uintptr(at)*n.key.size))
+		if e.err != nil {
+			e.inKey(i)
+			return b
+		}
+		b = e.value(b, n.elem, unsafe.Add(elems, uintptr(at)*n.elem.size))
+		if e.err != nil {
+			e.inEntry(s.key.Index(at).Interface())
+			return b
+		}
+	}
+	return b
+}
+
+// rank fills in what the entry with the key at p is compared by. What is behind
+// the end of b is free for use.
+func (e *Encoder) rank(x *entry, key *node, p unsafe.Pointer, b []byte) {
+	const sign = 1 << 63
+	v := reflect.NewAt(key.typ, p).Elem()
+	switch v.Kind() {
+	case reflect.String:
+		x.s = v.String()
+	case reflect.Bool:
+		if v.Bool() {
+			x.n = 1
+		}
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		x.n = uint64(v.Int()) ^ sign
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
+		x.n = v.Uint()
+	case reflect.Float32, reflect.Float64:
+		// Sign and magnitude to an unsigned number: negative ones are mirrored.
+		// Not a number is beyond the infinities.
+		if x.n = math.Float64bits(v.Float()); x.n&sign != 0 {
+			x.n = ^x.n
+		} else {
+			x.n |= sign
+		}
+	default:
+		x.s = string(e.value(b, key, p)[len(b):])
+	}
+}

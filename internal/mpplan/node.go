@@ -1,0 +1,89 @@
+package mpplan
+
+import (
+	"reflect"
+	"sync"
+)
+
+// op is how a value is encoded or decoded.
+type op uint8
+
+const (
+	opUnsupported op = iota // an error
+	opBool
+	opInt8
+	opInt16
+	opInt32
+	opInt64
+	opUint8
+	opUint16
+	opUint32
+	opUint64
+	opFloat32
+	opFloat64
+	opString
+	opBytes     // slice of bytes
+	opByteArray // array of bytes
+	opSlice
+	opArray
+	opMap
+	opPointer
+	opStruct
+	opTime
+	opAny       // an interface without methods
+	opInterface // one with methods
+	opError     // error: its text
+	opBinary    // MarshalBinary, UnmarshalBinary
+	opText      // MarshalText, UnmarshalText
+	opMarshal   // MarshalMsgpack, UnmarshalMsgpack
+	opRaw       // msgpack.RawMessage
+	opV5        // left to v5
+)
+
+// node is the plan for one type. It does not change once it is compiled.
+type node struct {
+	typ       reflect.Type
+	enc       op
+	dec       op
+	extension bool    // registered in v5
+	size      uintptr // of a value
+	elem      *node   // of pointers, slices, arrays, maps
+	key       *node   // of maps
+	len       int     // of arrays
+	fields    *fields // of structs
+	unfit     string  // why values cannot be sent and received, if they cannot
+	isZeroer  bool    // has IsZero
+	scratch   *sync.Pool
+}
+
+// name is what errors call a value of the type.
+func (n *node) name() string {
+	if name := n.typ.Name(); name != "" {
+		return name
+	}
+	return "message"
+}
+
+// nodes has every node that is compiled, by reflect.Type.
+var (
+	nodes   sync.Map
+	compile sync.Mutex // held by who adds to nodes
+)
+
+// nodeFor returns the node for t.
+func nodeFor(t reflect.Type) *node {
+	if n, ok := nodes.Load(t); ok {
+		return n.(*node)
+	}
+	compile.Lock()
+	defer compile.Unlock()
+	b := builder{nodes: make(map[reflect.Type]*node)}
+	n := b.build(t)
+	for t, n := range b.nodes {
+		if n.fields != nil {
+			n.fields.finish()
+		}
+		nodes.Store(t, n)
+	}
+	return n
+}

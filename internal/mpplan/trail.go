@@ -1,0 +1,83 @@
+package mpplan
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"unicode/utf8"
+)
+
+// trail is the error of an Encoder or Decoder, and the way to where it happened.
+// The way is collected while the recursion unwinds, from the inside out, so that
+// it costs nothing where all is well.
+type trail struct {
+	err  error
+	path []string
+}
+
+// fail records an error, unless there is one.
+func (t *trail) fail(format string, args ...any) {
+	t.failErr(fmt.Errorf(format, args...))
+}
+
+func (t *trail) failErr(err error) {
+	if t.err == nil {
+		t.err = err
+	}
+}
+
+func (t *trail) inField(f *field)      { t.in("." + f.goName) }
+func (t *trail) inUnknown(name string) { t.in(fmt.Sprintf(".%v", clip(name))) }
+func (t *trail) inElement(i int)       { t.in("[" + strconv.Itoa(i) + "]") }
+func (t *trail) inEntry(key any)       { t.in(fmt.Sprintf("[%#v]", clip(key))) }
+func (t *trail) inKey(i int)           { t.in(" key " + strconv.Itoa(i)) }
+func (t *trail) in(step string)        { t.path = append(t.path, step) }
+func (t *trail) reset()                { t.err, t.path = nil, nil }
+func (t *trail) wrap(n *node) error    { return &pathError{n.name(), t.path, t.err} }
+
+// clip shortens a key to what an error should show of it.
+func clip(key any) any {
+	if s, ok := key.(string); ok && len(s) > 40 {
+		return s[:40] + "…"
+	}
+	return key
+}
+
+// pathError says where in a value something went wrong.
+type pathError struct {
+	root string
+	path []string // from the inside out
+	err  error
+}
+
+func (e *pathError) Error() string {
+	s := "msgpack: " + e.root
+	for i := len(e.path) - 1; i >= 0; i-- {
+		s += e.path[i]
+	}
+	return s + ": " + e.err.Error()
+}
+
+func (e *pathError) Unwrap() error { return e.err }
+
+// shortError reports a payload that ends before something that it announces.
+type shortError string
+
+func (e shortError) Error() string { return string(e) }
+func (e shortError) Unwrap() error { return io.ErrUnexpectedEOF }
+
+func short(format string, args ...any) error {
+	return shortError(fmt.Sprintf(format, args...))
+}
+
+// notUTF8 finds the byte that makes s invalid.
+func notUTF8(s string) error {
+	for i := 0; i < len(s); {
+		r, n := utf8.DecodeRuneInString(s[i:])
+		if r == utf8.RuneError && n <= 1 {
+			return fmt.Errorf("string of %d bytes is not UTF-8: byte %#02x at offset %d", len(s), s[i], i)
+		}
+		i += n
+	}
+	return fmt.Errorf("string is not UTF-8")
+}
