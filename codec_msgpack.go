@@ -153,14 +153,10 @@ func (e *msgpackEncoder[T]) Append(dst []byte, v T) ([]byte, error) {
 		return dst, e.unfit
 	}
 	e.v = v
-	defer e.release()
-	return e.plan.Append(&e.state, dst, &e.v)
-}
-
-// release lets go of the value, also after a panic.
-func (e *msgpackEncoder[T]) release() {
+	b, err := e.plan.Append(&e.state, dst, &e.v)
 	var zero T
-	e.v = zero
+	e.v = zero // holds on to nothing
+	return b, err
 }
 
 type msgpackDecoder[T any] struct {
@@ -170,16 +166,13 @@ type msgpackDecoder[T any] struct {
 }
 
 func (d *msgpackDecoder[T]) Decode(payload []byte) (T, error) {
-	defer d.release()
+	var zero T
+	d.v = zero // of what was decoded before a panic
 	if err := d.plan.Decode(&d.state, payload, &d.v); err != nil {
-		var zero T
+		d.v = zero
 		return zero, err
 	}
-	return d.v, nil
-}
-
-// release lets go of what was decoded, also after a panic.
-func (d *msgpackDecoder[T]) release() {
-	var zero T
+	v := d.v
 	d.v = zero
+	return v, nil
 }

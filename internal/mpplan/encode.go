@@ -3,6 +3,7 @@ package mpplan
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 	"unsafe"
 
@@ -74,13 +75,13 @@ func (e *Encoder) value(b []byte, n *node, p unsafe.Pointer) []byte {
 		return appendTime(b, *(*time.Time)(p))
 	case opPointer:
 		if p = *(*unsafe.Pointer)(p); p == nil {
-			return append(b, 0xc0)
+			return append(b, nilByte)
 		}
 		return e.value(b, n.elem, p)
 	case opSlice:
 		s := (*sliceHeader)(p)
 		if s.data == nil {
-			return append(b, 0xc0)
+			return append(b, nilByte)
 		}
 		return e.list(b, n, s.data, s.len)
 	case opArray:
@@ -94,7 +95,7 @@ func (e *Encoder) value(b []byte, n *node, p unsafe.Pointer) []byte {
 	case opInterface:
 		v := reflect.NewAt(n.typ, p).Elem()
 		if v.IsNil() {
-			return append(b, 0xc0)
+			return append(b, nilByte)
 		}
 		return e.any(b, v.Elem().Interface())
 	case opUnsupported:
@@ -137,14 +138,32 @@ func (e *Encoder) list(b []byte, n *node, p unsafe.Pointer, count int) []byte {
 		e.fail("%d elements", count)
 	}
 	b = appendArray(b, count)
+	if n.elem.enc == opString {
+		return e.strings(b, unsafe.Slice((*string)(p), count))
+	}
 	for i := range count {
-		q := unsafe.Add(p, uintptr(i)*n.elem.size)
-		if n.elem.enc == opString {
-			b = e.string(b, *(*string)(q))
-		} else {
-			b = e.value(b, n.elem, q)
-		}
+		b = e.value(b, n.elem, unsafe.Add(p, uintptr(i)*n.elem.size))
 		if e.err != nil {
+			e.inElement(i)
+			return b
+		}
+	}
+	e.depth--
+	return b
+}
+
+// strings appends the elements of ss.
+func (e *Encoder) strings(b []byte, ss []string) []byte {
+	for i, s := range ss {
+		if cap(b)-len(b) < 32 {
+			b = slices.Grow(b, 32)
+		}
+		if n := len(b); len(s) < 32 && copyASCII(b[n+1:n+32], s) {
+			b = b[:n+1+len(s)]
+			b[n] = 0xa0 | byte(len(s))
+			continue
+		}
+		if b = e.string(b, s); e.err != nil {
 			e.inElement(i)
 			return b
 		}
@@ -157,7 +176,7 @@ func (e *Encoder) list(b []byte, n *node, p unsafe.Pointer, count int) []byte {
 func (e *Encoder) any(b []byte, v any) []byte {
 	switch v := v.(type) {
 	case nil:
-		return append(b, 0xc0)
+		return append(b, nilByte)
 	case string:
 		return e.string(b, v)
 	case bool:
@@ -188,7 +207,7 @@ func (e *Encoder) held(b []byte, v reflect.Value) []byte {
 	n := nodeFor(v.Type())
 	if n.enc == opPointer {
 		if v.IsNil() {
-			return append(b, 0xc0)
+			return append(b, nilByte)
 		}
 		return e.value(b, n.elem, v.UnsafePointer())
 	}

@@ -12,7 +12,7 @@ import (
 func (e *Encoder) hook(b []byte, n *node, p unsafe.Pointer) []byte {
 	v := reflect.NewAt(n.typ, p).Elem()
 	if nilable(n.typ.Kind()) && v.IsNil() {
-		return append(b, 0xc0)
+		return append(b, nilByte)
 	}
 	start := len(b)
 	switch n.enc {

@@ -64,7 +64,7 @@ func (s *mapScratch) clear() bool {
 func (e *Encoder) mapping(b []byte, n *node, p unsafe.Pointer) []byte {
 	m := reflect.NewAt(n.typ, p).Elem()
 	if m.IsNil() {
-		return append(b, 0xc0)
+		return append(b, nilByte)
 	}
 	if !e.open(n) {
 		return b

@@ -1,8 +1,9 @@
 package mpplan
 
 import (
-	"reflect"
-	"time"
+	"encoding/binary"
+	"math/bits"
+	"slices"
 	"unsafe"
 )
 
@@ -38,46 +39,109 @@ func (e *Encoder) structure(b []byte, n *node, p unsafe.Pointer) []byte {
 			}
 		}
 	}
-	b = appendMap(b, count)
-	for i := range fs.written {
-		f := &fs.all[i]
-		if omitted>>i&1 != 0 || i >= 64 && fs.omits && e.omit(f, p) {
-			continue
-		}
-		b = append(b, f.key...)
-		b = e.field(b, f, p)
-		if e.err != nil {
-			return b
-		}
-	}
+	b = e.members(appendMap(b, count), fs, p, omitted)
 	e.depth--
 	return b
 }
 
-// field appends the field f of the struct at p. The kinds that most fields have
-// are done here, without another call.
-func (e *Encoder) field(b []byte, f *field, p unsafe.Pointer) []byte {
-	if f.hops != nil {
-		q, ok := f.of(p)
-		if !ok {
-			return append(b, 0xc0)
+// members appends the names and values of the fields of the struct at p that are
+// not omitted.
+func (e *Encoder) members(b []byte, fs *fields, p unsafe.Pointer, omitted uint64) []byte {
+	for i := range fs.all[:fs.written] {
+		f := &fs.all[i]
+		if omitted>>i&1 != 0 || i >= 64 && fs.omits && e.omit(f, p) {
+			continue
 		}
-		p = q
-	} else {
-		p = unsafe.Add(p, f.offset)
+		if cap(b)-len(b) < room {
+			b = slices.Grow(b, room)
+		}
+		n := len(b)
+		if f.mask == 0 || f.hops != nil {
+			b = e.field(append(b, f.key...), f, p)
+			if e.err != nil {
+				return b
+			}
+			continue
+		}
+
+		// The kinds that most fields have are done here, without calls: name and
+		// value are stored as whole words, of which only a part may count.
+		all := b[:n+room]
+		binary.LittleEndian.PutUint64(all[n:], f.short)
+		n += len(f.key)
+		q := unsafe.Add(p, f.offset)
+		var v uint64
+		switch f.enc {
+		case opInt64:
+			if v = *(*uint64)(q); int64(v) < 0 {
+				b = appendInt(all[:n], int64(v))
+				continue
+			}
+		case opUint64:
+			v = *(*uint64)(q)
+		case opUint32:
+			v = uint64(*(*uint32)(q))
+		case opUint16:
+			v = uint64(*(*uint16)(q))
+		case opUint8:
+			v = uint64(*(*uint8)(q))
+		case opFloat64:
+			all[n] = 0xcb
+			binary.BigEndian.PutUint64(all[n+1:], *(*uint64)(q))
+			b = all[:n+9]
+			continue
+		case opString:
+			if s := *(*string)(q); len(s) < 32 && copyASCII(all[n+1:], s) {
+				all[n] = 0xa0 | byte(len(s))
+				b = all[:n+1+len(s)]
+				continue
+			}
+			fallthrough
+		default:
+			b = e.value(all[:n], f.node, q)
+			if e.err != nil {
+				e.inField(f)
+				return b
+			}
+			continue
+		}
+		if v < 0x80 {
+			all[n] = byte(v)
+			b = all[:n+1]
+			continue
+		}
+		log := widths[bits.Len64(v)]
+		all[n] = 0xcc + log
+		binary.BigEndian.PutUint64(all[n+1:], v<<(64-8<<log))
+		b = all[:n+1+1<<log]
 	}
-	switch f.enc {
-	case opInt64:
-		return appendInt(b, *(*int64)(p))
-	case opUint64:
-		return appendUint(b, *(*uint64)(p))
-	case opFloat64:
-		return appendUint64(b, 0xcb, *(*uint64)(p))
-	case opString:
-		s := *(*string)(p)
-		if validString(s) {
-			return appendString(b, s)
+	return b
+}
+
+// room is for a short name, and a number or a short string, each with what is
+// stored beyond its end.
+const room = 64
+
+// widths has the logarithm of the number of bytes for a number of bits.
+var widths = func() (w [65]uint8) {
+	for n := range w {
+		switch {
+		case n > 32:
+			w[n] = 3
+		case n > 16:
+			w[n] = 2
+		case n > 8:
+			w[n] = 1
 		}
+	}
+	return w
+}()
+
+// field appends the value of the field f of the struct at p.
+func (e *Encoder) field(b []byte, f *field, p unsafe.Pointer) []byte {
+	p, ok := f.of(p)
+	if !ok {
+		return append(b, nilByte)
 	}
 	b = e.value(b, f.node, p)
 	if e.err != nil {
@@ -91,71 +155,4 @@ func (e *Encoder) field(b []byte, f *field, p unsafe.Pointer) []byte {
 func (e *Encoder) omit(f *field, p unsafe.Pointer) bool {
 	q, ok := f.of(p)
 	return !ok || f.omitEmpty && e.empty(f.node, q)
-}
-
-// empty reports whether v5 takes the value at p for empty.
-func (e *Encoder) empty(n *node, p unsafe.Pointer) bool {
-	if n.typ.Kind() == reflect.Interface {
-		v := reflect.NewAt(n.typ, p).Elem()
-		if v.IsNil() {
-			return true
-		}
-		v = v.Elem()
-		c := reflect.New(v.Type())
-		c.Elem().Set(v)
-		return e.empty(nodeFor(v.Type()), c.UnsafePointer())
-	}
-	if n.enc == opTime {
-		return (*time.Time)(p).IsZero()
-	}
-	v := reflect.NewAt(n.typ, p).Elem()
-	if n.isZeroer {
-		return nilable(n.typ.Kind()) && v.IsNil() || v.Interface().(isZeroer).IsZero()
-	}
-	switch n.typ.Kind() {
-	case reflect.Array, reflect.Map, reflect.Slice, reflect.String:
-		return v.Len() == 0
-	case reflect.Struct:
-		return e.emptyStruct(n, p)
-	case reflect.Pointer:
-		return v.IsNil()
-	case reflect.Bool,
-		reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
-		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		return v.IsZero()
-	case reflect.Float32, reflect.Float64:
-		return v.Float() == 0 // also the negative zero
-	default:
-		return false
-	}
-}
-
-// emptyStruct reports whether no field of the struct at p would be written.
-func (e *Encoder) emptyStruct(n *node, p unsafe.Pointer) bool {
-	fs := n.fields
-	if fs == nil { // v5 looks at the fields even of a struct that encodes itself
-		compile.Lock()
-		defer compile.Unlock()
-		fs = (&builder{nodes: make(map[reflect.Type]*node)}).fieldsOf(n.typ)
-	}
-	if fs.written == 0 {
-		return true
-	}
-	if !fs.omits {
-		return false
-	}
-	for i := range fs.written {
-		if !e.omit(&fs.all[i], p) {
-			return false
-		}
-	}
-	return true
-}
-
-func nilable(k reflect.Kind) bool {
-	switch k {
-	case reflect.Chan, reflect.Func, reflect.Interface, reflect.Map, reflect.Pointer, reflect.Slice:
-		return true
-	}
-	return false
 }
