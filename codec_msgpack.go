@@ -162,17 +162,21 @@ func (e *msgpackEncoder[T]) Append(dst []byte, v T) ([]byte, error) {
 type msgpackDecoder[T any] struct {
 	plan  mpplan.Plan[T]
 	state mpplan.Decoder
-	v     T // the value being decoded; zero between messages
+	v     T    // the value being decoded; zero between messages
+	dirty bool // an error or a panic left something in v
 }
 
 func (d *msgpackDecoder[T]) Decode(payload []byte) (T, error) {
 	var zero T
-	d.v = zero // of what was decoded before a panic
-	if err := d.plan.Decode(&d.state, payload, &d.v); err != nil {
+	if d.dirty {
 		d.v = zero
+	}
+	d.dirty = true
+	err := d.plan.Decode(&d.state, payload, &d.v)
+	if err != nil {
 		return zero, err
 	}
 	v := d.v
-	d.v = zero
+	d.v, d.dirty = zero, false
 	return v, nil
 }

@@ -57,10 +57,8 @@ func (d *Decoder) structure(i int, n *node, p unsafe.Pointer) int {
 		}
 	}
 	for range count {
-		var f *field
-		if next < fs.written && fs.all[next].begins(d.b, i) {
-			f = &fs.all[next]
-			i += len(f.key)
+		if next < fs.written && fs.begins(next, d.b, i) {
+			i += len(fs.all[next].key)
 		} else {
 			name, end := d.text(i, "the name of a field")
 			if end < 0 {
@@ -73,36 +71,37 @@ func (d *Decoder) structure(i int, n *node, p unsafe.Pointer) int {
 				}
 				continue
 			}
-			f, next, i = &fs.all[at], at, end
+			next, i = at, end
 		}
 		if more == nil {
-			if seen&f.bits != 0 {
-				return d.twice(f)
+			if seen&fs.hot[next].bits != 0 {
+				return d.twice(&fs.all[next])
 			}
-			seen |= f.bit
+			seen |= 1 << next
 		} else {
-			for _, j := range f.clash {
+			for _, j := range fs.all[next].clash {
 				if more[j] {
-					return d.twice(f)
+					return d.twice(&fs.all[next])
 				}
 			}
 			more[next] = true
 		}
-		next++
-		if i = d.field(i, f, p); i < 0 {
+		if i = d.member(i, fs, next, p); i < 0 {
 			return failed
 		}
+		next++
 	}
 	d.depth--
 	return i
 }
 
-// begins reports whether f's name, as it is encoded, is at b[i].
-func (f *field) begins(b []byte, i int) bool {
-	if len(b)-i >= 8 && f.mask != 0 {
-		return binary.LittleEndian.Uint64(b[i:])&f.mask == f.short
+// begins reports whether the name of a field, as it is encoded, is at b[i].
+func (fs *fields) begins(field int, b []byte, i int) bool {
+	if m := &fs.hot[field]; len(b)-i >= 8 && m.size != 0 {
+		return binary.LittleEndian.Uint64(b[i:])&m.mask == m.short
 	}
-	return len(b)-i >= len(f.key) && string(b[i:i+len(f.key)]) == f.key
+	key := fs.all[field].key
+	return len(b)-i >= len(key) && string(b[i:i+len(key)]) == key
 }
 
 func (d *Decoder) twice(f *field) int {
@@ -123,34 +122,45 @@ func (d *Decoder) unknown(i int, name []byte) int {
 	return i
 }
 
-// field decodes the value at i to the field f of the struct at p. The kinds that
+// member decodes the value at i to a field of the struct at p. The kinds that
 // most fields have are done here, without another call.
-func (d *Decoder) field(i int, f *field, p unsafe.Pointer) int {
-	if f.hops == nil {
-		p = unsafe.Add(p, f.offset)
-	} else if p = d.reach(f, p); p == nil {
-		return failed
+func (d *Decoder) member(i int, fs *fields, field int, p unsafe.Pointer) int {
+	f := &fs.hot[field]
+	if f.size == 0 {
+		return d.field(i, &fs.all[field], p)
 	}
+	q := unsafe.Add(p, f.offset)
 	switch f.dec {
 	case opUint64:
 		if v, negative, end := d.integer(i); !negative && end >= 0 {
-			*(*uint64)(p) = v
+			*(*uint64)(q) = v
 			return end
 		}
 	case opInt64:
 		if v, negative, end := d.integer(i); (negative || v <= math.MaxInt64) && end >= 0 {
-			*(*int64)(p) = int64(v)
+			*(*int64)(q) = int64(v)
 			return end
 		}
 	case opFloat64:
 		if b := d.b; len(b)-i >= 9 && b[i] == 0xcb {
-			*(*float64)(p) = math.Float64frombits(binary.BigEndian.Uint64(b[i+1:]))
+			*(*float64)(q) = math.Float64frombits(binary.BigEndian.Uint64(b[i+1:]))
 			return i + 9
 		}
 	case opString:
-		if end := d.string(i, (*string)(p)); end >= 0 {
+		if end := d.string(i, (*string)(q)); end >= 0 {
 			return end
 		}
+	}
+	if i = d.value(i, fs.all[field].node, q); i < 0 {
+		d.inField(&fs.all[field])
+	}
+	return i
+}
+
+// field decodes the value at i to the field f of the struct at p.
+func (d *Decoder) field(i int, f *field, p unsafe.Pointer) int {
+	if p = d.reach(f, p); p == nil {
+		return failed
 	}
 	if i = d.value(i, f.node, p); i < 0 {
 		d.inField(f)
@@ -197,7 +207,7 @@ func (d *Decoder) structFromArray(i int, n *node, p unsafe.Pointer) int {
 			return failed
 		}
 		for k := range fs.written {
-			if i = d.field(i, &fs.all[k], p); i < 0 {
+			if i = d.member(i, fs, k, p); i < 0 {
 				return failed
 			}
 		}

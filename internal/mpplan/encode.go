@@ -2,6 +2,7 @@ package mpplan
 
 import (
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"time"
@@ -83,6 +84,9 @@ func (e *Encoder) value(b []byte, n *node, p unsafe.Pointer) []byte {
 		if s.data == nil {
 			return append(b, nilByte)
 		}
+		if n.elem.enc == opString {
+			return e.strings(b, *(*[]string)(p))
+		}
 		return e.list(b, n, s.data, s.len)
 	case opArray:
 		return e.list(b, n, p, n.len)
@@ -122,11 +126,15 @@ func (e *Encoder) string(b []byte, s string) []byte {
 // value that contains itself would go on for ever.
 func (e *Encoder) open(n *node) bool {
 	if e.depth == MaxDepth {
-		e.fail("%v is nested deeper than %d levels", n.typ, MaxDepth)
+		e.tooDeep(n.typ)
 		return false
 	}
 	e.depth++
 	return true
+}
+
+func (e *Encoder) tooDeep(t reflect.Type) {
+	e.fail("%v is nested deeper than %d levels", t, MaxDepth)
 }
 
 // list appends the count elements at p.
@@ -134,13 +142,10 @@ func (e *Encoder) list(b []byte, n *node, p unsafe.Pointer, count int) []byte {
 	if !e.open(n) {
 		return b
 	}
-	if uint64(count) > 1<<32-1 {
+	if uint64(count) > math.MaxUint32 {
 		e.fail("%d elements", count)
 	}
 	b = appendArray(b, count)
-	if n.elem.enc == opString {
-		return e.strings(b, unsafe.Slice((*string)(p), count))
-	}
 	for i := range count {
 		b = e.value(b, n.elem, unsafe.Add(p, uintptr(i)*n.elem.size))
 		if e.err != nil {
@@ -152,8 +157,18 @@ func (e *Encoder) list(b []byte, n *node, p unsafe.Pointer, count int) []byte {
 	return b
 }
 
-// strings appends the elements of ss.
+// strings appends a slice of strings.
 func (e *Encoder) strings(b []byte, ss []string) []byte {
+	if ss == nil {
+		return append(b, nilByte)
+	}
+	if e.depth == MaxDepth {
+		e.tooDeep(reflect.TypeFor[[]string]())
+		return b
+	}
+	if b = appendArray(b, len(ss)); uint64(len(ss)) > math.MaxUint32 {
+		e.fail("%d elements", len(ss))
+	}
 	for i, s := range ss {
 		if cap(b)-len(b) < 32 {
 			b = slices.Grow(b, 32)
@@ -168,7 +183,6 @@ func (e *Encoder) strings(b []byte, ss []string) []byte {
 			return b
 		}
 	}
-	e.depth--
 	return b
 }
 

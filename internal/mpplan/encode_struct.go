@@ -9,9 +9,11 @@ import (
 
 // structure appends the struct at p.
 func (e *Encoder) structure(b []byte, n *node, p unsafe.Pointer) []byte {
-	if !e.open(n) {
+	if e.depth == MaxDepth {
+		e.tooDeep(n.typ)
 		return b
 	}
+	e.depth++
 	fs := n.fields
 	if e.Arrays || fs.asArray {
 		b = appendArray(b, fs.written)
@@ -47,17 +49,17 @@ func (e *Encoder) structure(b []byte, n *node, p unsafe.Pointer) []byte {
 // members appends the names and values of the fields of the struct at p that are
 // not omitted.
 func (e *Encoder) members(b []byte, fs *fields, p unsafe.Pointer, omitted uint64) []byte {
-	for i := range fs.all[:fs.written] {
-		f := &fs.all[i]
-		if omitted>>i&1 != 0 || i >= 64 && fs.omits && e.omit(f, p) {
+	for i := range fs.hot[:fs.written] {
+		f := &fs.hot[i]
+		if fs.omits && (omitted>>i&1 != 0 || i >= 64 && e.omit(&fs.all[i], p)) {
 			continue
 		}
 		if cap(b)-len(b) < room {
 			b = slices.Grow(b, room)
 		}
 		n := len(b)
-		if f.mask == 0 || f.hops != nil {
-			b = e.field(append(b, f.key...), f, p)
+		if f.size == 0 {
+			b = e.field(append(b, fs.all[i].key...), &fs.all[i], p)
 			if e.err != nil {
 				return b
 			}
@@ -68,7 +70,7 @@ func (e *Encoder) members(b []byte, fs *fields, p unsafe.Pointer, omitted uint64
 		// value are stored as whole words, of which only a part may count.
 		all := b[:n+room]
 		binary.LittleEndian.PutUint64(all[n:], f.short)
-		n += len(f.key)
+		n += int(f.size)
 		q := unsafe.Add(p, f.offset)
 		var v uint64
 		switch f.enc {
@@ -96,11 +98,20 @@ func (e *Encoder) members(b []byte, fs *fields, p unsafe.Pointer, omitted uint64
 				b = all[:n+1+len(s)]
 				continue
 			}
-			fallthrough
+			if b = e.string(all[:n], *(*string)(q)); e.err != nil {
+				e.inField(&fs.all[i])
+				return b
+			}
+			continue
+		case opStrings:
+			if b = e.strings(all[:n], *(*[]string)(q)); e.err != nil {
+				e.inField(&fs.all[i])
+				return b
+			}
+			continue
 		default:
-			b = e.value(all[:n], f.node, q)
-			if e.err != nil {
-				e.inField(f)
+			if b = e.value(all[:n], fs.all[i].node, q); e.err != nil {
+				e.inField(&fs.all[i])
 				return b
 			}
 			continue
@@ -112,7 +123,7 @@ func (e *Encoder) members(b []byte, fs *fields, p unsafe.Pointer, omitted uint64
 		}
 		log := widths[bits.Len64(v)]
 		all[n] = 0xcc + log
-		binary.BigEndian.PutUint64(all[n+1:], v<<(64-8<<log))
+		binary.BigEndian.PutUint64(all[n+1:], v<<((64-8<<log)&63))
 		b = all[:n+1+1<<log]
 	}
 	return b

@@ -9,6 +9,7 @@ import (
 
 // fields is a struct type as v5 sees it.
 type fields struct {
+	hot     []member       // those of all that encoding and decoding look at first
 	all     []field        // those that are written, in their order, then those that are only read
 	written int            // how many are written
 	index   map[string]int // into all, by name and alias
@@ -23,18 +24,23 @@ type field struct {
 	name      string
 	goName    string
 	key       string  // name as it is encoded
-	short     uint64  // key in the low bytes, if it has at most 8
-	mask      uint64  // of the bytes of short; 0 if key is longer
 	hops      []hop   // embedded pointers on the way to it
 	offset    uintptr // after the last hop
 	node      *node
-	enc, dec  op // those of node
 	omitEmpty bool
 
 	path  []int // as in reflect.StructField.Index
 	clash []int // the fields that cannot arrive together with this one: itself, and those that overlap
-	bit   uint64
-	bits  uint64 // those of clash, if all fields fit into 64
+}
+
+// member is what is needed of most fields, in one cache line.
+type member struct {
+	short    uint64  // the field's key in the low bytes
+	mask     uint64  // of the bytes of short
+	offset   uintptr // of the field in the struct
+	bits     uint64  // those of clash, if all fields fit into 64
+	size     uint8   // of key; 0 if it has more than 8 bytes or there are hops: short, mask and offset do not apply
+	enc, dec op      // those of node
 }
 
 // hop is an embedded pointer to a struct.
@@ -73,11 +79,9 @@ func (b *builder) fieldsOf(t reflect.Type) *fields {
 	}
 	for i := range fs.all {
 		f := &fs.all[i]
-		f.bit = 1 << (i % 64)
 		for j := range fs.all {
 			if overlap(f.path, fs.all[j].path) {
 				f.clash = append(f.clash, j)
-				f.bits |= 1 << (j % 64)
 			}
 		}
 	}
@@ -97,12 +101,6 @@ func overlap(a, b []int) bool {
 // complete fills in what follows from name and path.
 func (b *builder) complete(t reflect.Type, f *field) {
 	f.key = string(appendString(nil, f.name))
-	if len(f.key) <= 8 {
-		var k [8]byte
-		copy(k[:], f.key)
-		f.short = binary.LittleEndian.Uint64(k[:])
-		f.mask = ^uint64(0) >> (64 - 8*len(f.key))
-	}
 	hidden := false
 	for i, n := range f.path {
 		if i > 0 && t.Kind() == reflect.Pointer {
@@ -118,11 +116,26 @@ func (b *builder) complete(t reflect.Type, f *field) {
 	f.node = b.build(t)
 }
 
-// finish copies what is used most from the nodes, now that all are complete.
+// finish makes hot, now that all nodes are complete.
 func (fs *fields) finish() {
+	fs.hot = make([]member, len(fs.all))
 	for i := range fs.all {
-		f := &fs.all[i]
-		f.enc, f.dec = f.node.enc, f.node.dec
+		f, m := &fs.all[i], &fs.hot[i]
+		m.enc, m.dec = f.node.enc, f.node.dec
+		if m.enc == opSlice && f.node.elem.enc == opString {
+			m.enc = opStrings
+		}
+		for _, j := range f.clash {
+			m.bits |= 1 << (j % 64)
+		}
+		if len(f.key) <= 8 && f.hops == nil {
+			var k [8]byte
+			copy(k[:], f.key)
+			m.short = binary.LittleEndian.Uint64(k[:])
+			m.mask = ^uint64(0) >> (64 - 8*len(f.key))
+			m.offset = f.offset
+			m.size = uint8(len(f.key))
+		}
 	}
 }
 

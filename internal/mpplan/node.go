@@ -38,6 +38,7 @@ const (
 	opMarshal   // MarshalMsgpack, UnmarshalMsgpack
 	opRaw       // msgpack.RawMessage
 	opV5        // left to v5
+	opStrings   // slice of strings, in a member
 )
 
 // node is the plan for one type. It does not change once it is compiled.
