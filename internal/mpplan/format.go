@@ -55,6 +55,9 @@ func appendBool(b []byte, v bool) []byte {
 
 func appendFloat32(b []byte, v float32) []byte {
 	n := math.Float32bits(v)
+	if v != v {
+		n |= 1 << 22 // quiet, as v5 makes it on the way through a float64
+	}
 	return append(b, 0xca, byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
 }
 

@@ -67,10 +67,10 @@ func (r *Reader) ReadByte() (byte, error) {
 func (r *Reader) enter(t token) error {
 	content := r.b[r.i:t.end]
 	if t.kind == ext && r.i == t.header && mapLike(content[0]) && !(r.Extension && t.start == 0) {
-		return fmt.Errorf("msgpack: extension with its data at byte %d, where a map is expected", r.i)
+		return fmt.Errorf("extension with its data at byte %d, where a map is expected", r.i)
 	}
 	if err := r.scan.Sequence(content); err != nil {
-		return fmt.Errorf("msgpack: content at byte %d read as values: %w", r.i, err)
+		return fmt.Errorf("content at byte %d read as values: %w", r.i, err)
 	}
 	r.token = tokenAt(r.b, r.i)
 	return nil
@@ -79,7 +79,7 @@ func (r *Reader) enter(t token) error {
 // UnreadByte takes back what ReadByte returned last.
 func (r *Reader) UnreadByte() error {
 	if r.i == 0 {
-		return fmt.Errorf("msgpack: nothing to unread")
+		return fmt.Errorf("nothing to unread")
 	}
 	r.i--
 	return nil
