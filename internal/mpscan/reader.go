@@ -23,6 +23,7 @@ type Reader struct {
 	scan  *Scanner
 	b     []byte
 	i     int // next byte
+	after int // where the last ReadByte ended, if nothing was done since; or 0
 	token token
 }
 
@@ -42,6 +43,7 @@ func (r *Reader) Read(p []byte) (int, error) {
 	}
 	n := copy(p, r.b[r.i:])
 	r.i += n
+	r.after = 0
 	return n, nil
 }
 
@@ -53,12 +55,14 @@ func (r *Reader) ReadByte() (byte, error) {
 	for r.token.end <= r.i {
 		r.token = tokenAt(r.b, r.token.end)
 	}
-	if t := r.token; t.header <= r.i {
+	// What is in a header goes on from its first byte.
+	if t := r.token; r.i != t.start && (r.i >= t.header || r.i != r.after) {
 		if err := r.enter(t); err != nil {
 			return 0, err
 		}
 	}
 	r.i++
+	r.after = r.i
 	return r.b[r.i-1], nil
 }
 
@@ -82,5 +86,6 @@ func (r *Reader) UnreadByte() error {
 		return fmt.Errorf("nothing to unread")
 	}
 	r.i--
+	r.after = 0
 	return nil
 }
