@@ -130,7 +130,7 @@ func (d *Decoder) anyMap(i int, p *any) int {
 			return failed
 		}
 		if i = d.any(i, &elem); i < 0 {
-			d.inEntry(key)
+			d.inEntry(reflect.ValueOf(key))
 			return failed
 		}
 		m[key] = elem

@@ -47,7 +47,7 @@ func (d *Decoder) text(i int, want string) (s []byte, end int) {
 }
 
 func (d *Decoder) invalid(s []byte) int {
-	d.failErr(notUTF8(string(s)))
+	d.failErr(notUTF8(unsafe.String(unsafe.SliceData(s), len(s))))
 	return failed
 }
 
@@ -159,7 +159,7 @@ func (d *Decoder) timestamp(i int) (time.Time, int) {
 		}
 		t, err := time.Parse(time.RFC3339Nano, string(s))
 		if err != nil {
-			d.failErr(err)
+			d.fail("the string %s is no time", quote(string(s)))
 			return time.Time{}, failed
 		}
 		return t, end

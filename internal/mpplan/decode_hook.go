@@ -44,7 +44,11 @@ func (d *Decoder) hook(i int, n *node, p unsafe.Pointer) int {
 	}
 	switch n.dec {
 	case opRaw, opMarshal:
-		if !d.spend(mpscan.BytesCost(end - i)) {
+		cost := mpscan.BytesCost(end - i)
+		if n.dec == opMarshal {
+			cost += mpscan.Cost(d.b[i:end]) // it is going to decode
+		}
+		if !d.spend(cost) {
 			return failed
 		}
 		s := append([]byte{}, d.b[i:end]...)

@@ -49,7 +49,7 @@ func (d *Decoder) strings(i int, m map[string]string, count int) int {
 			return failed
 		}
 		if i = d.string(i, &elem); i < 0 {
-			d.inEntry(key)
+			d.inEntry(reflect.ValueOf(key))
 			return failed
 		}
 		m[key] = elem
@@ -69,12 +69,12 @@ func (d *Decoder) entries(i int, n *node, m reflect.Value, count int) int {
 			return failed
 		}
 		if !comparable(key.Elem()) {
-			d.fail("%#v cannot be the key of a map", key.Elem().Interface())
+			d.fail("%s cannot be the key of a map", show(key.Elem()))
 			d.inKey(k)
 			return failed
 		}
 		if i = d.value(i, n.elem, elem.UnsafePointer()); i < 0 {
-			d.inEntry(key.Elem().Interface())
+			d.inEntry(key.Elem())
 			return failed
 		}
 		m.SetMapIndex(key.Elem(), elem.Elem())

@@ -113,11 +113,11 @@ func (d *Decoder) twice(f *field) int {
 // unknown skips the value of a field that the struct does not have.
 func (d *Decoder) unknown(i int, name []byte) int {
 	if d.Strict {
-		d.fail("unknown field %q", clip(string(name)))
+		d.fail("unknown field %s", quote(string(name)))
 		return failed
 	}
 	if i = d.skip(i); i < 0 {
-		d.inUnknown(string(name))
+		d.in("[" + quote(string(name)) + "]")
 	}
 	return i
 }

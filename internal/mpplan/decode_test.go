@@ -55,7 +55,7 @@ func TestErrors(t *testing.T) {
 		{"key twice in an any", "\x81\xa3Any\x82\xa1k\x01\xa1k\x02", "Order.Any: map of 2 entries has 1 different keys"},
 		{"key twice, in two formats", "\x81\xa2By\x82\x01\x01\xcc\x01\x01", "Order.By: map of 2 entries has 1 different keys"},
 		{"inside an any", "\x81\xa3Any\x92\xc0\x81\xa1k\xa1\xff", `Order.Any[1]["k"]: string of 1 bytes is not UTF-8`},
-		{"unknown field", "\x81\xa1Z\xa1\xff", "Order.Z: str at byte 3 is not UTF-8"},
+		{"unknown field", "\x81\xa1Z\xa1\xff", "Order[\"Z\"]: str at byte 3 is not UTF-8"},
 		{"name", "\x81\x01\x01", "Order: positive fixint where the name of a field is expected"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

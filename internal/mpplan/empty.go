@@ -47,8 +47,6 @@ func (e *Encoder) empty(n *node, p unsafe.Pointer) bool {
 func (e *Encoder) emptyStruct(n *node, p unsafe.Pointer) bool {
 	fs := n.fields
 	if fs == nil { // v5 looks at the fields even of a struct that encodes itself
-		compile.Lock()
-		defer compile.Unlock()
 		fs = (&builder{nodes: make(map[reflect.Type]*node)}).fieldsOf(n.typ)
 	}
 	if fs.written == 0 {

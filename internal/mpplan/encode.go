@@ -32,6 +32,10 @@ const maxHops = 10 * MaxDepth
 
 func (e *Encoder) append(dst []byte, n *node, p unsafe.Pointer) ([]byte, error) {
 	e.depth, e.hops, e.start = 0, 0, len(dst)
+	if e.err != nil || e.w.b != nil { // of a value whose encoding panicked
+		e.reset()
+		e.w.b = nil
+	}
 	b := e.value(dst, n, p)
 	if e.err != nil {
 		err := e.wrap(n)
@@ -69,6 +73,7 @@ func (e *Encoder) value(b []byte, n *node, p unsafe.Pointer) []byte {
 	case opString:
 		return e.string(b, *(*string)(p))
 	case opBytes:
+		e.limit(len(*(*[]byte)(p)))
 		return appendBytes(b, *(*[]byte)(p))
 	case opByteArray:
 		return append(appendLen(b, 0xc4, n.len), unsafe.Slice((*byte)(p), n.len)...)
@@ -119,7 +124,15 @@ func (e *Encoder) string(b []byte, s string) []byte {
 		e.failErr(notUTF8(s))
 		return b
 	}
+	e.limit(len(s))
 	return appendString(b, s)
+}
+
+// limit refuses lengths and counts that have no format.
+func (e *Encoder) limit(n int) {
+	if uint64(n) > math.MaxUint32 {
+		e.fail("length of %d", n)
+	}
 }
 
 // open begins an array or map. The peer accepts no more levels of them, and a
@@ -142,9 +155,7 @@ func (e *Encoder) list(b []byte, n *node, p unsafe.Pointer, count int) []byte {
 	if !e.open(n) {
 		return b
 	}
-	if uint64(count) > math.MaxUint32 {
-		e.fail("%d elements", count)
-	}
+	e.limit(count)
 	b = appendArray(b, count)
 	for i := range count {
 		b = e.value(b, n.elem, unsafe.Add(p, uintptr(i)*n.elem.size))
@@ -166,9 +177,9 @@ func (e *Encoder) strings(b []byte, ss []string) []byte {
 		e.tooDeep(reflect.TypeFor[[]string]())
 		return b
 	}
-	if b = appendArray(b, len(ss)); uint64(len(ss)) > math.MaxUint32 {
-		e.fail("%d elements", len(ss))
-	}
+	e.depth++
+	e.limit(len(ss))
+	b = appendArray(b, len(ss))
 	for i, s := range ss {
 		if cap(b)-len(b) < 32 {
 			b = slices.Grow(b, 32)
@@ -183,6 +194,7 @@ func (e *Encoder) strings(b []byte, ss []string) []byte {
 			return b
 		}
 	}
+	e.depth--
 	return b
 }
 

@@ -111,7 +111,7 @@ func (e *Encoder) entries(b []byte, n *node, s *mapScratch) []byte {
 		}
 		b = e.value(b, n.elem, unsafe.Add(elems, uintptr(at)*n.elem.size))
 		if e.err != nil {
-			e.inEntry(s.key.Index(at).Interface())
+			e.inEntry(s.key.Index(at))
 			return b
 		}
 	}

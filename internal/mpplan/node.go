@@ -65,25 +65,24 @@ func (n *node) name() string {
 	return "message"
 }
 
-// nodes has every node that is compiled, by reflect.Type.
-var (
-	nodes   sync.Map
-	compile sync.Mutex // held by who adds to nodes
-)
+// nodes has every node that is complete, by reflect.Type.
+var nodes sync.Map
 
-// nodeFor returns the node for t.
+// nodeFor returns the node for t. Where it is compiled at the same time by
+// several goroutines, each has its own. A lock would be held while v5 calls
+// encoders of extensions, see registered.
 func nodeFor(t reflect.Type) *node {
 	if n, ok := nodes.Load(t); ok {
 		return n.(*node)
 	}
-	compile.Lock()
-	defer compile.Unlock()
 	b := builder{nodes: make(map[reflect.Type]*node)}
 	n := b.build(t)
-	for t, n := range b.nodes {
+	for _, n := range b.nodes {
 		if n.fields != nil {
 			n.fields.finish()
 		}
+	}
+	for t, n := range b.nodes { // each of them leads to others, so all are finished
 		nodes.Store(t, n)
 	}
 	return n

@@ -3,6 +3,7 @@ package mpplan
 import (
 	"fmt"
 	"io"
+	"reflect"
 	"strconv"
 	"unicode/utf8"
 )
@@ -26,21 +27,41 @@ func (t *trail) failErr(err error) {
 	}
 }
 
-func (t *trail) inField(f *field)      { t.in("." + f.goName) }
-func (t *trail) inUnknown(name string) { t.in(fmt.Sprintf(".%v", clip(name))) }
-func (t *trail) inElement(i int)       { t.in("[" + strconv.Itoa(i) + "]") }
-func (t *trail) inEntry(key any)       { t.in(fmt.Sprintf("[%#v]", clip(key))) }
-func (t *trail) inKey(i int)           { t.in(" key " + strconv.Itoa(i)) }
-func (t *trail) in(step string)        { t.path = append(t.path, step) }
-func (t *trail) reset()                { t.err, t.path = nil, nil }
-func (t *trail) wrap(n *node) error    { return &pathError{n.name(), t.path, t.err} }
+func (t *trail) inField(f *field)          { t.in("." + f.goName) }
+func (t *trail) inElement(i int)           { t.in("[" + strconv.Itoa(i) + "]") }
+func (t *trail) inEntry(key reflect.Value) { t.in("[" + show(key) + "]") }
+func (t *trail) inKey(i int)               { t.in(" key " + strconv.Itoa(i)) }
+func (t *trail) in(step string)            { t.path = append(t.path, step) }
+func (t *trail) reset()                    { t.err, t.path = nil, nil }
+func (t *trail) wrap(n *node) error        { return &pathError{n.name(), t.path, t.err} }
 
-// clip shortens a key to what an error should show of it.
-func clip(key any) any {
-	if s, ok := key.(string); ok && len(s) > 40 {
-		return s[:40] + "…"
+// show is what an error says of the key of a map. It does not call methods of
+// the program, and does not repeat large keys.
+func show(key reflect.Value) string {
+	for key.Kind() == reflect.Interface && !key.IsNil() {
+		key = key.Elem()
 	}
-	return key
+	switch {
+	case key.Kind() == reflect.String:
+		return quote(key.String())
+	case key.CanInt():
+		return strconv.FormatInt(key.Int(), 10)
+	case key.CanUint():
+		return strconv.FormatUint(key.Uint(), 10)
+	case key.CanFloat():
+		return strconv.FormatFloat(key.Float(), 'g', -1, 64)
+	case key.Kind() == reflect.Bool:
+		return strconv.FormatBool(key.Bool())
+	}
+	return "a " + key.Type().String()
+}
+
+// quote shortens and quotes a name or key.
+func quote(s string) string {
+	if len(s) > 40 {
+		s = s[:40] + "…"
+	}
+	return strconv.Quote(s)
 }
 
 // pathError says where in a value something went wrong.

@@ -316,3 +316,6 @@ func randomAny(r *rand.Rand, depth int) any {
 }
 
 var defaults mpplan.Options
+
+// What only v5's rules look at.
+var _, _ = Tagged{}.n, Arrayed{}._msgpack

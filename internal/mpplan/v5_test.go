@@ -76,6 +76,17 @@ var extras = []string{
 	"nonaddressable", // keys and elements of maps can have methods on pointers
 }
 
+// large reports whether p may have an integer from 1<<63 on. v5 takes it for a
+// negative one where it expects a float.
+func large(p []byte) bool {
+	for i := range len(p) - 1 {
+		if p[i] == 0xcf && p[i+1] >= 0x80 {
+			return true
+		}
+	}
+	return false
+}
+
 // compare decodes p by plan and by v5. They agree, or the reason is listed.
 func compare(t *testing.T, s subject, p []byte) {
 	got, gotErr := s.decode(p, defaults)
@@ -93,7 +104,7 @@ func compare(t *testing.T, s subject, p []byte) {
 	default:
 		a, err1 := s.encode(got, mpplan.Options{InvalidUTF8: true})
 		b, err2 := s.encode(want, mpplan.Options{InvalidUTF8: true})
-		if (err1 != nil) != (err2 != nil) || !bytes.Equal(a, b) {
+		if (err1 != nil) != (err2 != nil) || !bytes.Equal(a, b) && !large(p) {
 			t.Errorf("%v from %x:\ngot  %+v, %v\nwant %+v, %v", s.typ, p, got, err1, want, err2)
 		}
 	}
