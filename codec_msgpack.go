@@ -7,11 +7,14 @@ import (
 	"github.com/vmihailenco/msgpack/v5"
 )
 
-// Msgpack encodes values as MessagePack (https://msgpack.org) with
+// Msgpack encodes values as MessagePack (https://msgpack.org), in the way of
 // github.com/vmihailenco/msgpack/v5, whose struct tags (`msgpack:"name,omitempty"`)
 // and interfaces (msgpack.CustomEncoder, msgpack.Marshaler, …) apply; tags named
 // json do not. Unexported fields are not sent. It is the
 // codec of a [Protocol] that names none, and the one for peers in other languages.
+//
+// T is compiled into a plan, once per process. v5 is left with values of types
+// that have EncodeMsgpack or DecodeMsgpack, and with registered extensions.
 //
 // # Payloads
 //
@@ -19,7 +22,7 @@ import (
 // integers are as short as they can be, times are timestamps (extension -1),
 // []byte is bin. Maps are sorted, so that equal values have equal payloads:
 // string keys bytewise, false before true, numbers by value, keys of other
-// types by their encoding.
+// types by their encoding. (Maps that EncodeMsgpack of a type writes are in its hands.)
 //
 // # Evolution
 //
@@ -45,31 +48,28 @@ import (
 // # Errors
 //
 // Both ways, Msgpack refuses with an error: strings that are not UTF-8 (see
-// [AllowInvalidUTF8]), arrays and maps nested deeper than 100 levels, and what a
-// custom encoder made that is not one MessagePack value. The decoder refuses an
-// empty payload, bytes after the value, and a payload that ends too early or
-// announces more than it has (io.ErrUnexpectedEOF). Fields tagged "intern" are
-// refused as soon as a string repeats. A value that contains itself through
-// pointers must not be sent: it overflows the stack. For each type of struct that
-// is embedded by pointer, v5 leaves one goroutine behind in the process.
+// [AllowInvalidUTF8]), arrays and maps nested deeper than 100 levels, also those of
+// a value that contains itself, and what a method of a type made that is not
+// one MessagePack value.
+//
+// The decoder refuses an empty payload, bytes after the value, and a payload that
+// ends too early or announces more than it has (io.ErrUnexpectedEOF). It refuses
+// what would arrive changed: an integer that does not fit its field, or that
+// a float cannot hold, and a field or key that is there twice. Errors say where:
+//
+//	Order.Tags[3]: 300 overflows uint8
+//
+// docs/msgpack.md lists where the decoder differs from v5.
 //
 // # Trust
 //
-// Payloads are checked before they are decoded: lengths and counts that lie,
-// and nesting, cannot exhaust memory or the stack. What a stranger can still do:
-//
-//   - Send an integer that does not fit its field. It arrives cut to the
-//     field's size: 300 in a uint8 as 44, -1 in a uint32 as 4294967295.
-//   - Have memory allocated for as many elements as the payload has bytes. In an
-//     any, in maps and in recursive types, a payload can cost about 150 times its
-//     size; in a []struct{…} of 1 KiB each, one of 1 MiB costs up to 2 GiB. Keep
-//     MaxFrame small where T has them: 1 MiB, the default, is not small then.
-//   - Send a bin where a string is expected: it arrives without the check for UTF-8.
-//
-// An extension where the receiver expects a map is refused. An extension of
-// your own (msgpack.RegisterExtDecoder) is refused if its decoder reads the
-// payload with the msgpack.Decoder and the payload begins with nil or a map;
-// one that takes the payload as bytes (msgpack.RegisterExt) sees everything.
+// Payloads may come from strangers. Counts and lengths that lie, and nesting,
+// cost nothing; decoding allocates at most 64 times the length of the payload and
+// 64 KiB (see [MaxExpansion]), and its stack is bounded. What v5 decodes
+// is checked before, and while it reads. What remains is what methods
+// of types in T do with a payload; UnmarshalMsgpack gets bytes that are well-formed,
+// but must not decode them with v5 to a map without looking: v5
+// takes an extension for one. DecodeMsgpack is guarded against that.
 func Msgpack[T any](opts ...MsgpackOption) Codec[T] {
 	c := msgpackCodec[T]{
 		unfit: halfBinary[T](func(t reflect.Type) bool {
