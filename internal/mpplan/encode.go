@@ -36,7 +36,12 @@ func (e *Encoder) append(dst []byte, n *node, p unsafe.Pointer) ([]byte, error) 
 		e.reset()
 		e.w.b = nil
 	}
-	b := e.value(dst, n, p)
+	var b []byte
+	if n.enc == opStruct {
+		b = e.structure(dst, n, p)
+	} else {
+		b = e.value(dst, n, p)
+	}
 	if e.err != nil {
 		err := e.wrap(n)
 		e.reset()

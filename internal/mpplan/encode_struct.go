@@ -68,15 +68,15 @@ func (e *Encoder) members(b []byte, fs *fields, p unsafe.Pointer, omitted uint64
 
 		// The kinds that most fields have are done here, without calls: name and
 		// value are stored as whole words, of which only a part may count.
-		all := b[:n+room]
-		binary.LittleEndian.PutUint64(all[n:], f.short)
-		n += int(f.size)
+		w := (*[room]byte)(b[n : n+room])
+		binary.LittleEndian.PutUint64(w[:8], f.short)
+		k := uint(f.size) & 15 // at most 8
 		q := unsafe.Add(p, f.offset)
 		var v uint64
 		switch f.enc {
 		case opInt64:
 			if v = *(*uint64)(q); int64(v) < 0 {
-				b = appendInt(all[:n], int64(v))
+				b = appendInt(b[:n+int(k)], int64(v))
 				continue
 			}
 		case opUint64:
@@ -88,43 +88,44 @@ func (e *Encoder) members(b []byte, fs *fields, p unsafe.Pointer, omitted uint64
 		case opUint8:
 			v = uint64(*(*uint8)(q))
 		case opFloat64:
-			all[n] = 0xcb
-			binary.BigEndian.PutUint64(all[n+1:], *(*uint64)(q))
-			b = all[:n+9]
+			w[k] = 0xcb
+			binary.BigEndian.PutUint64(w[k+1:k+9], *(*uint64)(q))
+			b = b[:n+int(k)+9]
 			continue
 		case opString:
-			if s := *(*string)(q); len(s) < 32 && copyASCII(all[n+1:], s) {
-				all[n] = 0xa0 | byte(len(s))
-				b = all[:n+1+len(s)]
+			s := *(*string)(q)
+			if len(s) < 32 && copyASCII(w[k+1:], s) {
+				w[k] = 0xa0 | byte(len(s))
+				b = b[:n+int(k)+1+len(s)]
 				continue
 			}
-			if b = e.string(all[:n], *(*string)(q)); e.err != nil {
+			if b = e.string(b[:n+int(k)], s); e.err != nil {
 				e.inField(&fs.all[i])
 				return b
 			}
 			continue
 		case opStrings:
-			if b = e.strings(all[:n], *(*[]string)(q)); e.err != nil {
+			if b = e.strings(b[:n+int(k)], *(*[]string)(q)); e.err != nil {
 				e.inField(&fs.all[i])
 				return b
 			}
 			continue
 		default:
-			if b = e.value(all[:n], fs.all[i].node, q); e.err != nil {
+			if b = e.value(b[:n+int(k)], fs.all[i].node, q); e.err != nil {
 				e.inField(&fs.all[i])
 				return b
 			}
 			continue
 		}
 		if v < 0x80 {
-			all[n] = byte(v)
-			b = all[:n+1]
+			w[k] = byte(v)
+			b = b[:n+int(k)+1]
 			continue
 		}
 		log := widths[bits.Len64(v)]
-		all[n] = 0xcc + log
-		binary.BigEndian.PutUint64(all[n+1:], v<<((64-8<<log)&63))
-		b = all[:n+1+1<<log]
+		w[k] = 0xcc + log
+		binary.BigEndian.PutUint64(w[k+1:k+9], v<<((64-8<<log)&63))
+		b = b[:n+int(k)+1+1<<log]
 	}
 	return b
 }
