@@ -1,6 +1,7 @@
 package mpplan
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 	"reflect"
@@ -168,18 +169,23 @@ func (d *Decoder) overspent() bool {
 
 var errExpansion = fmt.Errorf("decoding takes more memory than MaxExpansion allows")
 
-// open begins an array or map of at least need bytes: an element is a byte.
+// open begins an array or map whose count elements or entries take at least each
+// bytes, and begin at i.
 func (d *Decoder) open(i, count, each int, what string) bool {
-	if uint(count) > uint(len(d.b)-i)/uint(each) {
+	if uint64(count)*uint64(each) <= uint64(len(d.b)-i) && d.depth < MaxDepth {
+		d.depth++
+		return true
+	}
+	return d.closed(i, count, each, what)
+}
+
+func (d *Decoder) closed(i, count, each int, what string) bool {
+	if uint64(count)*uint64(each) > uint64(len(d.b)-i) {
 		d.failErr(short("%s of %d, but %d bytes are left", what, count, len(d.b)-i))
 		return false
 	}
-	if d.depth == MaxDepth {
-		d.fail("%s at byte %d is nested deeper than %d levels", what, i, MaxDepth)
-		return false
-	}
-	d.depth++
-	return true
+	d.fail("%s at byte %d is nested deeper than %d levels", what, i, MaxDepth)
+	return false
 }
 
 // skip checks the value at i, and returns its end.
@@ -206,6 +212,19 @@ func (d *Decoder) unexpected(i int, want string) int {
 	}
 	d.fail("%s where %s is expected", mpscan.Format(d.b[i]), want)
 	return failed
+}
+
+// count32 reads a count of 32 bits. Larger ones than an int has are not there.
+func (d *Decoder) count32(i int) (count, end int) {
+	if len(d.b)-i < 5 {
+		return 0, d.lacking(i, 4)
+	}
+	n := binary.BigEndian.Uint32(d.b[i+1:])
+	if uint64(n) > uint64(len(d.b)) {
+		d.failErr(short("%s of %d, but %d bytes are left", mpscan.Format(d.b[i]), n, len(d.b)-i-5))
+		return 0, failed
+	}
+	return int(n), i + 5
 }
 
 // lacking reports that the value at i needs more bytes than there are.

@@ -19,7 +19,9 @@ func (d *Decoder) string(i int, p *string) int {
 			return d.lacking(i, end-start)
 		}
 		s := b[start:end]
-		if !validUTF8(s) && !d.InvalidUTF8 {
+		// The shortest ones are looked at in one piece, where the payload goes on.
+		if (len(s) > 8 || len(b)-start < 8 || binary.LittleEndian.Uint64(b[start:])<<(64-8*uint(len(s)))&highBits != 0) &&
+			!validUTF8(s) && !d.InvalidUTF8 {
 			return d.invalid(s)
 		}
 		if d.budget -= mpscan.BytesCost(len(s)); d.budget < 0 {

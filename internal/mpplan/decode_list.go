@@ -25,10 +25,7 @@ func (d *Decoder) arrayHeader(i int, want string) (count, end int) {
 		}
 		return int(binary.BigEndian.Uint16(b[i+1:])), i + 3
 	case c == 0xdd:
-		if len(b)-i < 5 {
-			return 0, d.lacking(i, 4)
-		}
-		return int(binary.BigEndian.Uint32(b[i+1:])), i + 5
+		return d.count32(i)
 	}
 	return 0, d.unexpected(i, want)
 }

@@ -26,10 +26,7 @@ func (d *Decoder) mapHeader(i int, want string) (count, end int) {
 		}
 		return int(binary.BigEndian.Uint16(b[i+1:])), i + 3
 	case c == 0xdf:
-		if len(b)-i < 5 {
-			return 0, d.lacking(i, 4)
-		}
-		return int(binary.BigEndian.Uint32(b[i+1:])), i + 5
+		return d.count32(i)
 	}
 	return 0, d.unexpected(i, want)
 }
@@ -58,7 +55,9 @@ func (d *Decoder) structure(i int, n *node, p unsafe.Pointer) int {
 	}
 	for range count {
 		if next < fs.written && fs.begins(next, d.b, i) {
-			i += len(fs.all[next].key)
+			if i += int(fs.hot[next].size); fs.hot[next].size == 0 {
+				i += len(fs.all[next].key)
+			}
 		} else {
 			name, end := d.text(i, "the name of a field")
 			if end < 0 {

@@ -48,7 +48,7 @@ func TestDiffers(t *testing.T) {
 		{"str that is not UTF-8, for bytes", newSubject[Strings](), "\x81\xa1C\xa1\xff", dangerous, "Strings.C: string of 1 bytes is not UTF-8"},
 		{"name twice", newSubject[Point](), "\x82\xa1X\x01\xa1X\x02", "accepts", "Point.X: field is there twice"},
 		{"key twice", newSubject[map[string]string](), "\x82\xa1a\xa1b\xa1a\xa1b", "accepts", "map of 2 entries has 1 different keys"},
-		{"count", newSubject[[]int](), "\xdd\xff\xff\xff\xff", dangerous, "array of elements of 4294967295, but 0 bytes are left"},
+		{"count", newSubject[[]int](), "\xdd\xff\xff\xff\xff", dangerous, "array32 of 4294967295, but 0 bytes are left"},
 		{"length", newSubject[[]byte](), "\xc6\xff\xff\xff\xff", dangerous, "bin32 of 4294967295 bytes, but 0 are left"},
 		{"levels", newSubject[any](), strings.Repeat("\x91", 101) + "\xc0", dangerous, "nested deeper than 100 levels"},
 		{"levels that are skipped", newSubject[Point](), "\x81\xa1Z" + strings.Repeat("\x91", 101) + "\xc0", dangerous, "nested deeper than 100 levels"},
