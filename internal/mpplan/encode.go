@@ -1,10 +1,8 @@
 package mpplan
 
 import (
-	"fmt"
 	"math"
 	"reflect"
-	"slices"
 	"time"
 	"unsafe"
 
@@ -25,10 +23,6 @@ type Encoder struct {
 	w    writer           // of v5
 	scan mpscan.Scanner
 }
-
-// maxHops is how many interfaces may hold each other. A value that consists of
-// nothing but pointers and interfaces has no depth.
-const maxHops = 10 * MaxDepth
 
 func (e *Encoder) append(dst []byte, n *node, p unsafe.Pointer) ([]byte, error) {
 	e.depth, e.hops, e.start = 0, 0, len(dst)
@@ -186,8 +180,8 @@ func (e *Encoder) strings(b []byte, ss []string) []byte {
 	e.limit(len(ss))
 	b = appendArray(b, len(ss))
 	for i, s := range ss {
-		if cap(b)-len(b) < 32 {
-			b = slices.Grow(b, 32)
+		if cap(b)-len(b) < room {
+			b = grow(b)
 		}
 		if n := len(b); len(s) < 32 && copyASCII(b[n+1:n+32], s) {
 			b = b[:n+1+len(s)]
@@ -200,83 +194,5 @@ func (e *Encoder) strings(b []byte, ss []string) []byte {
 		}
 	}
 	e.depth--
-	return b
-}
-
-// any appends what an interface holds.
-func (e *Encoder) any(b []byte, v any) []byte {
-	switch v := v.(type) {
-	case nil:
-		return append(b, nilByte)
-	case string:
-		return e.string(b, v)
-	case bool:
-		return appendBool(b, v)
-	case int:
-		return appendInt(b, int64(v))
-	case int64:
-		return appendInt(b, v)
-	case float64:
-		return appendUint64(b, 0xcb, *(*uint64)(unsafe.Pointer(&v)))
-	case []byte:
-		return appendBytes(b, v)
-	case time.Time:
-		return appendTime(b, v)
-	}
-	if e.hops == maxHops {
-		e.fail("%d interfaces hold each other", maxHops)
-		return b
-	}
-	e.hops++
-	b = e.held(b, reflect.ValueOf(v))
-	e.hops--
-	return b
-}
-
-// held appends a value of any type.
-func (e *Encoder) held(b []byte, v reflect.Value) []byte {
-	n := nodeFor(v.Type())
-	if n.enc == opPointer {
-		if v.IsNil() {
-			return append(b, nilByte)
-		}
-		return e.value(b, n.elem, v.UnsafePointer())
-	}
-	// An interface gives no access to what it holds; a copy does.
-	c := reflect.New(n.typ)
-	c.Elem().Set(v)
-	return e.value(b, n, c.UnsafePointer())
-}
-
-// writer is what v5 writes to.
-type writer struct{ b []byte }
-
-func (w *writer) Write(p []byte) (int, error) {
-	w.b = append(w.b, p...)
-	return len(p), nil
-}
-
-func (w *writer) WriteByte(c byte) error {
-	w.b = append(w.b, c)
-	return nil
-}
-
-// take returns what was written, and lets go of it.
-func (w *writer) take() []byte {
-	b := w.b
-	w.b = nil
-	return b
-}
-
-// checked returns b if what was appended from i on is one value.
-func (e *Encoder) checked(b []byte, i int, n *node) []byte {
-	e.scan.AllowInvalidUTF8 = e.InvalidUTF8
-	end, err := e.scan.Skip(b[e.start:], i-e.start, e.depth)
-	switch {
-	case err != nil:
-		e.failErr(fmt.Errorf("what %v encodes as: %w", n.typ, err))
-	case e.start+end != len(b):
-		e.fail("%v encodes as a value and %d trailing bytes", n.typ, len(b)-e.start-end)
-	}
 	return b
 }

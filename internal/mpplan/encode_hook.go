@@ -2,6 +2,7 @@ package mpplan
 
 import (
 	"encoding"
+	"fmt"
 	"reflect"
 	"unsafe"
 
@@ -73,4 +74,37 @@ func methods(n *node, v reflect.Value) any {
 		return v.Interface()
 	}
 	return v.Addr().Interface()
+}
+
+// writer is what v5 writes to.
+type writer struct{ b []byte }
+
+func (w *writer) Write(p []byte) (int, error) {
+	w.b = append(w.b, p...)
+	return len(p), nil
+}
+
+func (w *writer) WriteByte(c byte) error {
+	w.b = append(w.b, c)
+	return nil
+}
+
+// take returns what was written, and lets go of it.
+func (w *writer) take() []byte {
+	b := w.b
+	w.b = nil
+	return b
+}
+
+// checked returns b if what was appended from i on is one value.
+func (e *Encoder) checked(b []byte, i int, n *node) []byte {
+	e.scan.AllowInvalidUTF8 = e.InvalidUTF8
+	end, err := e.scan.Skip(b[e.start:], i-e.start, e.depth)
+	switch {
+	case err != nil:
+		e.failErr(fmt.Errorf("what %v encodes as: %w", n.typ, err))
+	case e.start+end != len(b):
+		e.fail("%v encodes as a value and %d trailing bytes", n.typ, len(b)-e.start-end)
+	}
+	return b
 }

@@ -31,36 +31,56 @@ func (e *Encoder) structure(b []byte, n *node, p unsafe.Pointer) []byte {
 		return b
 	}
 
-	count := fs.written
-	var omitted uint64 // of the first 64 fields; the others are asked twice
 	if fs.omits {
-		for i := range fs.written {
-			if e.omit(&fs.all[i], p) {
-				count--
-				omitted |= 1 << i
-			}
-		}
+		b = e.present(b, fs, p)
+	} else {
+		b = e.members(appendMap(b, fs.written), fs, 0, fs.written, p)
 	}
-	b = e.members(appendMap(b, count), fs, p, omitted)
 	e.depth--
 	return b
 }
 
-// members appends the names and values of the fields of the struct at p that are
+// present appends the names and values of the fields of the struct at p that are
 // not omitted.
-func (e *Encoder) members(b []byte, fs *fields, p unsafe.Pointer, omitted uint64) []byte {
-	for i := range fs.hot[:fs.written] {
-		f := &fs.hot[i]
-		if fs.omits && (omitted>>i&1 != 0 || i >= 64 && e.omit(&fs.all[i], p)) {
+func (e *Encoder) present(b []byte, fs *fields, p unsafe.Pointer) []byte {
+	count := fs.written
+	var omitted uint64 // of the first 64 fields; the others are asked twice
+	for i := range fs.written {
+		if e.omit(&fs.all[i], p) {
+			count--
+			omitted |= 1 << i
+		}
+	}
+	b = appendMap(b, count)
+	for i := range fs.written {
+		if omitted>>i&1 != 0 || i >= 64 && e.omit(&fs.all[i], p) {
 			continue
 		}
+		if b = e.members(b, fs, i, i+1, p); e.err != nil {
+			return b
+		}
+	}
+	return b
+}
+
+// grow makes room. It is apart from where it is needed because it seldom is.
+//
+//go:noinline
+func grow(b []byte) []byte { return slices.Grow(b, room) }
+
+// members appends the names and values of the fields of the struct at p from
+// one up to, but not including, the other.
+func (e *Encoder) members(b []byte, fs *fields, from, to int, p unsafe.Pointer) []byte {
+	hot := fs.hot[from:to]
+	for i := range hot {
+		f := &hot[i]
 		if cap(b)-len(b) < room {
-			b = slices.Grow(b, room)
+			b = grow(b)
 		}
 		n := len(b)
 		if f.size == 0 {
-			b = e.field(append(b, fs.all[i].key...), &fs.all[i], p)
-			if e.err != nil {
+			f := &fs.all[from+i]
+			if b = e.field(append(b, f.key...), f, p); e.err != nil {
 				return b
 			}
 			continue
@@ -100,19 +120,19 @@ func (e *Encoder) members(b []byte, fs *fields, p unsafe.Pointer, omitted uint64
 				continue
 			}
 			if b = e.string(b[:n+int(k)], s); e.err != nil {
-				e.inField(&fs.all[i])
+				e.inField(&fs.all[from+i])
 				return b
 			}
 			continue
 		case opStrings:
 			if b = e.strings(b[:n+int(k)], *(*[]string)(q)); e.err != nil {
-				e.inField(&fs.all[i])
+				e.inField(&fs.all[from+i])
 				return b
 			}
 			continue
 		default:
-			if b = e.value(b[:n+int(k)], fs.all[i].node, q); e.err != nil {
-				e.inField(&fs.all[i])
+			if b = e.value(b[:n+int(k)], fs.all[from+i].node, q); e.err != nil {
+				e.inField(&fs.all[from+i])
 				return b
 			}
 			continue
