@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+
+	"github.com/fb9bb4ed/qsocket/internal/gobscan"
 )
 
 // Gob encodes values with encoding/gob, in one continuous stream for each
@@ -63,7 +65,9 @@ func (c gobCodec[T]) NewEncoder() Encoder[T] {
 	k := reflect.TypeFor[T]().Kind()
 	return &gobEncoder[T]{unfit: c.unfit, nilable: k == reflect.Pointer || k == reflect.Interface}
 }
-func (gobCodec[T]) NewDecoder() Decoder[T] { return &gobDecoder[T]{} }
+func (gobCodec[T]) NewDecoder() Decoder[T] {
+	return &gobDecoder[T]{scan: gobscan.New(reflect.TypeFor[T]())}
+}
 
 // gobRestart, as a payload's first byte, begins a new stream. A gob message
 // begins with its length, which is not 0.
@@ -132,47 +136,55 @@ func hasNil(v reflect.Value) bool {
 }
 
 type gobDecoder[T any] struct {
-	dec  *gob.Decoder // nil: the next payload begins a stream
-	lost bool         // an error came: only a restart can be decoded
+	scan *gobscan.Scanner // looks at each payload before dec does
+	dec  *gob.Decoder     // nil: the next payload begins a stream
+	lost bool             // an error came: only a restart can be decoded
 	r    gobReader
 	v    T // the value being decoded; zero between messages
 }
 
 var errGobLost = errors.New("gob: stream was lost by an earlier error and has not been restarted")
 
-func (d *gobDecoder[T]) Decode(payload []byte) (T, error) {
+func (d *gobDecoder[T]) Decode(payload []byte) (v T, err error) {
 	var zero T
 	if len(payload) > 0 && payload[0] == gobRestart {
 		payload = payload[1:]
+		d.scan.Reset()
 		d.dec, d.lost = nil, false
 	}
 	if d.lost {
 		return zero, errGobLost
 	}
-	d.lost = true // until all has gone well; stays after a panic
+	d.lost = true // until all has gone well
 	if len(payload) == 0 {
 		return zero, fmt.Errorf("gob: empty payload, want one value: %w", io.ErrUnexpectedEOF)
 	}
 	if payload[0] == gobRestart {
 		return zero, errors.New("gob: stream begins with a second byte 00")
 	}
+	if err := d.scan.Scan(payload); err != nil {
+		return zero, err
+	}
 	if d.dec == nil {
 		d.dec = gob.NewDecoder(&d.r)
 	}
 
+	defer func() {
+		d.v, d.r.b = zero, nil
+		if r := recover(); r != nil { // a method of v, or a map's key that cannot be one
+			v, err = zero, fmt.Errorf("panic: %v", r)
+		}
+	}()
 	d.r.b = payload
 	d.v = zero // nothing of an earlier message shines through
-	err := d.dec.Decode(&d.v)
-	v, left := d.v, len(d.r.b)
-	d.v, d.r.b = zero, nil
-	if err != nil {
+	if err := d.dec.Decode(&d.v); err != nil {
 		return zero, err
 	}
-	if left > 0 {
+	if left := len(d.r.b); left > 0 { // gob has read something else than the scanner
 		return zero, fmt.Errorf("gob: value ends at byte %d of %d: %d trailing bytes, want none", len(payload)-left, len(payload), left)
 	}
 	d.lost = false
-	return v, nil
+	return d.v, nil
 }
 
 // gobReader is one payload. Because it has ReadByte, gob does not buffer, and

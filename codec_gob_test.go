@@ -156,20 +156,21 @@ func TestGobRefusesPayload(t *testing.T) {
 	stream := gobStream(t, codecPoint{1, 2}, codecPoint{3, 4})
 	whole, next := stream[0], stream[1]
 	for _, tt := range []struct {
-		name    string
-		payload []byte
-		want    string
+		name      string
+		payload   []byte
+		truncated bool
+		want      string
 	}{
-		{"empty", nil, "unexpected EOF"},
-		{"restart of nothing", []byte{0}, "unexpected EOF"},
-		{"two restarts", append([]byte{0, 0}, whole...), "second byte 00"},
-		{"definition alone", whole[:len(whole)-len(next)], "unexpected EOF"},
-		{"cut in the definition", whole[:10], "unexpected EOF"},
-		{"cut in the value", whole[:len(whole)-1], "unexpected EOF"},
-		{"trailing byte", append(bytes.Clone(whole), 1), "1 trailing bytes"},
-		{"two values", append(bytes.Clone(whole), next...), "trailing bytes"},
-		{"value without its definition", next, "unknown type id"},
-		{"garbage", []byte("garbage"), ""},
+		{"empty", nil, true, "empty payload"},
+		{"restart of nothing", []byte{0}, true, "empty payload"},
+		{"two restarts", append([]byte{0, 0}, whole...), false, "second byte 00"},
+		{"definition alone", whole[:len(whole)-len(next)], true, "payload ends"},
+		{"cut in the definition", whole[:10], true, "but 9 bytes are left"},
+		{"cut in the value", whole[:len(whole)-1], true, "bytes are left"},
+		{"trailing byte", append(bytes.Clone(whole), 1), false, "1 trailing bytes"},
+		{"two values", append(bytes.Clone(whole), next...), false, "trailing bytes"},
+		{"value without its definition", next, false, "unknown type id"},
+		{"garbage", []byte("garbage"), true, "bytes are left"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dec := qsocket.Gob[codecPoint]().NewDecoder()
@@ -177,8 +178,8 @@ func TestGobRefusesPayload(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), tt.want) || errors.Is(err, io.EOF) {
 				t.Errorf("got error %v, want one with %q", err, tt.want)
 			}
-			if want := tt.want == "unexpected EOF"; want && !errors.Is(err, io.ErrUnexpectedEOF) {
-				t.Errorf("got %v, want it to wrap io.ErrUnexpectedEOF", err)
+			if got := errors.Is(err, io.ErrUnexpectedEOF); got != tt.truncated {
+				t.Errorf("%v: wraps io.ErrUnexpectedEOF: got %v, want %v", err, got, tt.truncated)
 			}
 
 			// The stream is lost, whatever comes, until it is restarted.

@@ -1,0 +1,107 @@
+package gobscan
+
+import (
+	"fmt"
+	"io"
+	"reflect"
+)
+
+// short reports a payload that ends before something that it announces.
+type short struct {
+	what string
+	unit string // of n; empty if there is nothing at all
+	n    uint64 // announced
+	at   int    // offset in the payload, bytes
+	left int    // bytes that are there
+}
+
+func (e *short) Error() string {
+	if e.unit == "" {
+		return fmt.Sprintf("gob: payload ends at byte %d, where %s is expected", e.at, e.what)
+	}
+	return fmt.Sprintf("gob: %s of %d %s at byte %d, but %d bytes are left", e.what, e.n, e.unit, e.at, e.left)
+}
+
+func (e *short) Unwrap() error { return io.ErrUnexpectedEOF }
+
+func (s *Scanner) short(what, unit string, n uint64, at, left int) error {
+	return &short{what: what, unit: unit, n: n, at: at, left: left}
+}
+
+func (s *Scanner) missing(what string, at int) error {
+	return &short{what: what, at: at}
+}
+
+func (s *Scanner) errorf(at int, format string, args ...any) error {
+	return fmt.Errorf("gob: "+format+" at byte %d", append(args, at)...)
+}
+
+// badUint says why there is no unsigned integer at b[i:].
+func (s *Scanner) badUint(b []byte, i int) error {
+	if i >= len(b) {
+		if i < len(s.payload) {
+			return s.errorf(i, "message ends where an integer is expected: %w", io.ErrUnexpectedEOF)
+		}
+		return s.missing("an integer", i)
+	}
+	if n := -int(int8(b[i])); n <= 8 {
+		return s.short("integer", "bytes", uint64(n), i, len(b)-i-1)
+	}
+	return s.errorf(i, "integer that begins with %#02x, want at most 8 bytes", b[i])
+}
+
+func (s *Scanner) trailing(end int) error {
+	n := len(s.payload)
+	return fmt.Errorf("gob: value ends at byte %d of %d: %d trailing bytes, want none", end, n, n-end)
+}
+
+func (s *Scanner) tooDeep(at int) error {
+	return s.errorf(at, "value nested deeper than %d levels", MaxDepth)
+}
+
+func (s *Scanner) unknownType(id int32, at int) error {
+	return s.errorf(at, "unknown type id %d", id)
+}
+
+// mismatch reports that a value of wire type id cannot be decoded into t.
+func (s *Scanner) mismatch(where string, t reflect.Type, id int32) error {
+	return fmt.Errorf("gob: %s: wire type %s cannot be decoded into %v", where, s.typeName(id), t)
+}
+
+var basicNames = [...]string{
+	idBool: "bool", idInt: "int", idUint: "uint", idFloat: "float", idBytes: "[]byte",
+	idString: "string", idComplex: "complex", idInterface: "interface",
+}
+
+// typeName describes a wire type to people.
+func (s *Scanner) typeName(id int32) string {
+	if id > 0 && int(id) < len(basicNames) {
+		return basicNames[id]
+	}
+	d := s.defs[id]
+	if d == nil {
+		return fmt.Sprintf("%d (unknown)", id)
+	}
+	if d.name == "" {
+		return fmt.Sprintf("%d (%s)", id, d.kind)
+	}
+	return fmt.Sprintf("%q (%s)", clip(d.name), d.kind)
+}
+
+// clip shortens what a peer sent to what fits into an error.
+func clip(s string) string {
+	if len(s) > 100 {
+		return s[:97] + "..."
+	}
+	return s
+}
+
+// tooExpensive reports that gob would allocate more than the payload may cost.
+func (s *Scanner) tooExpensive(at int) error {
+	if s.spent+s.churn > s.limit {
+		return s.errorf(at, "decoding %d bytes would allocate more than %d bytes (%d × size + %d), found",
+			len(s.payload), s.limit, MaxExpansion, Slack)
+	}
+	return s.errorf(at, "decoding %d bytes would need more than %d bytes (%d × size + %d) at once, found",
+		len(s.payload), s.held, HeldExpansion, HeldSlack)
+}

@@ -1,0 +1,144 @@
+package gobscan
+
+import "reflect"
+
+// op is what a value is on the wire.
+type op uint8
+
+const (
+	opUint          op = iota // an integer, a float or a bool: one unsigned integer
+	opComplex                 // two unsigned integers
+	opBytes                   // a string, bytes or something with methods: length and bytes
+	opStruct                  // fields, each behind the difference of field numbers, and 0
+	opSlice                   // count and elements
+	opArray                   // the same, with a count that is known
+	opMap                     // count and pairs
+	opInterface               // name of a registered type, its wire type, length and value
+	opSkipInterface           // the same where no Go value is wanted: gob looks at the length alone
+)
+
+// node is the plan for a value: its form on the wire, and what decoding it costs.
+type node struct {
+	op    op
+	fixed uint64 // memory apart from elements and bytes: pointers' targets and the like
+	churn uint64 // what gob allocates and drops, for slices, arrays and maps
+	size  uint64 // memory of an element of a slice, or an entry of a map
+	len   int    // elements of an array
+	key   *node  // of a map
+	elem  *node  // of a slice, array or map
+	eng   *engine
+}
+
+// engine is the plan for a struct.
+type engine struct {
+	fields []*node // by number of the field in the wire type
+}
+
+// plan is the node for a value that stands alone: of a payload, or in an interface.
+type plan struct {
+	node     *node
+	isStruct bool
+	boxed    uint64 // memory for the value in an interface
+}
+
+// planKey is a combination of Go type and wire type. Without a Go type the value
+// is skipped.
+type planKey struct {
+	t  reflect.Type
+	id int32
+}
+
+// job is an engine whose fields are still to be compiled, or a node, for a value
+// that is skipped, that is still empty.
+type job struct {
+	eng  *engine
+	node *node
+	t    reflect.Type // of the engine's struct; nil to skip it
+	id   int32
+}
+
+// planFor returns the plan for a value of wire type id that is decoded into a t.
+// gob compiles with it everything that the types reach, so its cost falls due here.
+func (s *Scanner) planFor(t reflect.Type, id int32, at int) (*plan, error) {
+	key := planKey{t, id}
+	if p := s.plans[key]; p != nil {
+		return p, nil
+	}
+	p := &plan{boxed: 2*sizeOf(t) + costInterface}
+	base, pointers := deref(t)
+	var err error
+	if base.Kind() == reflect.Struct && !hasMethods(t) {
+		p.isStruct = true
+		p.node = &node{op: opStruct, fixed: pointers}
+		p.node.eng, err = s.engine(planKey{t, id}, base, at)
+	} else {
+		if err = s.compile(costEngine, at); err == nil {
+			p.node, err = s.build(t, id, t.String(), make(map[reflect.Type]*node), at)
+		}
+	}
+	if err == nil {
+		err = s.work(at)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if s.plans == nil {
+		s.plans = make(map[planKey]*plan)
+	}
+	s.plans[key] = p
+	return p, nil
+}
+
+// engine returns the plan for a struct of wire type key.id. base is the struct
+// type at the end of the pointers of key.t, or nil to skip it.
+func (s *Scanner) engine(key planKey, base reflect.Type, at int) (*engine, error) {
+	if e := s.engines[key]; e != nil {
+		return e, nil
+	}
+	d := s.defs[key.id]
+	if d == nil && (key.id > idInterface || key.id <= 0) {
+		return nil, s.unknownType(key.id, at)
+	}
+	if d == nil || d.kind != kindStruct {
+		return nil, s.mismatch(base.String(), base, key.id)
+	}
+	if err := s.compile(costEngine, at); err != nil {
+		return nil, err
+	}
+	e := &engine{}
+	if s.engines == nil {
+		s.engines = make(map[planKey]*engine)
+	}
+	s.engines[key] = e
+	s.todo = append(s.todo, job{eng: e, t: base, id: key.id})
+	return e, nil
+}
+
+// work compiles what has been put off, so that compiling is not recursive in the
+// peer's types.
+func (s *Scanner) work(at int) error {
+	for len(s.todo) > 0 {
+		j := s.todo[len(s.todo)-1]
+		s.todo = s.todo[:len(s.todo)-1]
+		var err error
+		if j.eng != nil {
+			err = s.fill(j.eng, j.t, s.defs[j.id], at)
+		} else {
+			err = s.fillSkip(j.node, j.id, at)
+		}
+		if err != nil {
+			s.todo = s.todo[:0]
+			return err
+		}
+	}
+	return nil
+}
+
+// frame is a struct, array, slice, map or interface that the walk is inside of.
+type frame struct {
+	eng   *engine // of a struct
+	elem  *node   // what comes next, otherwise
+	other *node   // what alternates with it in a map
+	n     int     // number of the last field, or elements still to come
+	level int     // what it adds to the depth
+}
