@@ -55,10 +55,6 @@ func (s *Scanner) trailing(end int) error {
 	return fmt.Errorf("gob: value ends at byte %d of %d: %d trailing bytes, want none", end, n, n-end)
 }
 
-func (s *Scanner) tooDeep(at int) error {
-	return s.errorf(at, "value nested deeper than %d levels", MaxDepth)
-}
-
 func (s *Scanner) unknownType(id int32, at int) error {
 	return s.errorf(at, "unknown type id %d", id)
 }

@@ -133,12 +133,3 @@ func (s *Scanner) work(at int) error {
 	}
 	return nil
 }
-
-// frame is a struct, array, slice, map or interface that the walk is inside of.
-type frame struct {
-	eng   *engine // of a struct
-	elem  *node   // what comes next, otherwise
-	other *node   // what alternates with it in a map
-	n     int     // number of the last field, or elements still to come
-	level int     // what it adds to the depth
-}

@@ -1,5 +1,14 @@
 package gobscan
 
+// frame is a struct, array, slice, map or interface that the walk is inside of.
+type frame struct {
+	eng   *engine // of a struct
+	elem  *node   // what comes next, otherwise
+	other *node   // what alternates with it in a map
+	n     int     // number of the last field, or elements still to come
+	level int     // what it adds to the depth
+}
+
 // walk checks the value at i, of which top is the plan, and returns the offset
 // behind it.
 func (s *Scanner) walk(top *node, i int) (int, error) {
@@ -7,52 +16,54 @@ func (s *Scanner) walk(top *node, i int) (int, error) {
 	spent := s.spent
 	stack := s.stack[:0]
 	depth := 0
-	cur := frame{elem: top, n: 1, level: 1}
+	// The innermost frame. In single variables the compiler keeps it in registers.
+	var eng *engine
+	elem, other := top, (*node)(nil)
+	n, level := 1, 1
 	for {
-		// What comes next in cur, the innermost frame.
-		var nd *node
-		if cur.eng != nil {
-			delta, next := readUint(b, i)
-			if next < 0 {
+		var nd *node // what comes next
+		if eng != nil {
+			if i >= len(b) {
 				return i, s.badUint(b, i)
 			}
-			fields := cur.eng.fields
-			if delta >= uint64(len(fields)-cur.n) {
-				return i, s.errorf(i, "field %d + %d of a struct with %d fields", cur.n, delta, len(fields))
+			delta, next := uint64(b[i]), i+1
+			if delta > 0x7f {
+				if delta, next = readLongUint(b, i); next < 0 {
+					return i, s.badUint(b, i)
+				}
+			}
+			if delta != 0 {
+				if delta >= uint64(len(eng.fields)-n) {
+					return i, s.errorf(i, "field %d + %d of a struct with %d fields", n, delta, len(eng.fields))
+				}
+				n += int(delta)
+				nd = eng.fields[n]
 			}
 			i = next
-			if delta != 0 {
-				cur.n += int(delta)
-				nd = fields[cur.n]
-			}
-		} else if cur.n > 0 {
-			cur.n--
-			nd = cur.elem
-			if cur.other != nil {
-				cur.elem, cur.other = cur.other, nd
+		} else if n > 0 {
+			n--
+			nd = elem
+			if other != nil {
+				elem, other = other, nd
 			}
 		}
-		if nd == nil {
-			depth -= cur.level
+		if nd == nil { // this frame is done
+			depth -= level
 			if len(stack) == 0 {
 				s.stack, s.spent = stack, spent
 				return i, nil
 			}
-			cur = stack[len(stack)-1]
+			f := &stack[len(stack)-1]
+			eng, elem, other, n, level = f.eng, f.elem, f.other, f.n, f.level
 			stack = stack[:len(stack)-1]
 			continue
 		}
 
 		spent += nd.fixed
-		inner := frame{level: 1}
 		switch nd.op {
 		case opUint:
-			if i < len(b) && b[i] <= 0x7f {
-				i++
-				continue
-			}
-			_, next := readLongUint(b, i)
-			if next < 0 {
+			next := skipUint(b, i)
+			if next > len(b) {
 				return i, s.badUint(b, i)
 			}
 			i = next
@@ -60,8 +71,8 @@ func (s *Scanner) walk(top *node, i int) (int, error) {
 
 		case opComplex:
 			for range 2 {
-				_, next := readUint(b, i)
-				if next < 0 {
+				next := skipUint(b, i)
+				if next > len(b) {
 					return i, s.badUint(b, i)
 				}
 				i = next
@@ -69,94 +80,101 @@ func (s *Scanner) walk(top *node, i int) (int, error) {
 			continue
 
 		case opBytes:
-			n, next := readUint(b, i)
-			if next < 0 {
+			if i >= len(b) {
 				return i, s.badUint(b, i)
 			}
-			if n > uint64(len(b)-next) {
-				return i, s.short("string", "bytes", n, i, len(b)-next)
-			}
-			if n > 0 {
-				spent += roundUp(n)
-				if n > growFrom {
-					spent += n
-					s.churn += 4 * n
+			size, next := uint64(b[i]), i+1
+			if size > 0x7f {
+				if size, next = readLongUint(b, i); next < 0 {
+					return i, s.badUint(b, i)
 				}
 			}
-			i = next + int(n)
+			if size > uint64(len(b)-next) {
+				return i, s.short("string", "bytes", size, i, len(b)-next)
+			}
+			if size > 0 {
+				spent += roundUp(size)
+				if size > growFrom {
+					spent += size
+					s.churn += 4 * size
+				}
+			}
+			i = next + int(size)
 			continue
+		}
 
+		// The others have values in them: another frame.
+		if level > 0 || nd.op < opInterface {
+			depth++
+		}
+		if depth > MaxDepth {
+			return i, s.errorf(i, "value nested deeper than %d levels", MaxDepth)
+		}
+		stack = append(stack, frame{eng, elem, other, n, level})
+		level = 1
+		switch nd.op {
 		case opStruct:
-			inner.eng, inner.n = nd.eng, -1
+			eng, n = nd.eng, -1
 
 		case opSlice, opArray, opMap:
-			n, next := readUint(b, i)
-			if next < 0 {
-				return i, s.badUint(b, i)
-			}
-			// Each element takes a byte at least. Those that hold interfaces can
-			// be in later messages of the payload.
-			left := uint64(len(s.payload) - next)
 			s.spent = spent
-			s.churn += nd.churn
-			switch {
-			case nd.op == opMap:
-				if n > left/2 {
-					return i, s.short("map", "entries", n, i, int(left))
-				}
-				s.table(n, nd.size)
-				inner.elem, inner.other, inner.n = nd.key, nd.elem, 2*int(n)
-			case nd.op == opArray && n != uint64(nd.len):
-				return i, s.errorf(i, "array of %d elements, want %d", n, nd.len)
-			case n > left:
-				return i, s.short("slice or array", "elements", n, i, int(left))
-			default:
-				s.array(n, nd.size)
-				inner.elem, inner.n = nd.elem, int(n)
-			}
-			if err := s.afford(i); err != nil {
+			count, next, err := s.count(nd, i)
+			if err != nil {
 				return i, err
 			}
-			spent = s.spent
-			i = next
-			if inner.other == nil && inner.elem.op == opUint { // the many of numbers
-				spent += n * inner.elem.fixed
+			spent, i = s.spent, next
+			eng, elem, other, n = nil, nd.elem, nil, count
+			if nd.op == opMap {
+				elem, other, n = nd.key, nd.elem, 2*count
+			} else if elem.op == opUint {
+				spent += uint64(n) * elem.fixed
 				for ; n > 0; n-- {
-					if i < len(b) && b[i] <= 0x7f {
-						i++
-						continue
-					}
-					_, next := readLongUint(b, i)
-					if next < 0 {
+					next := skipUint(b, i)
+					if next > len(b) {
 						return i, s.badUint(b, i)
 					}
 					i = next
 				}
-				if depth+1 > MaxDepth {
-					return i, s.tooDeep(i)
-				}
-				continue
 			}
 
 		case opInterface, opSkipInterface:
 			s.spent = spent
-			elem, next, err := s.boxed(nd.op == opInterface, i)
+			inner, next, err := s.boxed(nd.op == opInterface, i)
 			if err != nil {
 				return i, err
 			}
 			spent, b, i = s.spent, s.payload[:s.end], next
-			if elem == nil {
-				continue
-			}
-			inner.elem, inner.n = elem, 1
-			if cur.level > 0 { // what holds an interface has been counted
-				inner.level = 0
+			eng, elem, other, n = nil, inner, nil, 1
+			if inner == nil {
+				n = 0
 			}
 		}
-		if depth += inner.level; depth > MaxDepth {
-			return i, s.tooDeep(i)
-		}
-		stack = append(stack, cur)
-		cur = inner
 	}
+}
+
+// count reads how many elements or entries the slice, array or map at i has, and
+// charges the memory for them.
+func (s *Scanner) count(nd *node, i int) (int, int, error) {
+	n, next := readUint(s.payload[:s.end], i)
+	if next < 0 {
+		return 0, i, s.badUint(s.payload[:s.end], i)
+	}
+	// Each element takes a byte at least. Those that hold interfaces can be in
+	// later messages of the payload.
+	left := len(s.payload) - next
+	s.churn += nd.churn
+	switch {
+	case nd.op == opMap:
+		if n > uint64(left)/2 {
+			return 0, i, s.short("map", "entries", n, i, left)
+		}
+		s.table(n, nd.size)
+	case nd.op == opArray && n != uint64(nd.len):
+		return 0, i, s.errorf(i, "array of %d elements, want %d,", n, nd.len)
+	case n > uint64(left):
+		return 0, i, s.short("slice or array", "elements", n, i, left)
+	default:
+		s.array(n, nd.size)
+	}
+	return int(n), next, s.afford(i)
 }

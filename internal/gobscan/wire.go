@@ -27,6 +27,8 @@ func readUint(b []byte, i int) (uint64, int) {
 
 // readLongUint is readUint for integers that are not one byte: the number of
 // bytes that follow, negated, and then those. gob accepts more bytes than needed.
+//
+//go:noinline
 func readLongUint(b []byte, i int) (uint64, int) {
 	if i >= len(b) {
 		return 0, -1
@@ -41,6 +43,22 @@ func readLongUint(b []byte, i int) (uint64, int) {
 		x = x<<8 | uint64(c)
 	}
 	return x, i + n
+}
+
+// skipUint returns the offset behind the unsigned integer at b[i:]. It is beyond
+// the end of b if there is none.
+func skipUint(b []byte, i int) int {
+	if i >= len(b) {
+		return len(b) + 1
+	}
+	c := b[i]
+	if c <= 0x7f {
+		return i + 1
+	}
+	if c < 0xf8 { // more than 8 bytes
+		return len(b) + 1
+	}
+	return i + 257 - int(c)
 }
 
 // signed undoes the encoding of signed integers in unsigned ones.
