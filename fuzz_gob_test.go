@@ -1,0 +1,315 @@
+package qsocket_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/gob"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"reflect"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fb9bb4ed/qsocket"
+	"github.com/fb9bb4ed/qsocket/internal/gobscan"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+// What the fuzz targets decode into, besides any and codecOrder.
+type (
+	gobNode struct {
+		Name  string
+		Left  *gobNode
+		Kids  []gobNode
+		Index map[string]*gobNode
+		Any   any
+		Raw   []byte
+		When  time.Time
+		Grid  [3][2]int8
+		Z     complex64
+		Deep  **int
+		Many  map[gobKey][]string
+		Self  gobList
+		F     []float32
+		Flags []bool
+		Err   io.Reader // an interface that few types have
+	}
+
+	gobKey  struct{ A, B int8 }
+	gobList []gobList
+
+	// gobNodeV0 is another version of gobNode: it has less, and some fields have
+	// other types. gobTwins has one type where the peer may have two.
+	gobNodeV0 struct {
+		Name string
+		Left *gobNodeV0
+		Kids []gobNodeV0
+		Raw  string
+	}
+	gobTwins struct {
+		Left, Right gobKey
+		Kids, More  []gobKey
+	}
+	gobTwinsV0 struct {
+		Left, Right struct{ B, A int8 }
+		Kids        []gobKey
+		More        []struct{ C, B, A int8 }
+	}
+
+	gobDegrees float64
+	gobBig     struct{ Pad [1024]byte }
+)
+
+func init() {
+	for _, v := range []any{
+		map[string]any{}, []any{}, gobNode{}, &gobNodeV0{}, gobKey{}, gobList{}, gobDegrees(0), gobBig{},
+		time.Time{}, [2]time.Time{}, [2]any{}, [3]gobKey{}, map[gobKey]int{}, new(any), []gobBig{},
+	} {
+		gob.Register(v)
+	}
+}
+
+// fuzzGobSplit cuts data into payloads, before each of which its length stands.
+func fuzzGobSplit(data []byte) (payloads [][]byte) {
+	for len(data) > 2 && len(payloads) < 16 {
+		n := min(int(binary.BigEndian.Uint16(data)), len(data)-2)
+		payloads = append(payloads, data[2:2+n])
+		data = data[2+n:]
+	}
+	return payloads
+}
+
+func fuzzGobJoin(payloads ...[]byte) (data []byte) {
+	for _, p := range payloads {
+		data = append(binary.BigEndian.AppendUint16(data, uint16(len(p))), p...)
+	}
+	return data
+}
+
+// What gob may object to in a payload that passed the scanner: not its form, but
+// that a value does not fit, or what a type's own method thinks of it.
+var fuzzGobObjections = []string{
+	"out of range", "not assignable", "no fields matched", "panic: ", "Time.UnmarshalBinary",
+	"wrong type (", "received remote type", "received concrete type",
+}
+
+func fuzzGobDecode[T any](t *testing.T, payloads [][]byte) {
+	dec := qsocket.Gob[T]().NewDecoder()
+	scan := gobscan.New(reflect.TypeFor[T]())
+	plain := gob.NewDecoder(bytes.NewReader(nil))
+	var stream bytes.Buffer
+	var before, after runtime.MemStats
+	var spent, allowed uint64
+	for i, p := range payloads {
+		restart := len(p) > 0 && p[0] == 0
+		var want error
+		if restart || i == 0 {
+			scan.Reset()
+			stream.Reset()
+			plain = gob.NewDecoder(&stream)
+		}
+		if restart {
+			want = scan.Scan(p[1:])
+		} else {
+			want = scan.Scan(p)
+		}
+		runtime.ReadMemStats(&before)
+		v, err := dec.Decode(p)
+		runtime.ReadMemStats(&after)
+		spent += after.TotalAlloc - before.TotalAlloc
+		allowed += uint64(gobscan.MaxExpansion*len(p) + gobscan.Slack)
+		if spent > allowed {
+			t.Fatalf("payload %d of %d bytes: %d bytes allocated so far, want at most %d (%v)", i, len(p), spent, allowed, err)
+		}
+		if errors.Is(err, io.EOF) {
+			t.Fatalf("payload %d: got %v, want no io.EOF", i, err)
+		}
+		if err != nil && want == nil {
+			for _, ok := range fuzzGobObjections {
+				if strings.Contains(err.Error(), ok) {
+					return
+				}
+			}
+			t.Fatalf("payload %d %x passed the scanner, but: %v", i, p, err)
+		}
+		if err != nil {
+			return
+		}
+		if restart {
+			p = p[1:]
+		}
+		stream.Write(p)
+		var direct T
+		if err := plain.Decode(&direct); err != nil {
+			t.Fatalf("payload %d: plain gob: %v", i, err)
+		}
+		if !reflect.DeepEqual(v, direct) && !cmp.Equal(v, direct, cmpopts.EquateNaNs()) {
+			t.Fatalf("payload %d: got %#v, plain gob %#v", i, v, direct)
+		}
+	}
+}
+
+// FuzzGobDecode decodes sequences of payloads. None may allocate more than the
+// limit, panic, or pass the scanner and then fail in gob for its form.
+func FuzzGobDecode(f *testing.F) {
+	for seed := range uint64(20) {
+		f.Add(fuzzGobJoin(gobRandomPayloads[gobNode](f, seed, 3)...))
+		f.Add(fuzzGobJoin(gobRandomPayloads[any](f, seed, 3)...))
+		f.Add(fuzzGobJoin(gobRandomPayloads[codecOrder](f, seed, 2)...))
+		f.Add(fuzzGobJoin(gobRandomPayloads[gobTwinsV0](f, seed, 2)...))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		payloads := fuzzGobSplit(data)
+		fuzzGobDecode[any](t, payloads)
+		fuzzGobDecode[gobNode](t, payloads)
+		fuzzGobDecode[gobTwins](t, payloads)
+		fuzzGobDecode[codecOrder](t, payloads)
+	})
+}
+
+// gobRandomPayloads encodes n random values as one stream.
+func gobRandomPayloads[T any](t testing.TB, seed uint64, n int) (payloads [][]byte) {
+	enc := qsocket.Gob[T]().NewEncoder()
+	r := rand.New(rand.NewPCG(seed, 0))
+	for range n {
+		var v T
+		randomValue(r, reflect.ValueOf(&v).Elem(), 5)
+		p, err := enc.Append(nil, v)
+		if err != nil {
+			t.Fatalf("encode %#v: %v", v, err)
+		}
+		payloads = append(payloads, p)
+	}
+	return payloads
+}
+
+// FuzzGobValid sends random values through the codec, into their own type and into
+// others. Whatever plain gob decodes must pass.
+func FuzzGobValid(f *testing.F) {
+	for seed := range uint64(50) {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, seed uint64) {
+		nodes := gobRandomPayloads[gobNode](t, seed, 4)
+		gobSameAsPlain[gobNode](t, nodes)
+		gobSameAsPlain[gobNodeV0](t, nodes)
+		gobSameAsPlain[struct{ Name string }](t, nodes)
+		gobSameAsPlain[struct{ Kids []struct{ Any any } }](t, nodes)
+		anys := gobRandomPayloads[any](t, seed, 4)
+		gobSameAsPlain[any](t, anys)
+		twins := gobRandomPayloads[gobTwinsV0](t, seed, 4)
+		gobSameAsPlain[gobTwins](t, twins)
+		gobSameAsPlain[gobTwinsV0](t, twins)
+		gobSameAsPlain[[]gobTwins](t, gobRandomPayloads[[]gobTwins](t, seed, 2))
+		gobSameAsPlain[map[string][]any](t, gobRandomPayloads[map[string][]any](t, seed, 2))
+	})
+}
+
+func gobSameAsPlain[T any](t *testing.T, payloads [][]byte) {
+	t.Helper()
+	dec := qsocket.Gob[T]().NewDecoder()
+	var stream bytes.Buffer
+	plain := gob.NewDecoder(&stream)
+	for i, p := range payloads {
+		got, err := dec.Decode(p)
+		stream.Write(p)
+		var want T
+		plainErr := func() (err error) {
+			defer func() {
+				if r := recover(); r != nil {
+					err = errors.New("panic")
+				}
+			}()
+			return plain.Decode(&want)
+		}()
+		// gob gets lost in interfaces that the receiver has no field for, if what
+		// is in them brings definitions. It does not always notice.
+		if plainErr != nil || stream.Len() > 0 || err != nil && strings.Contains(err.Error(), "trailing bytes") {
+			return
+		}
+		if err != nil {
+			t.Fatalf("payload %d of %d bytes into %T: got %v, plain gob decodes it", i, len(p), want, err)
+		}
+		if !reflect.DeepEqual(got, want) && !cmp.Equal(got, want, cmpopts.EquateNaNs()) {
+			t.Fatalf("payload %d: got %#v, plain gob %#v", i, got, want)
+		}
+	}
+}
+
+// randomValue fills v, with values nested as deep at most.
+func randomValue(r *rand.Rand, v reflect.Value, deep int) {
+	switch v.Kind() {
+	case reflect.Bool:
+		v.SetBool(r.IntN(2) == 0)
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		v.SetInt(int64(r.Uint64()) >> r.IntN(64))
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		v.SetUint(r.Uint64() >> r.IntN(64))
+	case reflect.Float32, reflect.Float64:
+		v.SetFloat(r.NormFloat64())
+	case reflect.Complex64, reflect.Complex128:
+		v.SetComplex(complex(r.NormFloat64(), float64(r.IntN(9))))
+	case reflect.String:
+		v.SetString(strings.Repeat("ä", r.IntN(9)))
+	case reflect.Pointer:
+		if deep > 0 && r.IntN(3) > 0 || v.Type().Elem().Kind() == reflect.Pointer {
+			v.Set(reflect.New(v.Type().Elem()))
+			randomValue(r, v.Elem(), deep-1)
+		}
+	case reflect.Slice:
+		if deep > 0 {
+			v.Set(reflect.MakeSlice(v.Type(), r.IntN(4), 4))
+		}
+		for i := range v.Len() {
+			randomElement(r, v.Index(i), deep-1)
+		}
+	case reflect.Array:
+		for i := range v.Len() {
+			randomElement(r, v.Index(i), deep-1)
+		}
+	case reflect.Map:
+		if deep > 0 && r.IntN(3) > 0 {
+			v.Set(reflect.MakeMap(v.Type()))
+			for range r.IntN(4) {
+				key, elem := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
+				randomValue(r, key, deep-1)
+				randomElement(r, elem, deep-1)
+				v.SetMapIndex(key, elem)
+			}
+		}
+	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[time.Time]() {
+			v.Set(reflect.ValueOf(time.Unix(r.Int64N(1<<33), 0).UTC()))
+			return
+		}
+		for i := range v.NumField() {
+			randomValue(r, v.Field(i), deep-1)
+		}
+	case reflect.Interface:
+		if v.NumMethod() > 0 || deep <= 0 {
+			return
+		}
+		samples := []any{
+			1, "a", 2.5, true, uint8(3), []byte("b"), []int{1}, []string{"x", ""}, complex64(1i), map[string]any{}, []any{}, gobNode{},
+			&gobNodeV0{}, gobKey{}, gobList{}, gobDegrees(1), gobBig{}, time.Time{}, [2]time.Time{}, [2]any{}, [3]gobKey{}, map[gobKey]int{}, nil,
+		}
+		if sample := samples[r.IntN(len(samples))]; sample != nil {
+			inner := reflect.New(reflect.TypeOf(sample)).Elem()
+			randomElement(r, inner, deep-1)
+			v.Set(inner)
+		}
+	}
+}
+
+// randomElement is randomValue for places where gob has no encoding for nil.
+func randomElement(r *rand.Rand, v reflect.Value, deep int) {
+	for v.Kind() == reflect.Pointer {
+		v.Set(reflect.New(v.Type().Elem()))
+		v = v.Elem()
+	}
+	randomValue(r, v, deep)
+}
