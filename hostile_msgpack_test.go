@@ -1,0 +1,102 @@
+package qsocket_test
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fb9bb4ed/qsocket"
+)
+
+type (
+	mpStruct struct {
+		M map[string]any
+		L [][]int
+		S string
+		B []byte
+		N uint8
+		I int64
+		T time.Time
+		W []struct{ A [1024]byte }
+		X []*struct{ A [1024]byte }
+		P *mpStruct
+	}
+	mpTree struct {
+		M map[string]mpTree
+		L []mpTree
+		P *mpTree
+		S string
+		B []byte
+	}
+)
+
+// TestHostileMsgpack sends everything in testdata/hostile/msgpack to servers for
+// three types of messages. Each payload ends its own connection with a clear error,
+// or is harmless to a type for which the file says so.
+//
+//	go test -run TestHostileMsgpack -v .    what each was told, and what it cost
+func TestHostileMsgpack(t *testing.T) {
+	cases, err := readMsgpackCases("testdata/hostile/msgpack/corpus.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	runHostile(t, cases, []hostileServer{
+		newHostileServer("any", qsocket.Msgpack[any](), any("good")),
+		newHostileServer("struct", qsocket.Msgpack[mpStruct](), mpStruct{S: "good", T: time.Unix(1, 0)}),
+		newHostileServer("tree", qsocket.Msgpack[mpTree](), mpTree{S: "good"}),
+	})
+}
+
+// readMsgpackCases reads a file of cases, which explains its columns.
+func readMsgpackCases(path string) (cases []hostileCase, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		line := strings.TrimSpace(lines.Text())
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		cols := strings.Split(line, "|")
+		if len(cols) != 4 {
+			return nil, fmt.Errorf("%s: %d columns, want 4: %s", path, len(cols), line)
+		}
+		payload, err := repeatedHex(cols[2])
+		if err != nil {
+			return nil, fmt.Errorf("%s: %s: %w", path, cols[0], err)
+		}
+		c := hostileCase{name: strings.TrimSpace(cols[0]), why: strings.TrimSpace(cols[3]), payloads: [][]byte{payload}}
+		if refused := strings.TrimSpace(cols[1]); refused != "*" {
+			c.refused = strings.Split(refused, ",")
+		}
+		cases = append(cases, c)
+	}
+	return cases, nil
+}
+
+// repeatedHex reads words of hexadecimal digits, each of which N* repeats.
+func repeatedHex(s string) (b []byte, err error) {
+	for _, word := range strings.Fields(s) {
+		n, digits := 1, word
+		if count, rest, ok := strings.Cut(word, "*"); ok {
+			if n, err = strconv.Atoi(count); err != nil {
+				return nil, err
+			}
+			digits = rest
+		}
+		part, err := hex.DecodeString(digits)
+		if err != nil {
+			return nil, err
+		}
+		b = append(b, bytes.Repeat(part, n)...)
+	}
+	return b, nil
+}
