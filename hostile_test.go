@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fb9bb4ed/qsocket"
 )
@@ -174,7 +175,9 @@ func beHostileChild(cases []hostileCase, from int, servers []hostileServer) {
 			fmt.Printf("begin\t%d\t%s, %s\n", from+i, c.name, s.name)
 			freeHostile()
 			above := watchHostile()
+			hangs := time.AfterFunc(testTimeout, func() { panic("hangs") })
 			err := s.attack(c)
+			hangs.Stop()
 			kib := max(above()-c.size(), 0) >> 10
 
 			verdict := "ok"

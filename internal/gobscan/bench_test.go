@@ -99,5 +99,8 @@ func benchScan[T any](b *testing.B, name string, v T) {
 
 func init() {
 	gob.Register(map[string]any{})
+	gob.Register(map[string][]int{})
+	gob.Register([2]complex64{})
+	gob.Register(order{})
 	gob.Register([]any{})
 }

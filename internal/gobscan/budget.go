@@ -13,6 +13,7 @@ const (
 	growFrom = 10 << 20
 
 	costMessage   = 64      // besides its content
+	costBytes     = 64      // a []byte's header, twice
 	costContainer = 160     // gob's state for a slice or an array
 	costSkip      = 160     // the same where no Go value is wanted
 	costMap       = 64      // a map's header
@@ -104,9 +105,9 @@ func (s *Scanner) save() {
 	}
 }
 
-// roundUp bounds what the allocator sets aside for n bytes and a slice's header.
+// roundUp bounds what the allocator sets aside for n bytes.
 func roundUp(n uint64) uint64 {
-	return n + n/4 + 40
+	return n + n/4 + 16
 }
 
 // sizeOf is what a variable of type t needs on the heap, and bounded so that sums

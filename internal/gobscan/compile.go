@@ -33,7 +33,7 @@ func (s *Scanner) fill(e *engine, t reflect.Type, d *definition, at int) error {
 			}
 			continue
 		}
-		n, err := s.build(f.Type, wf.id, t.String()+"."+clip(wf.name), seen, at)
+		n, err := s.build(f.Type, wf.id, place{t, wf.name}, seen, at)
 		if err != nil {
 			return err
 		}
@@ -65,9 +65,22 @@ func field(t reflect.Type, name string) (f reflect.StructField, found bool) {
 	return t.FieldByName(name)
 }
 
-// build compiles a node for wire type id and Go type t. where names it in errors.
-func (s *Scanner) build(t reflect.Type, id int32, where string, seen map[reflect.Type]*node, at int) (*node, error) {
-	if err := s.compile(costOp+4*uint64(len(where)), at); err != nil {
+// place is where a type is used, for errors.
+type place struct {
+	t     reflect.Type
+	field string // of t, unless t itself is meant
+}
+
+func (p place) String() string {
+	if p.field == "" {
+		return clip(p.t.String())
+	}
+	return clip(p.t.String()) + "." + clip(p.field)
+}
+
+// build compiles a node for wire type id and Go type t.
+func (s *Scanner) build(t reflect.Type, id int32, where place, seen map[reflect.Type]*node, at int) (*node, error) {
+	if err := s.compile(costOp, at); err != nil {
 		return nil, err
 	}
 	d := s.defs[id]
@@ -105,21 +118,21 @@ func (s *Scanner) build(t reflect.Type, id int32, where string, seen map[reflect
 		n.op = opSlice
 		n.churn = costContainer
 		n.size = uint64(base.Elem().Size())
-		n.elem, err = s.build(base.Elem(), d.elem, "element of "+where, seen, at)
+		n.elem, err = s.build(base.Elem(), d.elem, where, seen, at)
 	case base.Kind() == reflect.Array && d.kind == kindArray && base.Len() == d.len:
 		n.op = opArray
 		n.churn = costContainer
 		n.len = d.len
-		n.elem, err = s.build(base.Elem(), d.elem, "element of "+where, seen, at)
+		n.elem, err = s.build(base.Elem(), d.elem, where, seen, at)
 	case base.Kind() == reflect.Map && d.kind == kindMap:
 		n.op = opMap
 		k, v := uint64(base.Key().Size()), uint64(base.Elem().Size())
 		n.fixed += costMap
 		n.churn = costMapState + sizeOf(base.Key()) + sizeOf(base.Elem())
-		n.size = 1 + slot(k) + slot(v)
-		n.key, err = s.build(base.Key(), d.key, "key of "+where, seen, at)
+		n.size = 9 + slot(k) + slot(v) // with padding
+		n.key, err = s.build(base.Key(), d.key, where, seen, at)
 		if err == nil {
-			n.elem, err = s.build(base.Elem(), d.elem, "element of "+where, seen, at)
+			n.elem, err = s.build(base.Elem(), d.elem, where, seen, at)
 		}
 	default:
 		err = s.mismatch(where, t, id)

@@ -60,8 +60,8 @@ func (s *Scanner) unknownType(id int32, at int) error {
 }
 
 // mismatch reports that a value of wire type id cannot be decoded into t.
-func (s *Scanner) mismatch(where string, t reflect.Type, id int32) error {
-	return fmt.Errorf("gob: %s: wire type %s cannot be decoded into %v", where, s.typeName(id), t)
+func (s *Scanner) mismatch(where place, t reflect.Type, id int32) error {
+	return fmt.Errorf("gob: %v: wire type %s cannot be decoded into %s", where, s.typeName(id), clip(t.String()))
 }
 
 var basicNames = [...]string{

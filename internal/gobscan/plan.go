@@ -72,8 +72,8 @@ func (s *Scanner) planFor(t reflect.Type, id int32, at int) (*plan, error) {
 		p.node = &node{op: opStruct, fixed: pointers}
 		p.node.eng, err = s.engine(planKey{t, id}, base, at)
 	} else {
-		if err = s.compile(costEngine, at); err == nil {
-			p.node, err = s.build(t, id, t.String(), make(map[reflect.Type]*node), at)
+		if err = s.compile(costEngine+4*uint64(len(t.String())), at); err == nil {
+			p.node, err = s.build(t, id, place{t: t}, make(map[reflect.Type]*node), at)
 		}
 	}
 	if err == nil {
@@ -100,7 +100,7 @@ func (s *Scanner) engine(key planKey, base reflect.Type, at int) (*engine, error
 		return nil, s.unknownType(key.id, at)
 	}
 	if d == nil || d.kind != kindStruct {
-		return nil, s.mismatch(base.String(), base, key.id)
+		return nil, s.mismatch(place{t: base}, base, key.id)
 	}
 	if err := s.compile(costEngine, at); err != nil {
 		return nil, err

@@ -13,7 +13,7 @@ type frame struct {
 // behind it.
 func (s *Scanner) walk(top *node, i int) (int, error) {
 	b := s.payload[:s.end]
-	spent := s.spent
+	spent, churn := s.spent, uint64(0)
 	stack := s.stack[:0]
 	depth := 0
 	// The innermost frame. In single variables the compiler keeps it in registers.
@@ -51,6 +51,7 @@ func (s *Scanner) walk(top *node, i int) (int, error) {
 			depth -= level
 			if len(stack) == 0 {
 				s.stack, s.spent = stack, spent
+				s.churn += churn
 				return i, nil
 			}
 			f := &stack[len(stack)-1]
@@ -93,10 +94,11 @@ func (s *Scanner) walk(top *node, i int) (int, error) {
 				return i, s.short("string", "bytes", size, i, len(b)-next)
 			}
 			if size > 0 {
-				spent += roundUp(size)
+				spent += size + size>>2 + 16
+				churn += costBytes
 				if size > growFrom {
 					spent += size
-					s.churn += 4 * size
+					churn += 4 * size
 				}
 			}
 			i = next + int(size)
@@ -104,14 +106,15 @@ func (s *Scanner) walk(top *node, i int) (int, error) {
 		}
 
 		// The others have values in them: another frame.
-		if level > 0 || nd.op < opInterface {
-			depth++
+		stack = append(stack, frame{eng, elem, other, n, level})
+		if level > 0 && nd.op >= opInterface {
+			level = 0 // what holds the interface has been counted
+		} else {
+			level = 1
 		}
-		if depth > MaxDepth {
+		if depth += level; depth > MaxDepth {
 			return i, s.errorf(i, "value nested deeper than %d levels", MaxDepth)
 		}
-		stack = append(stack, frame{eng, elem, other, n, level})
-		level = 1
 		switch nd.op {
 		case opStruct:
 			eng, n = nd.eng, -1
