@@ -79,9 +79,9 @@ func TestScanDepth(t *testing.T) {
 	for range gobscan.MaxDepth - 1 {
 		list = &tree{Next: list}
 	}
-	anys := any(1)
+	deep := any(1)
 	for range gobscan.MaxDepth {
-		anys = []any{any50}
+		deep = []any{deep}
 	}
 	gob.Register([]any{})
 	for _, tt := range []struct {
@@ -95,8 +95,8 @@ func TestScanDepth(t *testing.T) {
 		{"99 levels of structs and slices", nested(49), reflect.TypeFor[tree](), true},
 		{"101 levels of structs and slices", nested(50), reflect.TypeFor[tree](), false},
 		{"101 levels, skipped", struct{ V, W tree }{W: tree{Next: list}}, reflect.TypeFor[struct{ V int }](), false},
-		{"100 levels of interfaces and slices", anys, reflect.TypeFor[any](), true},
-		{"101 levels of interfaces and slices", any([]any{anys}), reflect.TypeFor[any](), false},
+		{"100 levels of interfaces and slices", deep, reflect.TypeFor[any](), true},
+		{"101 levels of interfaces and slices", any([]any{deep}), reflect.TypeFor[any](), false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			v := tt.v
