@@ -17,10 +17,30 @@ import (
 //
 // # Trust
 //
-// Gob is for peers that you trust. encoding/gob is documented as not hardened
-// against hostile input: a payload of 23 bytes can make it allocate gigabytes, a
-// deeply nested one overflows the stack, and the process dies of either. For
-// strangers use [Msgpack].
+// encoding/gob is documented as not hardened against hostile input: 23 bytes can
+// make it allocate gigabytes, a deeply nested value overflows the stack, and the
+// process dies of either. So every payload is checked before gob sees it, against
+// the types that the stream has defined and against T. It is refused if
+//
+//   - a length or a count is not covered by bytes that are there,
+//   - structs, slices, arrays and maps are nested deeper than 100 levels,
+//   - decoding it would allocate more than 512 times its size and 64 KiB, or need
+//     more than 32 times its size and 64 MiB at once,
+//   - the stream defines more than 1,000 types, 10,000 fields or 1 MiB of
+//     definitions, or gob would keep more than about 8 MiB to decode them,
+//   - its form is one that gob's own encoder does not write: types that are
+//     defined twice, structs without an end, bytes left over.
+//
+// That makes gob safe to accept from strangers within these limits, with an eye on
+// three things. A MaxFrame of n bytes allows for 32 n + 64 MiB of memory on each
+// connection. Methods of the types in T and of registered types (GobDecode,
+// UnmarshalBinary) get what the peer sent, up to MaxFrame, and what they do with it
+// is their own affair. And a peer can make an interface in T hold every type that
+// the process has registered with gob.Register, by this package's user or by others.
+//
+// To know what a name in an interface stands for, the check lets gob decode a value
+// of it, once for each name in the process. If the type, or an array of it, has a
+// GobDecode or UnmarshalBinary method, that is called once more than otherwise.
 //
 // # Payloads
 //
@@ -50,6 +70,10 @@ import (
 // The decoder refuses an empty payload, one that ends too early
 // (io.ErrUnexpectedEOF), and bytes after the value. After an error it has lost
 // the stream, and refuses everything up to the next restart.
+//
+// A field with interfaces that only the sender has can be an error: gob cannot skip
+// a nil interface in a slice, nor an interface that holds others whose types are
+// new to the stream. The table in docs/evolution.md has more.
 func Gob[T any]() Codec[T] {
 	return gobCodec[T]{unfit: halfBinary[T](func(t reflect.Type) bool {
 		return t.Implements(reflect.TypeFor[gob.GobDecoder]())

@@ -197,11 +197,11 @@ decide what to send again:
 	Binary   for types with MarshalBinary and UnmarshalBinary; the fastest
 	Stateless, Codec: any other encoding, in a few lines
 
-[Gob] payloads can make encoding/gob allocate gigabytes or overflow the stack:
-accept them from peers that you trust, and from nobody else. [Msgpack] payloads
-are checked before they are decoded (sizes, counts, depth, UTF-8, trailing
-bytes); its documentation says what this does not catch yet. [JSON] payloads are
-checked likewise.
+[Msgpack] and [JSON] payloads are checked before they are decoded (sizes, counts,
+depth, UTF-8, trailing bytes), and so are those of [Gob], which encoding/gob alone
+would let allocate gigabytes or overflow the stack. The documentation of each says
+what remains. What a change of T does between an old and a new program is in
+docs/evolution.md.
 
 A frame above Options.MaxFrame, 1 MiB unless you set it, ends the connection
 before its payload is waited for or memory set aside for it, and buffers grow only

@@ -41,6 +41,8 @@ func evolve[From, To any](change string, sent From, same To, how string) evoluti
 			return "error, unnamed"
 		case err != nil:
 			return "error"
+		case !reflect.DeepEqual(got, same) && reflect.ValueOf(got).IsZero():
+			return "ignored, zero"
 		case !reflect.DeepEqual(got, same):
 			return fmt.Sprintf("**arrives as %s**", evolutionText(got))
 		case how != "":
@@ -79,7 +81,7 @@ func evolutionCodec[T any](name string) qsocket.Codec[T] {
 // evolutionText describes a struct to the readers of the table: its fields.
 func evolutionText(v any) string {
 	text := fmt.Sprintf("%+v", v)
-	return strings.ReplaceAll(strings.Trim(text, "{}"), "|", "\\|")
+	return strings.TrimSuffix(strings.TrimPrefix(text, "{"), "}")
 }
 
 // The types of the table. Symbol and Qty are in all of them, before and after what
@@ -105,6 +107,7 @@ type (
 	evoSide uint8
 	evoInt  struct{ N int }
 	evoTwo  struct{ N, M int }
+	evoTurn struct{ M, N int }
 )
 
 var evolutions = []evolution{
@@ -159,6 +162,11 @@ var evolutions = []evolution{
 	evolve("a nested struct gets a field, old sender", evoOf[evoInt]{evoInt{1}}, evoOf[evoTwo]{evoTwo{1, 0}}, "zero"),
 	evolve("the same in a slice, new sender", evoOf[[]evoTwo]{[]evoTwo{{1, 2}}}, evoOf[[]evoInt]{[]evoInt{{1}}}, "ignored"),
 	evolve("the same in a slice, old sender", evoOf[[]evoInt]{[]evoInt{{1}}}, evoOf[[]evoTwo]{[]evoTwo{{1, 0}}}, "zero"),
+	evolve("two types with the same fields in another order become one",
+		struct {
+			V evoTwo
+			W evoTurn
+		}{evoTwo{1, 2}, evoTurn{4, 3}}, struct{ V, W evoTwo }{evoTwo{1, 2}, evoTwo{3, 4}}, ""),
 	evolve("fields move into a nested struct", evoTwo{1, 2}, struct{ V evoTwo }{}, "ignored, zero"),
 	evolve("fields move into an embedded struct", evoTwo{1, 2}, struct{ evoTwo }{evoTwo{1, 2}}, ""),
 }
