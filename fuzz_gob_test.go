@@ -6,6 +6,7 @@ import (
 	"encoding/gob"
 	"errors"
 	"io"
+	"math/cmplx"
 	"math/rand/v2"
 	"reflect"
 	"runtime"
@@ -76,9 +77,9 @@ func init() {
 // gobEqual compares what has been decoded. A number that is none equals itself.
 func gobEqual(a, b any) bool {
 	return reflect.DeepEqual(a, b) || cmp.Equal(a, b, cmpopts.EquateNaNs(), cmp.Comparer(func(a, b complex64) bool {
-		return a == b || a != a && b != b
+		return a == b || cmplx.IsNaN(complex128(a)) && cmplx.IsNaN(complex128(b))
 	}), cmp.Comparer(func(a, b complex128) bool {
-		return a == b || a != a && b != b
+		return a == b || cmplx.IsNaN(a) && cmplx.IsNaN(b)
 	}))
 }
 
