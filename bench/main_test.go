@@ -1,0 +1,196 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fb9bb4ed/qsocket/bench/peers"
+)
+
+// TestMain lets the test program be the second process, as the real one is.
+func TestMain(m *testing.M) {
+	if isChild() {
+		runChild()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// small returns all workloads with few connections and senders. apart says
+// whether those that need it get processes of their own.
+func small(apart bool) []workload {
+	all := workloads(true)
+	for i := range all {
+		all[i].Conns = min(all[i].Conns, 5)
+		all[i].Senders = min(all[i].Senders, 3)
+		all[i].Apart = all[i].Apart && apart
+	}
+	return all
+}
+
+func local(t *testing.T) []peers.Contestant {
+	t.Helper()
+	return contestantsNamed(regexp.MustCompile(`^(raw|qsocket|by hand)`).MatchString)
+}
+
+func TestWorkloads(t *testing.T) {
+	testWorkloads(t, local(t), false)
+}
+
+func TestWorkloadsInTwoProcesses(t *testing.T) {
+	testWorkloads(t, contestantsNamed(regexp.MustCompile(`^(raw/|qsocket .*/none|by hand, batched/gob|net/rpc)`).MatchString), true)
+}
+
+func TestWorkloadsOfCalls(t *testing.T) {
+	testWorkloads(t, contestantsNamed(regexp.MustCompile(`^net/rpc`).MatchString), false)
+}
+
+func testWorkloads(t *testing.T, contestants []peers.Contestant, apart bool) {
+	r := newRunner(contestants, small(apart))
+	r.rounds, r.target, r.apart = 1, time.Millisecond, apart
+	steps := 0
+	r.progress = func(string) { steps++ }
+	for _, c := range r.run() {
+		switch {
+		case c.Error != "" || len(c.Samples) != 1:
+			t.Errorf("%s, %s: %d samples, error %q", c.Workload, c.Contestant, len(c.Samples), c.Error)
+		case c.Median <= 0 && c.Workload != "idle":
+			t.Errorf("%s, %s: %v, want a positive time", c.Workload, c.Contestant, c.Median)
+		}
+	}
+	if steps != r.steps() {
+		t.Errorf("%d steps of progress, want %d", steps, r.steps())
+	}
+}
+
+// TestFailure has the server's process end during a measurement. It must cost
+// that measurement only.
+func TestFailure(t *testing.T) {
+	r := newRunner(contestantsNamed(regexp.MustCompile(`^raw/`).MatchString), small(false)[:1])
+	r.apart = true
+	defer r.dismiss()
+	c := r.cells[0]
+	m, err := r.meet(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.server.(*child).cmd.Process.Kill()
+	if _, err := m.run(1000); err == nil {
+		t.Error("no error from a run whose server is dead")
+	}
+	m.leave()
+	if m, err = r.meet(c); err != nil {
+		t.Fatalf("after the failure: %v", err)
+	}
+	if _, err := m.run(1000); err != nil {
+		t.Errorf("after the failure: %v", err)
+	}
+	m.leave()
+}
+
+// TestTimeout starts a server's role without a client's.
+func TestTimeout(t *testing.T) {
+	server, client := new(party), new(party)
+	m, err := meet(local(t)[0], small(false)[0], server, client, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.leave()
+	server.do(request{Op: "start", Task: task{Role: sink, Count: 1}}, time.Second)
+	resp := server.do(request{Op: "wait"}, 20*time.Millisecond)
+	if !strings.Contains(resp.Error, "sink: not done after 20ms: sink: receive message 1 of 1") {
+		t.Errorf("got error %q", resp.Error)
+	}
+}
+
+func TestLostMessages(t *testing.T) {
+	server, client := new(party), new(party)
+	m, err := meet(local(t)[0], small(false)[0], server, client, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.leave()
+	m.limit = 50 * time.Millisecond
+	_, _, err = m.perform(task{Role: sink, Count: 11, Senders: 1}, task{Role: source, Count: 10, Senders: 1}, false)
+	if err == nil || !strings.Contains(err.Error(), "receive message 11 of 11") {
+		t.Errorf("got error %v", err)
+	}
+}
+
+func TestList(t *testing.T) {
+	var out bytes.Buffer
+	if err := run([]string{"-list", "-run", "raw|pull/gob", "-workload", "^W1"}, &out, os.Stderr); err != nil {
+		t.Fatal(err)
+	}
+	want := `contestants:
+  raw batched/none
+  raw/none
+  qsocket pull/gob
+workloads:
+  W1            one sender, one way
+`
+	if out.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", &out, want)
+	}
+}
+
+func TestOut(t *testing.T) {
+	temporary := filepath.Join(os.TempDir(), "qsocket-bench")
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{nil, fullOut},
+		{[]string{"-rounds", "9"}, fullOut},
+		{[]string{"-quick"}, temporary},
+		{[]string{"-run", "raw"}, temporary},
+		{[]string{"-workload", "W1"}, temporary},
+		{[]string{"-two-process"}, temporary},
+		{[]string{"-run", "raw", "-out", "there"}, "there"},
+		{[]string{"-from", "there/results.json"}, "there"},
+	} {
+		o, err := parse(test.args, os.Stderr)
+		if err != nil || o.out != test.want {
+			t.Errorf("%q: got %q, %v, want %q", test.args, o.out, err, test.want)
+		}
+	}
+}
+
+func TestArguments(t *testing.T) {
+	for _, args := range [][]string{{"-run", "("}, {"-workload", "("}, {"-rounds", "-1"}, {"-time", "-1s"}, {"raw"}, {"-run", "nobody"}} {
+		if err := run(args, new(bytes.Buffer), new(bytes.Buffer)); err == nil {
+			t.Errorf("%q: no error", args)
+		}
+	}
+}
+
+func TestProgram(t *testing.T) {
+	dir := t.TempDir()
+	var out bytes.Buffer
+	args := []string{"-run", "^raw|pull/none", "-workload", "^W[13]", "-rounds", "2", "-time", "1ms", "-out", dir}
+	if err := run(args, &out, new(bytes.Buffer)); err != nil {
+		t.Fatal(err)
+	}
+	res, err := readResults(filepath.Join(dir, "results.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(res.Cells) != 6 || res.Rounds != 2 || len(res.Cells[0].Samples) != 2 || res.Machine.Go == "" {
+		t.Errorf("results.json: %d cells, %d rounds, want 6 and 2: %+v", len(res.Cells), res.Rounds, res.Machine)
+	}
+	for _, file := range []string{"results.md", "throughput.svg", "ping-pong.svg"} {
+		if _, err := os.Stat(filepath.Join(dir, file)); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, want := range []string{"| qsocket pull/none ", "W3, no codec: time ÷ that of raw/none", "written to " + dir} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the output lacks %q:\n%s", want, &out)
+		}
+	}
+}

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"html"
+	"image/color"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/font"
+	plottext "gonum.org/v1/plot/text"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgsvg"
+)
+
+// A figure is a plot that was written.
+type figure struct{ title, file string }
+
+// plot writes a plot for each question to which there are answers.
+func (res *results) plot(dir string) ([]figure, error) {
+	var figures []figure
+	write := func(file, title string, f drawing) error {
+		if f == nil {
+			return nil
+		}
+		figures = append(figures, figure{title, file})
+		return f.write(filepath.Join(dir, file))
+	}
+	for _, p := range []struct {
+		file, title string
+		drawing     drawing
+	}{
+		{"throughput.svg", "W1: messages per second, one sender, one way", res.bars("W1", "million messages per second (more is better)", true, func(ns float64) float64 { return 1e3 / ns })},
+		{"ping-pong.svg", "W3: time of a round trip", res.bars("W3", "µs (less is better)", false, micros)},
+		{"fan-out.svg", fmt.Sprintf("W5: one sender to %d connections", fanOut), res.bars("W5", "million deliveries per second (more is better)", true, func(ns float64) float64 { return 1e3 / ns })},
+		{"latency.svg", fmt.Sprintf("W6: one message every %v, mean time from Send to Recv", pause), res.bars("W6", "µs (less is better)", false, micros)},
+		{"connections.svg", "Cost of a message by the number of connections", res.lines("conns=", "connections, all of which stream")},
+		{"senders.svg", "Cost of a message by the number of senders", res.lines("senders=", "senders on one connection")},
+		{"idle.svg", "Memory of an end of an idle connection", res.bars("idle", "KiB of heap and stacks (less is better)", false, func(b float64) float64 { return b / 1024 })},
+		{"codecs.svg", "Codecs: time to encode and to decode the message of W1", res.codecBars()},
+	} {
+		if err := write(p.file, p.title, p.drawing); err != nil {
+			return nil, fmt.Errorf("%s: %w", p.file, err)
+		}
+	}
+	return figures, nil
+}
+
+func micros(ns float64) float64 { return ns / 1e3 }
+
+// A drawing knows how large it wants to be.
+type drawing interface{ write(file string) error }
+
+// Colors that differ in lightness as well, by what a contestant is.
+var (
+	ownColor   = color.RGBA{R: 0xd9, G: 0x5f, B: 0x02, A: 0xff}
+	limitColor = color.RGBA{R: 0x6b, G: 0x6b, B: 0x6b, A: 0xff}
+	otherColor = color.RGBA{R: 0x8f, G: 0xb4, B: 0xd6, A: 0xff}
+	gridColor  = color.RGBA{R: 0xe0, G: 0xe0, B: 0xe0, A: 0xff}
+)
+
+func colorOf(contestant string) color.Color {
+	switch {
+	case strings.HasPrefix(contestant, "qsocket"):
+		return ownColor
+	case contestant == rawBatched || contestant == rawSingle:
+		return limitColor
+	}
+	return otherColor
+}
+
+// fonts are the sizes of everything that is written.
+const (
+	titleSize = 13 * vg.Length(1)
+	labelSize = 10 * vg.Length(1)
+)
+
+var sans = font.Font{Typeface: "Liberation", Variant: "Sans"}
+
+// newPlot returns an empty plot in the style of all of them.
+func newPlot(title string) *plot.Plot {
+	p := plot.New()
+	p.BackgroundColor = color.White
+	set := func(f *font.Font, size vg.Length) { *f = font.From(sans, size) }
+	set(&p.Title.TextStyle.Font, titleSize)
+	for _, axis := range []*plot.Axis{&p.X, &p.Y} {
+		set(&axis.Label.TextStyle.Font, labelSize)
+		set(&axis.Tick.Label.Font, labelSize)
+		axis.Padding = 0
+	}
+	set(&p.Legend.TextStyle.Font, labelSize)
+	p.Title.Text = title
+	p.Title.Padding = 8
+	return p
+}
+
+// save writes p as SVG.
+func save(p *plot.Plot, width, height vg.Length, file string) error {
+	canvas := vgsvg.New(width, height)
+	c := draw.New(canvas)
+	c.SetColor(color.White) // also around the plot, for pages that are dark
+	c.Fill(c.Rectangle.Path())
+	p.Draw(draw.Crop(c, 8, -12, 8, -8))
+	var b bytes.Buffer
+	if _, err := canvas.WriteTo(&b); err != nil {
+		return err
+	}
+	return os.WriteFile(file, portable(b.Bytes()), 0o666)
+}
+
+// svgText is how vgsvg writes a text: before its style, the family, up to the
+// size, the size, and the text.
+var svgText = regexp.MustCompile(`<text ([^>]*)font-family:[^;]*;([^>]*font-size:)([0-9.]+)px">([^<]*)</text>`)
+
+// portable makes texts in an SVG look the same for readers who do not have the
+// font with whose metrics they were placed: by other names of fonts of the same
+// widths, and failing those by telling the width.
+func portable(svg []byte) []byte {
+	return svgText.ReplaceAllFunc(svg, func(text []byte) []byte {
+		m := svgText.FindSubmatch(text)
+		size, err := strconv.ParseFloat(string(m[3]), 64)
+		if err != nil {
+			return text
+		}
+		style := plottext.Style{Font: font.From(sans, vg.Length(size)), Handler: plot.DefaultTextHandler}
+		width := style.Width(html.UnescapeString(string(m[4])))
+		return fmt.Appendf(nil, `<text textLength="%.1f" lengthAdjust="spacingAndGlyphs" %sfont-family:Liberation Sans,Arimo,Arial,Helvetica,sans-serif;%s%spx">%s</text>`,
+			float64(width), m[1], m[2], m[3], m[4])
+	})
+}
+
+// sorted returns the contestants with a result in a workload, the best last: that
+// is at the top of a chart.
+func (res *results) sorted(workload string, more bool, value func(float64) float64) (names []string, values []float64) {
+	for _, e := range res.Contestants {
+		if _, ok := res.median(e.Name, workload); ok {
+			names = append(names, e.Name)
+		}
+	}
+	at := func(name string) float64 {
+		v, _ := res.median(name, workload)
+		return value(v)
+	}
+	slices.SortStableFunc(names, func(a, b string) int {
+		if less := at(a) < at(b); less == more {
+			return -1
+		}
+		return 1
+	})
+	for _, name := range names {
+		values = append(values, at(name))
+	}
+	return names, values
+}

@@ -1,0 +1,203 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// report returns results.md. plots are the names of the SVG files beside it, by
+// their titles.
+func (res *results) report(plots []figure) string {
+	var b strings.Builder
+	section := func(title, text string) {
+		if text != "" {
+			fmt.Fprintf(&b, "## %s\n\n%s\n", title, text)
+		}
+	}
+	fmt.Fprintf(&b, "# Benchmark results\n\n%s\n", res.preamble())
+	section("Time per message", res.mainTable())
+	section("Goals", goalTable(res.Goals))
+	section("Allocations per message, both ends", res.allocationTable(isMain))
+	section("Cost per message, ns, by the number of connections", res.times(isSeries("conns=")))
+	section("Cost per message, ns, by the number of senders on one connection", res.times(isSeries("senders=")))
+	section("An end of an idle connection", res.idleTable())
+	section("Codecs", res.codecTable())
+	section("Plots", figures(plots))
+	section("How they differ", res.notes())
+	section("Smallest and largest", res.ranges(isMain))
+	section("Errors", res.errors())
+	section("Versions", res.versions())
+	return b.String()
+}
+
+func (res *results) preamble() string {
+	m := res.Machine
+	where := "Both ends in one process"
+	if res.TwoProcess {
+		where = "Each end in a process of its own"
+	}
+	kind := ""
+	if res.Quick {
+		kind = " This was a quick run: shorter and with fewer rounds, for a first impression."
+	}
+	return fmt.Sprintf("%s, over loopback TCP, on %d cores of %s, %s/%s, %s, %s. Medians of %d interleaved rounds with runs of about %s; "+
+		"compare what stands in one table, not with another day's.%s\n",
+		where, m.Cores, m.CPU, m.OS, m.Arch, m.Go, m.Date.Format("2006-01-02"), res.Rounds, res.RunTime, kind)
+}
+
+// times returns the table of the medians.
+func (res *results) times(keep func(string) bool) string {
+	return res.matrix(keep, true, func(d discipline, c *cell) string { return number(d.inUnit(c.Median)) })
+}
+
+func (res *results) allocationTable(keep func(string) bool) string {
+	return res.matrix(keep, false, func(_ discipline, c *cell) string { return number(c.Allocs) })
+}
+
+func (res *results) ranges(keep func(string) bool) string {
+	return res.matrix(keep, true, func(d discipline, c *cell) string {
+		return number(d.inUnit(c.Min)) + " … " + number(d.inUnit(c.Max))
+	})
+}
+
+// matrix returns a table of contestants and workloads. Rows without any result
+// are left out.
+func (res *results) matrix(keep func(string) bool, units bool, text func(discipline, *cell) string) string {
+	columns := res.some(keep)
+	t := table{head: []string{"contestant"}}
+	for _, d := range columns {
+		head := d.Name
+		if kind, n, ok := strings.Cut(head, "="); ok && strings.HasPrefix(columns[0].Name, kind+"=") {
+			head = n // the table's title says of what, and the unit
+		} else if units {
+			head += " " + d.Unit
+		}
+		t.head = append(t.head, head)
+	}
+	for _, e := range res.Contestants {
+		row, known := []string{e.Name}, false
+		for _, d := range columns {
+			c := res.cell(e.Name, d.Name)
+			switch {
+			case c == nil:
+				row = append(row, "–")
+				continue
+			case len(c.Samples) > 0:
+				row = append(row, text(d, c))
+			default:
+				row = append(row, "error")
+			}
+			known = true
+		}
+		if known {
+			t.add(row...)
+		}
+	}
+	if len(t.rows) == 0 {
+		return ""
+	}
+	return t.String()
+}
+
+func (res *results) mainTable() string {
+	t := res.times(isMain)
+	if t == "" {
+		return ""
+	}
+	return t + res.legend(isMain)
+}
+
+// legend says what the columns mean.
+func (res *results) legend(keep func(string) bool) string {
+	var parts []string
+	for _, d := range res.some(keep) {
+		parts = append(parts, fmt.Sprintf("%s: %s", d.Name, d.Title))
+	}
+	return "\n" + strings.Join(parts, " · ") + "\n"
+}
+
+func (res *results) idleTable() string {
+	t := table{head: []string{"contestant", "bytes", "goroutines", "connections"}}
+	for _, e := range res.Contestants {
+		c := res.cell(e.Name, "idle")
+		switch {
+		case c == nil:
+		case len(c.Samples) == 0:
+			t.add(e.Name, "error", "error", thousands(c.Conns))
+		default:
+			t.add(e.Name, number(c.Median), number(c.Goroutines), thousands(c.Conns))
+		}
+	}
+	if len(t.rows) == 0 {
+		return ""
+	}
+	return "Heap and stacks, and goroutines, of one end, after a message each way; the mean of both ends, each in a process of its own.\n\n" + t.String()
+}
+
+// notes lists where guarantees differ.
+func (res *results) notes() string {
+	var b strings.Builder
+	for _, e := range res.Contestants {
+		if e.Note != "" {
+			fmt.Fprintf(&b, "- **%s**: %s.\n", e.Name, strings.TrimSuffix(e.Note, "."))
+		}
+	}
+	return b.String()
+}
+
+func (res *results) errors() string {
+	var b strings.Builder
+	for _, c := range res.Cells {
+		if c.Error != "" {
+			fmt.Fprintf(&b, "- %s, %s: `%s`\n", c.Workload, c.Contestant, strings.ReplaceAll(c.Error, "\n", "; "))
+		}
+		if c.Note != "" {
+			fmt.Fprintf(&b, "- %s, %s: %s\n", c.Workload, c.Contestant, c.Note)
+		}
+	}
+	return b.String()
+}
+
+func (res *results) versions() string {
+	t := table{head: []string{"module", "version"}}
+	for _, path := range slices.Sorted(maps.Keys(res.Machine.Modules)) {
+		t.add(path, res.Machine.Modules[path])
+	}
+	if len(t.rows) == 0 {
+		return ""
+	}
+	return t.String()
+}
+
+func figures(plots []figure) string {
+	var b strings.Builder
+	for _, f := range plots {
+		fmt.Fprintf(&b, "![%s](%s)\n", f.title, f.file)
+	}
+	return b.String()
+}
+
+// summary returns what is printed on the terminal.
+func (res *results) summary() string {
+	parts := []string{
+		res.times(isMain), res.times(isSeries("conns=")), res.times(isSeries("senders=")), res.idleTable(),
+		res.codecTable(), goalTable(res.measuredGoals()), res.errors(),
+	}
+	parts = slices.DeleteFunc(parts, func(s string) bool { return s == "" })
+	return strings.Join(parts, "\n")
+}
+
+func (res *results) measuredGoals() []goal {
+	return slices.DeleteFunc(slices.Clone(res.Goals), func(g goal) bool { return g.Missing != "" })
+}
+
+// isMain reports whether a workload stands in the main table.
+func isMain(workload string) bool {
+	return !isSeries("conns=")(workload) && !isSeries("senders=")(workload) && workload != "idle"
+}
+
+func isSeries(prefix string) func(workload string) bool {
+	return func(workload string) bool { return strings.HasPrefix(workload, prefix) }
+}
