@@ -4,8 +4,27 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"strings"
+	"testing"
 	"time"
+
+	"github.com/fb9bb4ed/qsocket"
 )
+
+// gobRandomPayloads encodes n random values as one stream.
+func gobRandomPayloads[T any](t testing.TB, seed uint64, n int) (payloads [][]byte) {
+	enc := qsocket.Gob[T]().NewEncoder()
+	r := rand.New(rand.NewPCG(seed, 0))
+	for range n {
+		var v T
+		randomValue(r, reflect.ValueOf(&v).Elem(), 5)
+		p, err := enc.Append(nil, v)
+		if err != nil {
+			t.Fatalf("encode %#v: %v", v, err)
+		}
+		payloads = append(payloads, p)
+	}
+	return payloads
+}
 
 // randomValue fills v, with values nested as deep at most.
 func randomValue(r *rand.Rand, v reflect.Value, deep int) {
