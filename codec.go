@@ -57,6 +57,32 @@ type Decoder[T any] interface {
 	Decode(payload []byte) (T, error)
 }
 
+// intoDecoder is a Decoder that can decode to where the value is wanted. Going
+// up through the functions in between, a value of a hundred bytes is copied
+// often enough to cost more than a small one takes to be decoded.
+type intoDecoder[T any] interface {
+	// decodeInto decodes payload to *v, which is zero. After an error or a
+	// panic, what it has left there does not matter.
+	decodeInto(payload []byte, v *T) error
+}
+
+// decodeNew is Decode for an intoDecoder. *scratch is kept for it; the value is
+// on the heap in any case, and so it is not a new one each time.
+func decodeNew[T any](d intoDecoder[T], scratch **T, payload []byte) (v T, err error) {
+	if *scratch == nil {
+		*scratch = new(T)
+	}
+	p := *scratch
+	*scratch = nil // for as long as it is not zero: d may panic
+	var zero T
+	if err := d.decodeInto(payload, p); err != nil {
+		return zero, err
+	}
+	v, *p = *p, zero
+	*scratch = p
+	return v, nil
+}
+
 // isStateless reports whether c says of itself that it keeps no state.
 func isStateless[T any](c Codec[T]) bool {
 	s, ok := c.(interface{ Stateless() bool })
@@ -116,21 +142,6 @@ func safeEncode[T any](name string, enc Encoder[T], dst []byte, v *T) (b []byte,
 	}
 	return b, false, nil
 }
-
-// safeDecode calls dec.Decode and turns whatever goes wrong in it into a *CodecError.
-func safeDecode[T any](name string, dec Decoder[T], payload []byte) (v T, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = decodeError(name, fmt.Errorf("panic: %v", r))
-		}
-	}()
-	if v, err = dec.Decode(payload); err != nil {
-		return v, decodeError(name, err)
-	}
-	return v, nil
-}
-
-func decodeError(name string, err error) error { return codecError("decode", name, err) }
 
 // codecError wraps err in a *CodecError unless it is one already.
 func codecError(op, name string, err error) error {

@@ -160,55 +160,57 @@ func hasNil(v reflect.Value) bool {
 }
 
 type gobDecoder[T any] struct {
-	scan *gobscan.Scanner // looks at each payload before dec does
-	dec  *gob.Decoder     // nil: the next payload begins a stream
-	lost bool             // an error came: only a restart can be decoded
-	r    gobReader
-	v    T // the value being decoded; zero between messages
+	scan    *gobscan.Scanner // looks at each payload before dec does
+	dec     *gob.Decoder     // nil: the next payload begins a stream
+	lost    bool             // an error came: only a restart can be decoded
+	r       gobReader
+	scratch *T
 }
 
 var errGobLost = errors.New("gob: stream was lost by an earlier error and has not been restarted")
 
-func (d *gobDecoder[T]) Decode(payload []byte) (v T, err error) {
-	var zero T
+func (d *gobDecoder[T]) Decode(payload []byte) (T, error) {
+	return decodeNew(d, &d.scratch, payload)
+}
+
+func (d *gobDecoder[T]) decodeInto(payload []byte, v *T) (err error) {
 	if len(payload) > 0 && payload[0] == gobRestart {
 		payload = payload[1:]
 		d.scan.Reset()
 		d.dec, d.lost = nil, false
 	}
 	if d.lost {
-		return zero, errGobLost
+		return errGobLost
 	}
 	d.lost = true // until all has gone well
 	if len(payload) == 0 {
-		return zero, fmt.Errorf("gob: empty payload, want one value: %w", io.ErrUnexpectedEOF)
+		return fmt.Errorf("gob: empty payload, want one value: %w", io.ErrUnexpectedEOF)
 	}
 	if payload[0] == gobRestart {
-		return zero, errors.New("gob: stream begins with a second byte 00")
+		return errors.New("gob: stream begins with a second byte 00")
 	}
 	if err := d.scan.Scan(payload); err != nil {
-		return zero, err
+		return err
 	}
 	if d.dec == nil {
 		d.dec = gob.NewDecoder(&d.r)
 	}
 
 	defer func() {
-		d.v, d.r.b = zero, nil
+		d.r.b = nil
 		if r := recover(); r != nil { // a method of v, or a map's key that cannot be one
-			v, err = zero, fmt.Errorf("panic: %v", r)
+			err = fmt.Errorf("panic: %v", r)
 		}
 	}()
 	d.r.b = payload
-	d.v = zero // nothing of an earlier message shines through
-	if err := d.dec.Decode(&d.v); err != nil {
-		return zero, err
+	if err := d.dec.Decode(v); err != nil {
+		return err
 	}
 	if left := len(d.r.b); left > 0 { // gob has read something else than the scanner
-		return zero, fmt.Errorf("gob: value ends at byte %d of %d: %d trailing bytes, want none", len(payload)-left, len(payload), left)
+		return fmt.Errorf("gob: value ends at byte %d of %d: %d trailing bytes, want none", len(payload)-left, len(payload), left)
 	}
 	d.lost = false
-	return d.v, nil
+	return nil
 }
 
 // gobReader is one payload. Because it has ReadByte, gob does not buffer, and

@@ -110,23 +110,20 @@ func replacementEscape(b []byte) int {
 	}
 }
 
-type jsonDecoder[T any] struct {
-	v T // the value being decoded; zero between messages
-}
+type jsonDecoder[T any] struct{ scratch *T }
 
 func (d *jsonDecoder[T]) Decode(payload []byte) (T, error) {
-	var zero T
+	return decodeNew(d, &d.scratch, payload)
+}
+
+func (d *jsonDecoder[T]) decodeInto(payload []byte, v *T) error {
 	if err := checkJSON(payload); err != nil {
-		return zero, err
+		return err
 	}
-	d.v = zero // what a panic left
-	err := json.Unmarshal(payload, &d.v)
-	v := d.v
-	d.v = zero
-	if err != nil {
-		return zero, truncatedJSON(payload, err)
+	if err := json.Unmarshal(payload, v); err != nil {
+		return truncatedJSON(payload, err)
 	}
-	return v, nil
+	return nil
 }
 
 // checkJSON refuses what encoding/json would accept or change without a word.

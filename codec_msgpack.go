@@ -160,23 +160,15 @@ func (e *msgpackEncoder[T]) Append(dst []byte, v T) ([]byte, error) {
 }
 
 type msgpackDecoder[T any] struct {
-	plan  mpplan.Plan[T]
-	state mpplan.Decoder
-	v     T    // the value being decoded; zero between messages
-	dirty bool // an error or a panic left something in v
+	plan    mpplan.Plan[T]
+	state   mpplan.Decoder
+	scratch *T
 }
 
 func (d *msgpackDecoder[T]) Decode(payload []byte) (T, error) {
-	var zero T
-	if d.dirty {
-		d.v = zero
-	}
-	d.dirty = true
-	err := d.plan.Decode(&d.state, payload, &d.v)
-	if err != nil {
-		return zero, err
-	}
-	v := d.v
-	d.v, d.dirty = zero, false
-	return v, nil
+	return decodeNew(d, &d.scratch, payload)
+}
+
+func (d *msgpackDecoder[T]) decodeInto(payload []byte, v *T) error {
+	return d.plan.Decode(&d.state, payload, v)
 }

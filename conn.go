@@ -58,16 +58,17 @@ type Conn[T any] struct {
 	codecName string
 	stateless bool
 
-	enc          Encoder[T]    // guarded by out.mu
-	encodeBroken bool          // guarded by out.mu: the peer cannot decode what would follow
-	dec          Decoder[T]    // owned by the holder of in.token
-	dropped      atomic.Uint64 // for Stats
+	enc          Encoder[T]     // guarded by out.mu
+	encodeBroken bool           // guarded by out.mu: the peer cannot decode what would follow
+	dec          Decoder[T]     // owned by the holder of in.token
+	into         intoDecoder[T] // dec, if it is one
+	dropped      atomic.Uint64  // for Stats
 
 	queued   atomic.Bool // the reader goroutine takes over; messages is set by then
 	started  signal      // fired after queued was set; guarded by link.mu
 	messages chan T      // set once, under link.mu
-	held     T           // owned by the reader goroutine: decoded, and found messages full
-	holding  bool        // owned by the reader goroutine: there is a held message
+	next     T           // owned by the holder of in.token: the message being decoded; zero otherwise
+	holding  bool        // owned by the reader goroutine: next is a message for which messages is full
 }
 
 // Stats counts what has gone through a Conn.
@@ -125,6 +126,7 @@ func wrap[T any](nc net.Conn, p Protocol[T], opts Options) (*Conn[T], error) {
 	if c.enc == nil || c.dec == nil {
 		return nil, fmt.Errorf("qsocket: codec %q: NewEncoder or NewDecoder returned nil", c.codecName)
 	}
+	c.into, _ = c.dec.(intoDecoder[T])
 	c.link.init(newSocket(nc), p.Framing, opts)
 	c.out.direct.received, c.out.direct.input = &c.in.published.messages, c.inputAtHand
 	return c, nil

@@ -74,7 +74,10 @@ func (c *Conn[T]) pull(ctx context.Context) (v T, err error) {
 	}
 	payload, err := c.in.next(ctx)
 	if err == nil {
-		if v, err = safeDecode(c.codecName, c.dec, payload); err != nil {
+		if err = c.decode(payload); err == nil {
+			var zero T
+			v, c.next = c.next, zero
+		} else {
 			c.in.err = err
 		}
 	}
@@ -203,9 +206,9 @@ func (c *Conn[T]) deliver() {
 		}
 		c.in.publish()
 		select {
-		case c.messages <- c.held:
+		case c.messages <- c.next:
 			var zero T
-			c.held, c.holding = zero, false
+			c.next, c.holding = zero, false
 		case <-stop:
 			return
 		}
@@ -216,35 +219,44 @@ func (c *Conn[T]) deliver() {
 // false if there is no room for the next message, which is then held, or an
 // error, which is in the inbox.
 func (c *Conn[T]) handOn() (all bool) {
-	decoding := false
-	defer func() { // once for all messages: safeDecode pays for it with each
-		if decoding {
-			if r := recover(); r != nil {
-				all, c.in.err = false, decodeError(c.codecName, fmt.Errorf("panic: %v", r))
-			}
-		}
-	}()
+	var zero T
 	for !c.holding && c.in.err == nil {
 		payload, ok, err := c.in.cut()
-		if err != nil {
-			c.in.err = err
-			break
+		if err == nil && ok {
+			err = c.decode(payload)
 		}
-		if !ok {
+		switch {
+		case err != nil:
+			c.in.err = err
+			return false
+		case !ok:
 			return true
 		}
-		decoding = true
-		v, err := c.dec.Decode(payload)
-		decoding = false
-		if err != nil {
-			c.in.err = decodeError(c.codecName, err)
-			break
-		}
 		select { // one case and a default is cheaper than two cases
-		case c.messages <- v:
+		case c.messages <- c.next:
+			c.next = zero
 		default:
-			c.held, c.holding = v, true
+			c.holding = true
 		}
 	}
 	return false
+}
+
+// decode decodes payload to next, and turns whatever goes wrong in it into a
+// *CodecError.
+func (c *Conn[T]) decode(payload []byte) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v", r)
+		}
+		if err != nil {
+			var zero T
+			c.next, err = zero, codecError("decode", c.codecName, err)
+		}
+	}()
+	if c.into != nil {
+		return c.into.decodeInto(payload, &c.next)
+	}
+	c.next, err = c.dec.Decode(payload)
+	return err
 }
