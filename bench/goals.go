@@ -27,7 +27,6 @@ type race struct {
 	name     string // of those
 	limits   limits
 	time     bool // compares times, of which less is better; otherwise throughputs
-	remark   string
 }
 
 const (
@@ -48,7 +47,6 @@ var races = []race{
 	{workload: "W1", codec: "msgpack", against: []string{natsBroker}, limits: limits{3.3, 4.7}},
 	{workload: "W1", codec: "msgpack", against: websockets, name: "best websocket", limits: limits{9, 13}},
 	{workload: "W1", codec: "msgpack", against: []string{byHandMsgpack}, limits: limits{2, 3}},
-	{workload: "W1", codec: "msgpack", against: []string{byHandMsgpack}, limits: limits{0.9, 1.0}, remark: " (enough while both encode with msgpack v5)"},
 	{workload: "W2", codec: "msgpack", against: []string{grpcStream}, limits: limits{5, 7}},
 	{workload: "W3", codec: "none", against: []string{rawSingle}, limits: limits{1.6, 1.08}, time: true},
 	{workload: "W3", codec: "msgpack", against: []string{grpcStream}, limits: limits{1.5, 2.3}},
@@ -109,7 +107,7 @@ func (res *results) race(r race, mode, own string) goal {
 		name = r.against[0]
 	}
 	g := goal{
-		Name: fmt.Sprintf("%s, %s: %s%s%s", r.workload, codecTitle(r.codec), what, name, r.remark),
+		Name: fmt.Sprintf("%s, %s: %s%s", r.workload, codecTitle(r.codec), what, name),
 		Mode: mode, Want: fmt.Sprintf("%s %v", sign, limit),
 	}
 	mine, ok := res.median(own, r.workload)

@@ -129,7 +129,7 @@ func run(args []string, stdout, stderr io.Writer) error {
 		if err != nil {
 			return err
 		}
-		return res.publish(o.out, stdout)
+		return o.publish(res, stdout)
 	}
 	r := newRunner(contestantsNamed(o.contestants.MatchString), workloadsNamed(o.workloads.MatchString, o.quick))
 	if o.list {
@@ -153,7 +153,17 @@ func run(args []string, stdout, stderr io.Writer) error {
 	if o.codecs() {
 		res.measureCodecs()
 	}
-	return res.publish(o.out, stdout)
+	return o.publish(res, stdout)
+}
+
+// publish writes what a run has found: the repository's results are also shown
+// in its README.
+func (o options) publish(res *results, stdout io.Writer) error {
+	err := res.publish(o.out, stdout)
+	if err == nil && filepath.Clean(o.out) == fullOut {
+		err = res.updateReadme(readme)
+	}
+	return err
 }
 
 // newBar returns a progress bar, which is silent where nobody would see it move.

@@ -253,3 +253,32 @@ func TestSpread(t *testing.T) {
 		}
 	}
 }
+
+func TestUpdateReadme(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "README.md")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	res := fixed(map[string]map[string]float64{rawBatched: {"W1": 70}})
+	write("before\n" + readmeBegin + "an old table\n" + readmeEnd + "after\n")
+	for range 2 { // the second time it finds its own
+		if err := res.updateReadme(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "before\n" + readmeBegin + "\n" + res.mainTable() + "\n" + res.preamble() + "\n" + readmeEnd + "after\n"
+	if string(got) != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	write("no place for it\n")
+	if err := res.updateReadme(file); err == nil {
+		t.Error("no error where there is no place for the table")
+	}
+}
