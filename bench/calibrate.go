@@ -14,16 +14,30 @@ func (m *meeting) calibrate(target time.Duration) (int, error) {
 		return max(1, int(target/pause)), nil
 	}
 	for n := m.w.roundUp(16); ; {
-		s, err := m.run(n)
+		took, err := m.time(n)
 		if err != nil {
 			return 0, err
 		}
-		more := float64(target) / float64(max(1, s.Elapsed))
-		if more < 4 || n > maxCount/16 {
-			return m.w.roundUp(int(float64(n) * more)), nil
+		if took*8 < target && n < maxCount/16 {
+			n = m.w.roundUp(n * int(min(16, max(2, target/8/took))))
+			continue
 		}
-		n = m.w.roundUp(int(float64(n) * min(more, 16)))
+		// The best of three: the machine may have been busy with something else.
+		for range 2 {
+			again, err := m.time(n)
+			if err != nil {
+				return 0, err
+			}
+			took = min(took, again)
+		}
+		return m.w.roundUp(int(float64(n) * float64(target) / float64(took))), nil
 	}
+}
+
+// time returns how long n messages take, which is never 0.
+func (m *meeting) time(n int) (time.Duration, error) {
+	s, err := m.run(n)
+	return max(1, s.Elapsed), err
 }
 
 // roundUp returns n or a little more, so that each connection and each sender
