@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"reflect"
 	"regexp"
@@ -120,7 +121,7 @@ var evolutions = []evolution{
 	evolve("fields change places", evoBase{"ABC", "1"}, evoOrder{"1", "ABC"}, ""),
 	evolve("the case of names", evoBase{"ABC", "1"}, evoCase{"ABC", "1"}, ""),
 
-	evolve("int → int64", evoOf[int]{1 << 40}, evoOf[int64]{1 << 40}, ""),
+	evolve("int → int64", evoOf[int]{math.MaxInt}, evoOf[int64]{math.MaxInt}, ""),
 	evolve("int → int8, fits", evoOf[int]{-100}, evoOf[int8]{-100}, ""),
 	evolve("int → int8, does not fit", evoOf[int]{300}, evoOf[int8]{}, ""),
 	evolve("int → uint, positive", evoOf[int]{300}, evoOf[uint]{300}, ""),
