@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -386,6 +387,67 @@ func TestShutdownSeesTheReset(t *testing.T) {
 		}
 		result(t, "Close of the peer", reset)
 	}
+}
+
+// The kernel reports a reset once. The reader goroutine, with data that came
+// before and a full queue, may have been the one to see it.
+func TestShutdownSeesTheResetBehindData(t *testing.T) {
+	for range 20 {
+		ctx := testContext(t)
+		nc, peer := netPair(t, "tcp")
+		if _, err := peer.Write([]byte(strings.Repeat(wire(t, qsocket.Uint32, "a"), 10))); err != nil {
+			t.Fatal(err)
+		}
+		peer.(*net.TCPConn).SetLinger(0)
+		peer.Close()
+		c, err := qsocket.NewConn(ctx, nc, text, &qsocket.Options{RecvQueue: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for len(c.Messages()) == 0 && ctx.Err() == nil {
+			runtime.Gosched()
+		}
+		if err := c.Shutdown(ctx); !errors.Is(err, qsocket.ErrUnconfirmed) {
+			t.Fatalf("Shutdown: got %v, want ErrUnconfirmed", err)
+		}
+	}
+}
+
+// A peer that never lets the socket become empty, and a queue that is never full,
+// must not keep the reader goroutine from seeing that it is to stop.
+func TestCloseWhileThePeerFloods(t *testing.T) {
+	type message struct {
+		Number int
+		Text   string
+	}
+	p := qsocket.Protocol[message]{Codec: qsocket.JSON[message]()} // slower than the peer
+	nc, peer := netPair(t, "tcp")
+	c, err := qsocket.NewConn(testContext(t), nc, p, &qsocket.Options{RecvQueue: 1 << 16, CloseTimeout: 200 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	chunk := []byte(strings.Repeat(wire(t, qsocket.Uint32, `{"Number":1,"Text":"`+strings.Repeat("x", 50)+`"}`), 1000))
+	go func() { // ends with the connection
+		for {
+			if _, err := peer.Write(chunk); err != nil {
+				return
+			}
+		}
+	}()
+	received := make(chan struct{})
+	go func() { // ends with the connection
+		n := 0
+		for range c.Messages() {
+			if n++; n == 50_000 {
+				close(received)
+			}
+		}
+	}()
+	waitClosed(t, "50,000 messages", received)
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	waitClosed(t, "Done", c.Done())
 }
 
 // The peer of a Conn that has failed does not see a clean end.

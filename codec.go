@@ -53,7 +53,8 @@ type Decoder[T any] interface {
 	// Decode decodes one whole payload and refuses bytes that are left over.
 	// It must neither change nor keep payload, or any part of it: the memory
 	// is used again for the next frame. Nor may it block: the socket cannot be
-	// closed before it returns.
+	// closed before it returns. What it returns is copied: a T that holds a
+	// pointer into itself does not survive that.
 	Decode(payload []byte) (T, error)
 }
 

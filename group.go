@@ -172,6 +172,11 @@ func (g *Group[T]) Broadcast(ctx context.Context, v T) (sent int, err error) {
 		}
 	}
 	for _, mb := range b.slow {
+		select {
+		case <-mb.left: // while others were waited for
+			continue
+		default:
+		}
 		err := mb.c.send(ctx, &v, m, mb.left)
 		switch {
 		case err == nil:

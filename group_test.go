@@ -175,6 +175,42 @@ func TestRemoveReleasesBroadcast(t *testing.T) {
 	})
 }
 
+// A member that is removed while a Broadcast waits for another does not get the
+// message, even if it has room by then.
+func TestRemovedMemberGetsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := context.Background()
+		g := qsocket.NewGroup(raw, qsocket.Block)
+		opts := &qsocket.Options{SendBuffer: 100}
+		var members, peers [2]*qsocket.Conn[[]byte]
+		for i := range members {
+			members[i], peers[i] = pair(t, "pipe", raw, opts, nil)
+			if err := members[i].Send(ctx, make([]byte, 200)); err != nil { // fills the buffer
+				t.Fatal(err)
+			}
+			g.Add(members[i])
+		}
+		sent := async(func() int {
+			n, _ := g.Broadcast(ctx, []byte("hello"))
+			return n
+		})
+		synctest.Wait()
+		g.Remove(members[1])
+		for _, i := range []int{1, 0} { // the removed one has room first
+			if _, err := peers[i].Recv(ctx); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+		if n := <-sent; n != 1 {
+			t.Errorf("Broadcast: got %d, want 1", n)
+		}
+		if n := members[1].Stats().MessagesSent; n != 1 {
+			t.Errorf("the removed member was sent %d messages, want 1", n)
+		}
+	})
+}
+
 func TestBroadcastDrop(t *testing.T) {
 	ctx := testContext(t)
 	g, members, peers := group(t, text, qsocket.Drop, 3, &qsocket.Options{SendBuffer: 300})

@@ -262,8 +262,9 @@ func (in *inbox) readRaw(fd uintptr) (done bool) {
 			return true
 		case again:
 			w.n = 0
+			in.publish()
 			in.shrink(0)
-			return !in.arm() // true: there is to be no wait
+			return !w.armed && !in.arm() // true: there is to be no wait
 		case n == 0 || err != nil: // w.n bytes came before the end
 			w.err = err
 			return true
@@ -273,7 +274,9 @@ func (in *inbox) readRaw(fd uintptr) (done bool) {
 		if in.handOn == nil {
 			return true
 		}
-		if w.armed && in.disarm() != nil || n == len(space) && !in.handOn() {
+		// With the last bytes of a full buffer it leaves: a peer that never lets
+		// the socket become empty must not keep it from seeing that it is to stop.
+		if w.armed && in.disarm() != nil || n == len(space) {
 			return true
 		}
 	}

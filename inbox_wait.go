@@ -135,6 +135,9 @@ func (in *inbox) stop() {
 func (in *inbox) discard() error {
 	in.token.lock() // wait until the last holder has left the socket
 	broken := in.broken
+	if broken == nil {
+		broken = in.late // which no receiver has come to see
+	}
 	in.token.unlock()
 	if broken != nil {
 		return broken

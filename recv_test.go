@@ -488,6 +488,43 @@ func TestEndRightBehindData(t *testing.T) {
 	})
 }
 
+// Stats are exact while the reader goroutine waits for the rest of a frame that
+// came with whole ones.
+func TestStatsBesidePartialFrame(t *testing.T) {
+	forTransports(t, transports, func(t *testing.T, transport string) {
+		ctx := testContext(t)
+		nc, peer := netPair(t, transport)
+		if transport == "tls" {
+			go func() { _, _ = peer.Write(nil) }() // does the handshake
+		}
+		c, err := qsocket.NewConn(ctx, nc, text, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer end(c)
+		c.Messages()
+		whole := wire(t, qsocket.Uint32, "a") + wire(t, qsocket.Uint32, "b")
+		if _, err := peer.Write([]byte(whole + "\x00\x00\x00\x09part")); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if _, err := c.Recv(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for {
+			s := c.Stats()
+			if s.MessagesReceived == 2 && s.BytesReceived == uint64(len(whole)) {
+				return
+			}
+			if ctx.Err() != nil {
+				t.Fatalf("got %d messages of %d bytes, want 2 of %d", s.MessagesReceived, s.BytesReceived, len(whole))
+			}
+			runtime.Gosched() // until the reader waits
+		}
+	})
+}
+
 // The reader goroutine waits without asking the socket once more: whatever
 // arrives while it is busy with what it has must wake it all the same.
 func TestNoLostWakeUps(t *testing.T) {
