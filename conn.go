@@ -46,7 +46,7 @@ type Conn[T any] struct {
 	//  4. The first failure is recorded once, in link.err. Whatever comes later
 	//     is a consequence.
 	//  5. The reader goroutine is the only sender on messages and the only one
-	//     to close it. done is closed after that.
+	//     to close it. done fires after that.
 	//  6. finish closes the socket, which ends every goroutine that waits for
 	//     it. At the latest the timer of CloseTimeout calls finish.
 	//  7. An accepted frame is written before any frame accepted after it, and
@@ -61,7 +61,7 @@ type Conn[T any] struct {
 	enc          Encoder[T]     // guarded by out.mu
 	encodeBroken bool           // guarded by out.mu: the peer cannot decode what would follow
 	dec          Decoder[T]     // owned by the holder of in.token
-	into         intoDecoder[T] // dec, if it is one
+	into         intoDecoder[T] // the same, if it is one; nil otherwise
 	dropped      atomic.Uint64  // for Stats
 
 	queued   atomic.Bool // the reader goroutine takes over; messages is set by then

@@ -245,12 +245,13 @@ func (in *inbox) read() {
 // may have bytes.
 //
 // A caller of Recv leaves with the first bytes. The reader goroutine stays: it
-// reads until the socket is empty, hands on what has come, and waits again. So
-// it goes to sleep right after it has woken its consumer, who then runs in its
-// place, on the same processor. A read in between, which a stay for one message
-// only would need in order to miss none that came meanwhile, would give another
-// processor the time to take the consumer over; in a round trip that costs more
-// than everything else that the library does.
+// reads until the socket is empty, hands on what has come, and waits again. It
+// leaves when its buffer or its queue is full. So in a round trip it goes to sleep
+// right after it has woken its consumer, who then mostly runs in its place, on the
+// same processor. To come back for each message it would have to read once more
+// in between, lest it miss what came meanwhile, and give another processor the
+// time to take the consumer over; that costs more than everything else that the
+// library does.
 func (in *inbox) readRaw(fd uintptr) (done bool) {
 	w := &in.wait
 	for {
