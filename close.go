@@ -18,7 +18,7 @@ import (
 // Over a net.Conn that has no method CloseWrite, such as that of net.Pipe, it
 // does nothing and returns an error that wraps errors.ErrUnsupported.
 func (c *Conn[T]) CloseWrite() error {
-	if c.sock.half == nil {
+	if c.sock.half == nil && !c.named() {
 		return fmt.Errorf("qsocket: CloseWrite over %T: %w", c.sock.Conn, errors.ErrUnsupported)
 	}
 	return c.halfClose()
@@ -53,8 +53,8 @@ func (c *Conn[T]) CloseWithReason(reason string) error {
 		c.log.Info("qsocket: closing connection", "peer", addr(c.RemoteAddr()), "reason", reason)
 	}
 	c.closeWithin()
-	c.close()
-	<-c.wait(&c.sendEnded)
+	c.close(reason)
+	c.awaitGoodbye()
 	return c.closeError()
 }
 
@@ -68,14 +68,24 @@ func (c *Conn[T]) CloseWithReason(reason string) error {
 // lost, or that the net.Conn has no CloseWrite with which to wait for the peer.
 // When ctx ends, the Conn is closed the hard way and ctx's error returned.
 func (c *Conn[T]) Shutdown(ctx context.Context) error {
-	c.close()
-	done := c.wait(&c.done)
+	c.mu.Lock()
+	c.awaiting = true
+	c.mu.Unlock()
+	c.close("")
+	done, confirmed := c.wait(&c.done), c.wait(&c.confirmed)
+	select {
+	case <-confirmed:
+		return nil
+	default:
+	}
 	select {
 	case <-done:
 		return c.shutdownError()
 	default:
 	}
 	select {
+	case <-confirmed:
+		return nil
 	case <-done:
 		return c.shutdownError()
 	case <-ctx.Done():
@@ -84,64 +94,116 @@ func (c *Conn[T]) Shutdown(ctx context.Context) error {
 	}
 }
 
-// endSending refuses further messages with err and starts the goroutine that
-// flushes what was accepted, once. A failed write or finish ends the wait.
-func (l *link) endSending(err error) {
-	l.out.stop(err)
-	l.mu.Lock()
-	started := l.flushing
-	l.flushing = true
-	l.mu.Unlock()
-	if !started {
-		go l.flushAndHalfClose()
+// endSending refuses further messages with err and starts to flush what was
+// accepted and, in named mode, the goodbye behind it. A failed write or finish
+// ends the wait for that.
+func (l *link) endSending(err error, w weight, reason string) {
+	if l.named() {
+		l.out.sayGoodbye(err, w, reason)
+	} else {
+		l.out.stop(err)
+	}
+	l.part()
+}
+
+// flushAndHalfClose is the goroutine that ends sending. In raw mode it flushes
+// and closes the write side of the socket. In named mode that comes when
+// nothing is left to say; the goroutine ends when it has flushed what there is,
+// and part starts it again when there is more. It ends at the latest when
+// finish closes the socket, and fires messagesSent, sendEnded and goodbyeSent.
+func (l *link) flushAndHalfClose() {
+	for {
+		l.mu.Lock()
+		parts := l.parts
+		last := !l.named() || l.answered || l.recvOver
+		l.mu.Unlock()
+		said := l.out.goodbye()
+		ok := l.flushGoodbye()
+		if ok && last && l.out.seal() {
+			l.halfCloseSocket()
+			ok = false // there is no more to do
+		}
+		l.mu.Lock()
+		l.messagesSent.fireLocked()
+		l.sendEnded.fireLocked()
+		if !ok || said == full {
+			l.goodbyeSent.fireLocked()
+		}
+		if ok && !last && parts == l.parts {
+			l.parting = false
+			ok = false
+		}
+		l.mu.Unlock()
+		if !ok {
+			return
+		}
 	}
 }
 
-// flushAndHalfClose ends at the latest when finish closes the socket, and
-// fires sendEnded.
-func (l *link) flushAndHalfClose() {
-	defer l.fire(&l.sendEnded)
-	if l.out.flushed(context.Background()) != nil {
-		return // the flusher has told writeFailed
+// flushGoodbye waits until what was accepted, and what was said after it, is
+// with the kernel. It reports false if a write has failed: the flusher has told
+// writeFailed.
+func (l *link) flushGoodbye() (ok bool) {
+	if l.out.flushedMessages(context.Background()) != nil {
+		return false
 	}
 	l.mu.Lock()
 	l.flushed = true
+	l.messagesSent.fireLocked()
 	l.mu.Unlock()
+	return l.out.flushed(context.Background()) == nil
+}
+
+// halfCloseSocket ends sending for good.
+func (l *link) halfCloseSocket() {
 	if l.sock.half != nil {
 		l.halfErr = l.sock.half.CloseWrite()
 	}
 	l.mu.Lock()
 	l.sendOver = true
-	over := l.recvOver || l.closed && l.sock.half == nil
+	over := l.recvOver || l.sock.half == nil && l.partedLocked()
 	l.mu.Unlock()
 	if over {
 		l.finish()
 	}
 }
 
+// partedLocked reports whether an end that has sent its last byte and cannot
+// half-close the socket may close it. In named mode it gives the peer the time
+// to confirm. If the peer cannot, it is the one that closes, since what it has
+// dropped keeps it from confirming; if neither can, both do.
+func (l *link) partedLocked() bool {
+	if l.named() {
+		return l.confirmed.fired || l.declined && !l.awaiting
+	}
+	return l.closed
+}
+
 // close stops both directions: it starts to flush what was accepted, and
 // meanwhile and afterwards discards what arrives. If both ends close with full
-// buffers, this is what lets both flush. It does not wait; sendEnded and done
+// buffers, this is what lets both flush. It does not wait; goodbyeSent and done
 // tell how far it is.
-func (l *link) close() {
+func (l *link) close(reason string) {
 	l.mu.Lock()
 	first := !l.closed
 	l.closed = true
 	if first {
 		l.closedFirst = l.err == nil && !l.peerEnded
 	}
-	over := l.sendOver && (l.recvOver || l.sock.half == nil || l.err != nil)
+	over := l.sendOver && (l.recvOver || l.err != nil || l.sock.half == nil && l.partedLocked())
 	discard := first && !l.recvOver && !over && !l.finished
 	l.mu.Unlock()
 	if !first {
 		return
 	}
-	l.endSending(errClosed)
+	l.endSending(errClosed, full, reason)
 	l.stopReceiving()
-	if over {
+	switch {
+	case over:
 		l.finish()
-	}
-	if discard {
+	case discard && l.named():
+		l.attend()
+	case discard:
 		go l.discard()
 	}
 }
@@ -167,6 +229,10 @@ func (l *link) discard() {
 func (l *link) closeWithin() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.closeWithinLocked()
+}
+
+func (l *link) closeWithinLocked() {
 	if l.timer == nil && !l.finished {
 		l.timer = time.AfterFunc(l.opts.CloseTimeout, l.killLate)
 	}
@@ -190,9 +256,14 @@ func (l *link) kill(why error) {
 
 // halfClose ends sending and waits until that is done, for CloseTimeout.
 func (l *link) halfClose() error {
-	l.endSending(errSendEnded)
+	l.endSending(errSendEnded, half, "")
 	timer := time.AfterFunc(l.opts.CloseTimeout, func() {
 		l.mu.Lock()
+		if l.named() && l.flushed { // the goodbye will be taken with the next read of the peer
+			l.sendEnded.fireLocked()
+			l.mu.Unlock()
+			return
+		}
 		late := !l.sendOver
 		if late && l.err == nil && !l.finished {
 			l.err = fmt.Errorf("qsocket: close write: CloseTimeout %v has passed: %w", l.opts.CloseTimeout, os.ErrDeadlineExceeded)
@@ -228,9 +299,11 @@ func (l *link) shutdownError() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
+	case l.confirmed.fired:
+		return nil
 	case !l.flushed && l.err != nil:
 		return fmt.Errorf("%w: %w", ErrUnconfirmed, l.err)
-	case !l.flushed, l.reset, l.sock.half == nil, !l.recvOver:
+	case l.named(), !l.flushed, l.reset, l.sock.half == nil, !l.recvOver:
 		return ErrUnconfirmed
 	}
 	return nil

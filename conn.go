@@ -64,6 +64,10 @@ type Conn[T any] struct {
 	into         intoDecoder[T] // the same, if it is one; nil otherwise
 	dropped      atomic.Uint64  // for Stats
 
+	sendMax  int    // largest payload that Send accepts, bytes: our MaxFrame, or the peer's if that is smaller
+	sendWhat string // whose limit that is
+	peer     Peer   // zero in raw mode
+
 	queued   atomic.Bool // the reader goroutine takes over; messages is set by then
 	started  signal      // fired after queued was set; guarded by link.mu
 	messages chan T      // set once, under link.mu
@@ -113,10 +117,13 @@ func NewConn[T any](ctx context.Context, nc net.Conn, p Protocol[T], opts *Optio
 	return open(ctx, nc, p, o)
 }
 
-// wrap makes a Conn of a connection that is ready for messages.
-func wrap[T any](nc net.Conn, p Protocol[T], opts Options) (*Conn[T], error) {
+// wrap makes a Conn of a connection that is ready for messages. peer is nil in
+// raw mode.
+func wrap[T any](nc net.Conn, p Protocol[T], opts Options, peer *Peer) (*Conn[T], error) {
 	codec := p.codec()
 	c := &Conn[T]{
+		sendMax:   opts.MaxFrame,
+		sendWhat:  "MaxFrame",
 		framing:   p.Framing,
 		codecName: codec.Name(),
 		stateless: isStateless(codec),
@@ -127,8 +134,19 @@ func wrap[T any](nc net.Conn, p Protocol[T], opts Options) (*Conn[T], error) {
 		return nil, fmt.Errorf("qsocket: codec %q: NewEncoder or NewDecoder returned nil", c.codecName)
 	}
 	c.into, _ = c.dec.(intoDecoder[T])
-	c.link.init(newSocket(nc), p.Framing, opts)
+	var attend func()
+	if peer != nil {
+		attend = c.startReader
+		c.peer = *peer
+		if peer.MaxFrame < c.sendMax {
+			c.sendMax, c.sendWhat = peer.MaxFrame, "the peer's MaxFrame"
+		}
+	}
+	c.link.init(newSocket(nc), p.Framing, opts, attend)
 	c.out.direct.received, c.out.direct.input = &c.in.published.messages, c.inputAtHand
+	if peer != nil {
+		c.startPulse(peer.Heartbeat)
+	}
 	return c, nil
 }
 
@@ -163,7 +181,7 @@ func (c *Conn[T]) Stats() Stats {
 }
 
 // Peer returns what the handshake told of the other end: nothing in raw mode.
-func (c *Conn[T]) Peer() Peer { return Peer{} }
+func (c *Conn[T]) Peer() Peer { return c.peer }
 
 // NetConn returns the connection that c owns, for what only it knows: the TLS
 // state and peer certificates, socket options, credentials. Reading, writing,

@@ -105,7 +105,7 @@ func TestConstructorsRefuse(t *testing.T) {
 	}{
 		{"unknown framing", qsocket.Protocol[string]{Framing: 99}, nil, "unknown framing 99"},
 		{"name with another framing", qsocket.Protocol[string]{Name: "x/1", Framing: qsocket.Netstring}, nil, `"x/1" uses framing Netstring, but a named protocol requires Uint32`},
-		{"name", qsocket.Protocol[string]{Name: "x/1"}, nil, `"x/1" has a Name`},
+		{"name", qsocket.Protocol[string]{Name: strings.Repeat("x", 1025)}, nil, "is 1025 bytes, want UTF-8 of at most 1024"},
 		{"MaxFrame", text, &qsocket.Options{MaxFrame: -1}, "Options.MaxFrame is -1"},
 		{"RecvQueue", text, &qsocket.Options{RecvQueue: -2}, "Options.RecvQueue is -2"},
 		{"SendBuffer", text, &qsocket.Options{SendBuffer: -3}, "Options.SendBuffer is -3"},

@@ -69,16 +69,32 @@ func (e *CodecError) Unwrap() error {
 	return e.Err
 }
 
-// HandshakeError reports, on both ends, what two ends of a named protocol
-// disagree on. Raw mode has no handshake and never returns one.
+// HandshakeError reports, on both ends, why two ends of a named protocol cannot
+// talk. Raw mode has no hello and never returns one.
+//
+//	Field     what is wrong
+//	magic     the peer does not begin with a hello: Peer says what it seems to be
+//	version   it speaks another version of the wire format
+//	hello     its hello is malformed, or none came before the connection ended or
+//	          HandshakeTimeout: then io.ErrUnexpectedEOF, os.ErrDeadlineExceeded or
+//	          the network's error is wrapped as well
+//	proto     Protocol.Name differs
+//	codec     Codec.Name differs
+//	types     a field that both ends have is of another type
 type HandshakeError struct {
-	Field string // "magic", "version", "hello", "proto", "codec" or "types"
-	Local string // what this end has
-	Peer  string // what the peer has
+	Field string
+	Local string // what this end has or wants
+	Peer  string // what the peer has or sent
 }
 
 func (e *HandshakeError) Error() string {
-	return fmt.Sprintf("qsocket: handshake: %s differs: have %q, peer has %q", e.Field, e.Local, e.Peer)
+	switch e.Field {
+	case "magic", "hello":
+		return fmt.Sprintf("qsocket: handshake: want a hello (%s): %s", e.Local, e.Peer)
+	case "types":
+		return fmt.Sprintf("qsocket: handshake: the message types do not match: %s here, %s at the peer", e.Local, e.Peer)
+	}
+	return fmt.Sprintf("qsocket: handshake: %s differs: %q here, %q at the peer", e.Field, e.Local, e.Peer)
 }
 
 // RemoteError is the reason that the peer gave for ending a connection of a
@@ -97,10 +113,15 @@ type frameSizeError struct {
 	limit    uint64 // payload bytes
 	what     string // whose limit
 	received bool   // announced by the peer, so a protocol violation as well
+	found    string // what the peer seems to be instead; may be empty
 }
 
 func (e *frameSizeError) Error() string {
-	return fmt.Sprintf("qsocket: frame of %d bytes exceeds %s %d", e.size, e.what, e.limit)
+	s := fmt.Sprintf("qsocket: frame of %d bytes exceeds %s %d", e.size, e.what, e.limit)
+	if e.found != "" {
+		s += ": " + e.found
+	}
+	return s
 }
 
 func (e *frameSizeError) Is(target error) bool {

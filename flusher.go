@@ -168,7 +168,17 @@ func (o *outbox) fail(err error) {
 // for as long as ctx allows. Otherwise it returns ctx's error or the failed write.
 func (o *outbox) flushed(ctx context.Context) error {
 	o.mu.Lock()
-	target := o.total
+	return o.flushedLocked(ctx, o.total)
+}
+
+// flushedMessages is flushed up to the last message.
+func (o *outbox) flushedMessages(ctx context.Context) error {
+	o.mu.Lock()
+	return o.flushedLocked(ctx, o.messageEnd)
+}
+
+// flushedLocked releases mu.
+func (o *outbox) flushedLocked(ctx context.Context, target uint64) error {
 	for {
 		switch {
 		case o.total-uint64(o.bufferedLocked()) >= target:

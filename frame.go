@@ -60,12 +60,12 @@ func (f Framing) trailer() int {
 	return 0
 }
 
-// checkSend returns a *frameSizeError for a payload that is above max bytes
-// (the MaxFrame in force) or above what f can announce.
-func (f Framing) checkSend(size, max int) error {
+// checkSend returns a *frameSizeError for a payload that is above max bytes,
+// the limit that is called what, or above what f can announce.
+func (f Framing) checkSend(size, max int, what string) error {
 	switch {
 	case size > max:
-		return &frameSizeError{size: uint64(size), limit: uint64(max), what: "MaxFrame"}
+		return &frameSizeError{size: uint64(size), limit: uint64(max), what: what}
 	case uint64(size) > framings[f].maxSize:
 		return &frameSizeError{size: uint64(size), limit: framings[f].maxSize, what: "what a " + f.String() + " header can announce,"}
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"time"
 )
@@ -12,30 +13,96 @@ import (
 // open makes a Conn of nc, or closes nc. opts have been checked and have their
 // defaults.
 func open[T any](ctx context.Context, nc net.Conn, p Protocol[T], opts Options) (*Conn[T], error) {
-	err := handshake(ctx, nc, opts.HandshakeTimeout)
+	if err := ctx.Err(); err != nil {
+		hardClose(nc, false)
+		return nil, err
+	}
+	bounded, cancel := context.WithTimeout(ctx, opts.HandshakeTimeout)
+	defer cancel()
+	peer, err := handshake(bounded, nc, p, &opts)
 	if err == nil {
 		var c *Conn[T]
-		if c, err = wrap(nc, p, opts); err == nil {
+		if c, err = wrap(nc, p, opts, peer); err == nil {
 			return c, nil
 		}
 	}
-	// What is no TLS is answered with a reset, which no client takes for a clean
-	// end. Other failures have been told in an alert, which a reset might destroy.
-	var notTLS tls.RecordHeaderError
-	hardClose(nc, errors.As(err, &notTLS))
+	if bounded.Err() == nil {
+		refuse(bounded, nc, err)
+	}
+	hardClose(nc, false)
+	if err == context.DeadlineExceeded && ctx.Err() == nil { // of the hello
+		err = late(opts.HandshakeTimeout)
+	}
 	return nil, err
 }
 
-// handshake does what two ends do before the first message.
-func handshake(ctx context.Context, nc net.Conn, timeout time.Duration) error {
-	t, ok := nc.(*tls.Conn)
-	if !ok {
-		return ctx.Err()
+// handshake does what two ends do before the first message. In raw mode that is
+// TLS at most, and there is no Peer.
+func handshake[T any](ctx context.Context, nc net.Conn, p Protocol[T], opts *Options) (*Peer, error) {
+	if t, ok := nc.(*tls.Conn); ok {
+		if err := t.HandshakeContext(ctx); err != nil {
+			return nil, tlsError(err)
+		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	if err := t.HandshakeContext(ctx); err != nil {
-		return fmt.Errorf("qsocket: TLS handshake: %w", err)
+	if p.Name == "" {
+		return nil, nil
 	}
-	return nil
+	ours, _ := newHello(p, opts)
+	theirs, err := ours.exchange(ctx, nc)
+	if err != nil {
+		return nil, err
+	}
+	if err := ours.check(theirs); err != nil {
+		return nil, err
+	}
+	return theirs.peer(), nil
 }
+
+// tlsError says what was found where TLS was expected.
+func tlsError(err error) error {
+	var notTLS tls.RecordHeaderError
+	if errors.As(err, &notTLS) {
+		if found := sniff(notTLS.RecordHeader[:]); found != "" {
+			return fmt.Errorf("qsocket: TLS handshake: %s: %w", found, err)
+		}
+	}
+	return fmt.Errorf("qsocket: TLS handshake: %w", err)
+}
+
+// refusalLinger bounds the wait for a peer that has been refused to end too.
+const refusalLinger = time.Second
+
+// notTLSAlert is what a client without TLS gets from a server with it: a fatal
+// alert, unexpected_message (RFC 8446, sections 5.1 and 6.2).
+var notTLSAlert = []byte{21, 3, 3, 0, 2, 2, 10}
+
+// refuse tells the peer that it is refused, and gives it the time to read that:
+// if the connection were closed while something from the peer is unread, the
+// kernel would destroy what the peer has not read yet, our hello included.
+// Without a half-close there is no waiting for the peer, and nothing is told: it
+// has our hello.
+func refuse(ctx context.Context, nc net.Conn, why error) {
+	var words []byte
+	var notTLS tls.RecordHeaderError
+	var refusal *HandshakeError
+	switch {
+	case errors.As(why, &notTLS) && notTLS.Conn != nil:
+		nc, words = notTLS.Conn, notTLSAlert
+	case !errors.As(why, &refusal) || !isRefusal(why):
+		return
+	case refusal.Field != "magic": // else it would not understand
+		words = goodbyeFrame(full, refusal.Error())
+	}
+	h, ok := nc.(interface{ CloseWrite() error })
+	if !ok {
+		return
+	}
+	_ = nc.SetDeadline(time.Now().Add(refusalLinger))
+	defer context.AfterFunc(ctx, func() { _ = nc.SetDeadline(past) })()
+	_, _ = nc.Write(words)
+	_ = h.CloseWrite()
+	_, _ = io.CopyN(io.Discard, nc, maxLinger)
+}
+
+// maxLinger is how much a peer may send after it was refused, bytes.
+const maxLinger = 1 << 20

@@ -28,6 +28,8 @@ type inbox struct {
 	maxFrame     int
 	frameTimeout time.Duration // 0: none
 
+	control func(kind byte, body []byte) error // deals with control frames; nil in raw mode
+
 	token token
 
 	// Owned by the holder of token.
@@ -37,9 +39,12 @@ type inbox struct {
 	frameLeft time.Duration // what is left of FrameTimeout for that frame; 0: its clock has not started
 	readSize  int           // what to offer the next Read where there is no raw access
 	err       error         // why nothing more can be read
+	parted    bool          // the peer has said goodbye: no more messages may come
+	discarded bool          // a message was dropped
 	late      error         // what a read said after another had brought bytes; for the next call of more
 	broken    error         // what a read that stop overtook has said of the connection
 	handOn    func() bool   // of the reader goroutine, see readRaw; nil for a caller of Recv
+	inside    bool          // it is called by readRaw
 	wait      struct {      // the wait under way
 		ctx     context.Context
 		stop    func() bool // ends the watch over ctx
@@ -53,6 +58,11 @@ type inbox struct {
 
 	mu          sync.Mutex    // guards following, and every read deadline
 	stopped     bool          // nobody may read for messages any more
+	attended    bool          // ... but for control frames: stopped does not count
+	patience    time.Duration // how long the peer may be silent while it is listened to; 0: for ever
+	listening   time.Duration // when the wait under way began, on the clock of quietConn; 0: there is none
+	silent      time.Duration // how long earlier waits have lasted since the last byte came
+	dead        bool          // patience has run out, and the wait under way is broken
 	interrupted bool          // the deadline is in the past because ctx has ended
 	watch       int           // number of the wait that interrupt may break
 	deadline    time.Time     // the socket's, as far as this wait goes
@@ -77,6 +87,7 @@ const (
 
 var (
 	errStopped     = errors.New("qsocket: receiving was stopped")
+	errInside      = errors.New("qsocket: control frame inside a read")
 	errInterrupted = errors.New("qsocket: read was interrupted")
 )
 
@@ -121,19 +132,31 @@ func (in *inbox) fill(ctx context.Context) error {
 
 // cut takes a whole frame off the buffer, if there is one.
 func (in *inbox) cut() (payload []byte, ok bool, err error) {
-	b := in.buf[in.r:in.w]
-	if len(b) < in.need || len(b) == 0 {
-		return nil, false, nil
-	}
+	var b []byte
 	var header int
 	var size uint64
-	if in.framing == Uint32 && len(b) >= 4 { // the usual case, without a call
-		header, size = 4, uint64(binary.BigEndian.Uint32(b))
-	} else if header, size, err = in.framing.parseHeader(b); err != nil || header == 0 {
-		return nil, false, err
-	}
-	if size > uint64(in.maxFrame) {
-		return nil, false, &frameSizeError{size: size, limit: uint64(in.maxFrame), what: "MaxFrame", received: true}
+	for {
+		b = in.buf[in.r:in.w]
+		if len(b) < in.need || len(b) == 0 {
+			return nil, false, nil
+		}
+		if in.framing == Uint32 && len(b) >= 4 { // the usual case, without a call
+			header, size = 4, uint64(binary.BigEndian.Uint32(b))
+		} else if header, size, err = in.framing.parseHeader(b); err != nil || header == 0 {
+			return nil, false, err
+		}
+		if size <= uint64(in.maxFrame) && !in.parted {
+			break
+		}
+		if in.control == nil || size < controlBit {
+			return nil, false, in.refusal(b, size)
+		}
+		if in.inside {
+			return nil, false, errInside
+		}
+		if whole, err := in.cutControl(b); !whole || err != nil {
+			return nil, false, err
+		}
 	}
 	end := header + int(size)
 	in.need = end + in.framing.trailer()
@@ -155,6 +178,18 @@ func (in *inbox) cut() (payload []byte, ok bool, err error) {
 		in.buffered.Store(true)
 	}
 	return b[header:end:end], true, nil
+}
+
+// refusal returns why there must not be a message of that size at b.
+func (in *inbox) refusal(b []byte, size uint64) error {
+	if in.parted {
+		return fmt.Errorf("%w: a message of %d bytes after goodbye", ErrProtocol, size)
+	}
+	err := &frameSizeError{size: size, limit: uint64(in.maxFrame), what: "MaxFrame", received: true}
+	if in.count.messages == 0 {
+		err.found = sniff(b)
+	}
+	return err
 }
 
 // publish tells others what the holder of token has done so far.
@@ -182,7 +217,7 @@ func (in *inbox) received() (messages, bytes uint64) {
 // if the peer ended between two frames.
 func (in *inbox) more(ctx context.Context) error {
 	in.mu.Lock()
-	stopped := in.stopped
+	stopped := in.stoppedLocked()
 	in.mu.Unlock()
 	if stopped { // the socket belongs to discard now
 		return errStopped
@@ -259,7 +294,7 @@ func (in *inbox) readRaw(fd uintptr) (done bool) {
 		space := in.buf[in.w:cap(in.buf)]
 		n, again, err := rawRead(fd, space)
 		switch {
-		case again && w.n > 0 && !in.handOn():
+		case again && w.n > 0 && !in.handOnInside():
 			return true
 		case again:
 			w.n = 0
@@ -281,6 +316,15 @@ func (in *inbox) readRaw(fd uintptr) (done bool) {
 			return true
 		}
 	}
+}
+
+// handOnInside is handOn where a control frame must wait: what it asks for may
+// close the socket, which waits for the callback to return.
+func (in *inbox) handOnInside() (all bool) {
+	in.inside = true
+	all = in.handOn()
+	in.inside = false
+	return all
 }
 
 // adapt fits the size of the next Read to the traffic.

@@ -30,9 +30,12 @@ func (in *inbox) arm() bool {
 	case in.endWithin > 0:
 		deadline = time.Now().Add(in.endWithin)
 	}
-	if in.stopped || w.ctx.Err() != nil {
+	if in.stoppedLocked() || w.ctx.Err() != nil {
 		w.err = errInterrupted
 		return false
+	}
+	if in.patience > 0 {
+		in.listening = time.Since(clockStart)
 	}
 	in.setDeadlineLocked(deadline)
 	if w.ctx.Done() != nil {
@@ -55,7 +58,7 @@ func (in *inbox) setDeadlineLocked(t time.Time) {
 func (in *inbox) interrupt(watch int) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if watch == in.watch && !in.stopped {
+	if watch == in.watch && !in.stoppedLocked() {
 		in.interrupted = true
 		in.setDeadlineLocked(past)
 	}
@@ -80,18 +83,22 @@ func (in *inbox) disarm() error {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.watch++
-	if in.interrupted {
-		in.interrupted = false
+	in.heardLocked()
+	dead := in.dead
+	if in.interrupted || dead {
+		in.interrupted, in.dead = false, false
 		in.setDeadlineLocked(time.Time{})
 	}
 	switch {
-	case in.stopped:
+	case in.stoppedLocked():
 		if w.err != nil && !timedOut && w.err != errInterrupted && w.err != io.EOF {
 			in.broken = w.err // the kernel tells it only once
 		}
 		return errStopped
 	case w.ctx.Err() != nil && (timedOut || w.err == errInterrupted):
 		return w.ctx.Err()
+	case dead && timedOut:
+		return fmt.Errorf("%w: nothing came for %v, twice Options.Heartbeat", ErrPeerDead, in.patience)
 	case !timedOut:
 		return nil
 	}
@@ -116,7 +123,7 @@ func (in *inbox) expectEnd(within time.Duration) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.endWithin = within
-	if in.deadline.IsZero() && !in.stopped {
+	if in.deadline.IsZero() && !in.stoppedLocked() {
 		in.setDeadlineLocked(time.Now().Add(within))
 	}
 }
@@ -127,7 +134,25 @@ func (in *inbox) stop() {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.stopped = true
-	in.setDeadlineLocked(past)
+	if !in.attended {
+		in.setDeadlineLocked(past)
+	}
+}
+
+func (in *inbox) stoppedLocked() bool { return in.stopped && !in.attended }
+
+// attend allows waits again, for the holder of token, who will keep it.
+func (in *inbox) attend() {
+	if in.err == errGoodbye {
+		in.err = nil
+	}
+	if in.err == nil && in.broken != nil {
+		in.err = networkError("read", in.broken)
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.attended = true
+	in.setDeadlineLocked(time.Time{})
 }
 
 // discard reads and drops what the peer still sends, until it ends, and then

@@ -21,39 +21,60 @@ type link struct {
 	opts     Options
 	log      *slog.Logger
 	onFinish func() // told of the end, without locks held; may be nil; set before the link is used
+	attend   func() // named mode: starts the reader goroutine, if there is none; raw mode: nil
 
 	out outbox
 	in  inbox
 
-	mu          sync.Mutex // guards following; never held across I/O or while waiting
-	recvStop    signal     // receivers are to leave; see stopReceiving
-	sendEnded   signal     // flushAndHalfClose is over
-	halfErr     error      // of the half-close
-	done        signal     // fired last: both directions are over, and so is Messages
-	err         error      // the first failure
-	flushing    bool       // flushAndHalfClose has been started
-	flushed     bool       // every accepted byte is with the kernel, and no more will come
-	sendOver    bool
-	recvOver    bool
-	peerEnded   bool                 // the peer's end of messages was seen by a receiver
-	closed      bool                 // this end called Close or one of its kind
-	closedFirst bool                 // ... before the peer had ended and before any failure
-	reported    bool                 // a Close has returned what there is to say
-	reset       bool                 // after our close, receiving ended other than by end of file
-	finished    bool                 // finish has been called
-	released    bool                 // ... and has released everything
-	ends        map[*func()]struct{} // to be called at the end, see atEnd
-	reading     bool                 // the reader goroutine runs
-	timer       *time.Timer          // of CloseTimeout
+	mu           sync.Mutex // guards following; never held across I/O or while waiting
+	recvStop     signal     // receivers are to leave; see stopReceiving
+	messagesSent signal     // after endSending: what was accepted is with the kernel, or will not get there
+	sendEnded    signal     // ... and so is the goodbye or the half-close
+	goodbyeSent  signal     // ... and so is the full goodbye, if that is another
+	halfErr      error      // of the half-close
+	done         signal     // fired last: both directions are over, and so is Messages
+	err          error      // the first failure, or the peer's reason
+	remote       bool       // err is a *RemoteError
+	parting      bool       // flushAndHalfClose runs, or has ended for good
+	parts        int        // how often it was asked for
+	flushed      bool       // every accepted message is with the kernel, and no more will come
+	sendOver     bool
+	recvOver     bool
+	peerEnded    bool                 // the peer's end of messages was seen by a receiver
+	closed       bool                 // this end called Close or one of its kind
+	closedFirst  bool                 // ... before the peer had ended and before any failure
+	reported     bool                 // a Close has returned what there is to say
+	reset        bool                 // after our close, receiving ended other than by end of file
+	finished     bool                 // finish has been called
+	released     bool                 // ... and has released everything
+	ends         map[*func()]struct{} // to be called at the end, see atEnd
+	reading      bool                 // the reader goroutine runs
+	timer        *time.Timer          // of CloseTimeout
+
+	// Named mode, guarded by mu as well.
+	heard     weight      // the peer's goodbye
+	answered  bool        // ... and our answer is in the outbox
+	declined  bool        // ... which is no confirm
+	confirmed signal      // the peer took every message up to our goodbye
+	awaiting  bool        // Shutdown waits for that
+	pulse     *time.Timer // runs beat
 }
 
-func (l *link) init(sock socket, framing Framing, opts Options) {
+// init makes l the life of sock. In named mode attend is what sees to the
+// socket when this end closes; in raw mode it is nil.
+func (l *link) init(sock socket, framing Framing, opts Options, attend func()) {
 	l.sock = sock
 	l.opts = opts
 	l.log = opts.Logger
+	l.attend = attend
 	l.out.init(&l.sock, &l.opts, l.writeFailed)
 	l.in.init(&l.sock, framing, &l.opts)
+	if l.named() {
+		l.in.control = l.control
+	}
 }
+
+func (l *link) named() bool { return l.attend != nil }
 
 // wait returns the channel of one of link's signals.
 func (l *link) wait(s *signal) <-chan struct{} {
@@ -87,13 +108,18 @@ func (l *link) fail(err error) {
 // writeFailed is called by the writer whose write has failed. Sending is over; what has arrived from
 // the peer can still be received, so the end comes with that of receiving. It
 // returns the cause: a write that finish has broken is a consequence.
+//
+// If only a goodbye or an answer to one was lost, or if the peer no longer reads
+// messages anyway, it is no failure.
 func (l *link) writeFailed(err error) error {
+	harmless := l.out.goodbye() != nothing && l.out.unsent() == 0
 	l.mu.Lock()
-	if l.err == nil && !l.finished {
+	harmless = harmless || l.heard == full
+	if l.err == nil && !l.finished && !harmless {
 		l.err = err
 	}
 	l.sendOver = true
-	over := l.recvOver || l.closed
+	over := l.recvOver || l.closed || l.heard == full
 	cause := l.err
 	l.mu.Unlock()
 	if over {
@@ -129,8 +155,11 @@ func (l *link) finish() {
 	}
 	l.finished = true
 	err := l.err
-	if l.timer != nil {
-		l.timer.Stop()
+	reset := err != nil && !l.remote
+	for _, timer := range []*time.Timer{l.timer, l.pulse} {
+		if timer != nil {
+			timer.Stop()
+		}
 	}
 	l.mu.Unlock()
 
@@ -140,7 +169,7 @@ func (l *link) finish() {
 		l.out.stop(errClosed)
 	}
 	l.stopReceiving()
-	hardClose(l.sock.Conn, err != nil)
+	hardClose(l.sock.Conn, reset)
 	if l.onFinish != nil {
 		l.onFinish()
 	}

@@ -1,6 +1,7 @@
 package qsocket
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -48,6 +49,13 @@ type outbox struct {
 	writeErr  error         // the write that failed: nothing is written any more
 
 	messages, writes uint64 // for Stats
+	messageEnd       uint64 // total when the last message was accepted
+
+	// Named mode: control frames go behind what is accepted, whatever the limit.
+	said     weight // the goodbye, after which no message is accepted
+	sealed   bool   // nothing more will be said
+	pulse    pulse  // heartbeats
+	controls uint64 // bytes of control frames ever accepted
 
 	direct direct // when Send writes by itself
 
@@ -107,6 +115,7 @@ func (o *outbox) acceptLocked() {
 	o.total += uint64(o.frame)
 	o.messages++
 	o.accepted = len(o.pending)
+	o.messageEnd = o.total
 }
 
 // takeBackLocked removes the frame at the end of pending.
@@ -133,11 +142,64 @@ func (o *outbox) stopLocked(err error) {
 	}
 }
 
-// unsent returns the number of accepted bytes that are not with the kernel.
+// control queues a control frame.
+func (o *outbox) control(frame []byte) {
+	o.mu.Lock()
+	o.controlLocked(frame)
+	o.mu.Unlock()
+}
+
+// controlLocked puts the frame between what is accepted and what is offered.
+func (o *outbox) controlLocked(frame []byte) {
+	if o.sealed || o.writeErr != nil {
+		return
+	}
+	o.pending = slices.Insert(o.bufferLocked(), o.accepted, frame...)
+	o.accepted += len(frame)
+	o.total += uint64(len(frame))
+	o.controls += uint64(len(frame))
+	o.flushLocked()
+}
+
+// sayGoodbye is stop, and queues the goodbye behind the last message, unless as
+// much has been said already.
+func (o *outbox) sayGoodbye(err error, w weight, reason string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.stopLocked(err)
+	if w > o.said {
+		o.said = w
+		o.controlLocked(goodbyeFrame(w, reason))
+	}
+}
+
+// goodbye returns the goodbye that has been said.
+func (o *outbox) goodbye() weight {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.said
+}
+
+// seal refuses further control frames. It reports false, and does not, if
+// something remains to be written.
+func (o *outbox) seal() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.sealed = o.bufferedLocked() == 0
+	return o.sealed
+}
+
+// unsentLocked returns the number of bytes, of accepted messages and what stands
+// between them, that are not with the kernel.
+func (o *outbox) unsentLocked() int {
+	sent := o.total - uint64(o.bufferedLocked())
+	return int(max(o.messageEnd, sent) - sent)
+}
+
 func (o *outbox) unsent() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.bufferedLocked()
+	return o.unsentLocked()
 }
 
 // addTo fills in the sender's part of s.
@@ -145,7 +207,7 @@ func (o *outbox) addTo(s *Stats) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	s.MessagesSent = o.messages
-	s.BytesSent = o.total
+	s.BytesSent = o.total - o.controls
 	s.Flushes = o.writes
-	s.SendBuffered = o.bufferedLocked()
+	s.SendBuffered = o.unsentLocked()
 }

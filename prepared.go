@@ -42,7 +42,7 @@ func (m *Prepared[T]) encode(f Framing, codec string, enc Encoder[T], v T) error
 		return err
 	}
 	size := f.payloadSize(b, 0)
-	if err := f.checkSend(size, maxMaxFrame); err != nil {
+	if err := f.checkSend(size, maxMaxFrame, "MaxFrame"); err != nil {
 		return err
 	}
 	m.frame, m.size, m.codec, m.framing = f.sealFrame(b, 0), size, codec, f

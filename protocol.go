@@ -2,7 +2,11 @@ package qsocket
 
 import (
 	"fmt"
+	"unicode/utf8"
 )
+
+// maxName is the longest name of a protocol or codec that fits into a hello, bytes.
+const maxName = 1024
 
 // Protocol is what the two ends of a connection must agree on. Services that
 // talk to each other import one package that declares their message type and
@@ -11,10 +15,12 @@ import (
 // The zero Protocol is usable: msgpack payloads in Uint32 frames. A Protocol
 // is a plain value; copy it, and do not change one that is in use.
 type Protocol[T any] struct {
-	// Name is the identity and version of the protocol, "orders/2". Empty means
-	// raw mode: nothing but frames on the wire, which peers in other languages
-	// speak as they are. Constructors refuse a Name for now: the handshake that
-	// it switches on is not part of this version.
+	// Name is the identity and version of the protocol, "orders/2". It switches
+	// on named mode: the two ends greet each other with a hello, in which they
+	// find out whether they can talk and what the limits of the other are, notice
+	// by heartbeats when the other is gone, and part with a goodbye. Empty means raw mode:
+	// nothing but frames on the wire, which peers in other languages speak as
+	// they are.
 	Name string
 
 	Codec   Codec[T] // how a T becomes a payload; nil means Msgpack[T]()
@@ -37,8 +43,11 @@ func (p Protocol[T]) check() error {
 	if p.Name != "" && p.Framing != Uint32 {
 		return fmt.Errorf("qsocket: protocol %q uses framing %v, but a named protocol requires Uint32", p.Name, p.Framing)
 	}
-	if p.Name != "" {
-		return fmt.Errorf("qsocket: protocol %q has a Name, but this version speaks raw mode only: leave Name empty", p.Name)
+	if len(p.Name) > maxName || !utf8.ValidString(p.Name) {
+		return fmt.Errorf("qsocket: the name of the protocol is %d bytes, want UTF-8 of at most %d", len(p.Name), maxName)
+	}
+	if name := p.codec().Name(); p.Name != "" && (len(name) > maxName || !utf8.ValidString(name)) {
+		return fmt.Errorf("qsocket: protocol %q: the name of its codec is %d bytes, want UTF-8 of at most %d", p.Name, len(name), maxName)
 	}
 	return nil
 }

@@ -119,6 +119,10 @@ func (c *Conn[T]) endReceiving(ctx context.Context, err error) error {
 	case err == errStopped:
 	case err == ctx.Err():
 		return err
+	case err == errGoodbye:
+		c.attend() // from here on there are only control frames to read
+	case err == io.EOF && c.named():
+		c.fail(errNoGoodbye)
 	case err == io.EOF:
 		c.receivedAll()
 	default:
@@ -184,6 +188,9 @@ func (c *Conn[T]) read() {
 	c.in.token.lock()
 	c.deliver()
 	close(c.messages)
+	if c.named() {
+		c.seeOff()
+	}
 	c.in.token.unlock()
 	c.readerGone()
 }
@@ -217,7 +224,7 @@ func (c *Conn[T]) deliver() {
 
 // handOn decodes and delivers what is in the inbox without waiting. It reports
 // false if there is no room for the next message, which is then held, or an
-// error, which is in the inbox.
+// error, which is in the inbox, or inside readRaw a control frame.
 func (c *Conn[T]) handOn() (all bool) {
 	var zero T
 	for !c.holding && c.in.err == nil {
@@ -226,6 +233,8 @@ func (c *Conn[T]) handOn() (all bool) {
 			err = c.decode(payload)
 		}
 		switch {
+		case err == errInside:
+			return false
 		case err != nil:
 			c.in.err = err
 			return false

@@ -138,7 +138,7 @@ func (c *Conn[T]) refuse(err error) error {
 func (c *Conn[T]) encodeLocked(v *T, m *Prepared[T]) error {
 	o := &c.out
 	if m != nil {
-		if err := c.framing.checkSend(m.size, c.opts.MaxFrame); err != nil {
+		if err := c.framing.checkSend(m.size, c.sendMax, c.sendWhat); err != nil {
 			return err
 		}
 		o.frame = len(m.frame) // so that there is room for it
@@ -148,7 +148,7 @@ func (c *Conn[T]) encodeLocked(v *T, m *Prepared[T]) error {
 	start := len(o.pending)
 	b, wild, err := safeEncode(c.codecName, c.enc, c.framing.openFrame(o.bufferLocked()), v)
 	if err == nil {
-		if err = c.framing.checkSend(c.framing.payloadSize(b, start), c.opts.MaxFrame); err == nil {
+		if err = c.framing.checkSend(c.framing.payloadSize(b, start), c.sendMax, c.sendWhat); err == nil {
 			o.pending = c.framing.sealFrame(b, start)
 			return nil
 		}
@@ -186,5 +186,5 @@ func (c *Conn[T]) Flush(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return c.out.flushed(ctx)
+	return c.out.flushedMessages(ctx)
 }

@@ -1,0 +1,378 @@
+package qsocket_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fb9bb4ed/qsocket"
+)
+
+// named is text with a hello.
+var named = qsocket.Protocol[string]{Name: "text/1", Codec: textCodec}
+
+// receiver is one of the ways to receive.
+type receiver struct {
+	name string
+	recv func(c *qsocket.Conn[string], ctx context.Context) (string, error)
+}
+
+// receivers are both ways. The one by channel reports the end as Recv does.
+var receivers = []receiver{
+	{"pull", (*qsocket.Conn[string]).Recv},
+	{"channel", func(c *qsocket.Conn[string], ctx context.Context) (string, error) {
+		select {
+		case m, ok := <-c.Messages():
+			if ok {
+				return m, nil
+			}
+			if err := c.Err(); err != nil {
+				return "", err
+			}
+			return "", io.EOF
+		case <-ctx.Done():
+			return "", ctx.Err()
+		}
+	}},
+}
+
+// forNamed runs a test over all transports and with both ways to receive.
+func forNamed(t *testing.T, test func(t *testing.T, ctx context.Context, a, b *qsocket.Conn[string], recv func(*qsocket.Conn[string], context.Context) (string, error))) {
+	forTransports(t, transports, func(t *testing.T, transport string) {
+		for _, r := range receivers {
+			t.Run(r.name, func(t *testing.T) {
+				a, b := pair(t, transport, named, nil, nil)
+				test(t, testContext(t), a, b, r.recv)
+			})
+		}
+	})
+}
+
+func TestNamedMessages(t *testing.T) {
+	forNamed(t, func(t *testing.T, ctx context.Context, a, b *qsocket.Conn[string], recv func(*qsocket.Conn[string], context.Context) (string, error)) {
+		for i := range 100 {
+			for _, ends := range [][2]*qsocket.Conn[string]{{a, b}, {b, a}} {
+				want := fmt.Sprint("message ", i)
+				if err := ends[0].Send(ctx, want); err != nil {
+					t.Fatal(err)
+				}
+				if got, err := recv(ends[1], ctx); got != want || err != nil {
+					t.Fatalf("got %q, %v, want %q", got, err, want)
+				}
+			}
+		}
+		for _, c := range []*qsocket.Conn[string]{a, b} {
+			if err := c.Flush(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if s := a.Stats(); s.MessagesSent != 100 || s.MessagesReceived != 100 || s.BytesSent != s.BytesReceived || s.SendBuffered != 0 {
+			t.Errorf("got %+v, want 100 messages each way and as many bytes", s)
+		}
+	})
+}
+
+// A Close is told to the peer, which ends by itself: nobody waits for its Close.
+func TestGoodbye(t *testing.T) {
+	forNamed(t, func(t *testing.T, ctx context.Context, a, b *qsocket.Conn[string], recv func(*qsocket.Conn[string], context.Context) (string, error)) {
+		if err := a.Send(ctx, "last"); err != nil {
+			t.Fatal(err)
+		}
+		closed := async(a.Close)
+		if m, err := recv(b, ctx); m != "last" || err != nil {
+			t.Fatalf("got %q, %v", m, err)
+		}
+		if _, err := recv(b, ctx); err != io.EOF {
+			t.Errorf("got %v, want io.EOF", err)
+		}
+		if err := b.Send(ctx, "too late"); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Send after the peer's goodbye: got %v, want net.ErrClosed", err)
+		}
+		if err := result(t, "Close", closed); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+		waitClosed(t, "Done of the end that closed", a.Done())
+		waitClosed(t, "Done of its peer", b.Done())
+		if a.Err() != nil || b.Err() != nil {
+			t.Errorf("Err: got %v and %v, want nil", a.Err(), b.Err())
+		}
+		if err := b.Close(); err != nil {
+			t.Errorf("Close of the peer: %v", err)
+		}
+	})
+}
+
+// A program that only sends learns of the peer's Close from Done.
+func TestGoodbyeToSender(t *testing.T) {
+	forTransports(t, transports, func(t *testing.T, transport string) {
+		a, b := pair(t, transport, named, nil, nil)
+		done := b.Done()
+		if err := a.Close(); err != nil {
+			t.Error(err)
+		}
+		waitClosed(t, "Done", done)
+		if err := b.Send(testContext(t), "x"); !errors.Is(err, net.ErrClosed) || b.Err() != nil {
+			t.Errorf("got %v and %v, want net.ErrClosed and nil", err, b.Err())
+		}
+	})
+}
+
+func TestCloseWithReason(t *testing.T) {
+	long := strings.Repeat("ä", 600)
+	for _, test := range []struct{ reason, arrives string }{
+		{"maintenance", "maintenance"},
+		{long, strings.Repeat("ä", 512)},
+		{"x" + long, "x" + strings.Repeat("ä", 511)},
+		{"not \xff UTF-8", "not \uFFFD UTF-8"},
+	} {
+		forNamed(t, func(t *testing.T, ctx context.Context, a, b *qsocket.Conn[string], recv func(*qsocket.Conn[string], context.Context) (string, error)) {
+			done := b.Done
+			closed := async(func() error { return a.CloseWithReason(test.reason) })
+			_, err := recv(b, ctx)
+			var remote *qsocket.RemoteError
+			if !errors.As(err, &remote) || remote.Reason != test.arrives {
+				t.Errorf("got %v, want the reason %q", err, test.arrives)
+			}
+			if err := result(t, "Close", closed); err != nil || a.Err() != nil {
+				t.Errorf("got %v and %v, want nil", err, a.Err())
+			}
+			waitClosed(t, "Done", done())
+			if err := b.Err(); !errors.As(err, &remote) {
+				t.Errorf("Err: got %v, want the reason", err)
+			}
+			if err := b.Send(ctx, "x"); !errors.Is(err, net.ErrClosed) || !errors.As(err, &remote) {
+				t.Errorf("Send: got %v, want net.ErrClosed and the reason", err)
+			}
+		})
+	}
+}
+
+// CloseWrite ends one direction, over every kind of connection.
+func TestNamedCloseWrite(t *testing.T) {
+	forNamed(t, func(t *testing.T, ctx context.Context, a, b *qsocket.Conn[string], recv func(*qsocket.Conn[string], context.Context) (string, error)) {
+		if err := a.Send(ctx, "question"); err != nil {
+			t.Fatal(err)
+		}
+		closed := async(a.CloseWrite)
+		if m, err := recv(b, ctx); m != "question" || err != nil {
+			t.Fatalf("got %q, %v", m, err)
+		}
+		if _, err := recv(b, ctx); err != io.EOF {
+			t.Fatalf("got %v, want io.EOF", err)
+		}
+		if err := result(t, "CloseWrite", closed); err != nil {
+			t.Errorf("CloseWrite: %v", err)
+		}
+		if err := a.Send(ctx, "x"); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Send after CloseWrite: %v", err)
+		}
+		for i := range 3 {
+			want := fmt.Sprint("answer ", i)
+			if err := b.Send(ctx, want); err != nil {
+				t.Fatal(err)
+			}
+			if m, err := recv(a, ctx); m != want || err != nil {
+				t.Fatalf("got %q, %v", m, err)
+			}
+		}
+		select {
+		case <-b.Done():
+			t.Error("half an end is none")
+		default:
+		}
+		closed = async(b.CloseWrite)
+		if _, err := recv(a, ctx); err != io.EOF {
+			t.Errorf("got %v, want io.EOF", err)
+		}
+		if err := result(t, "CloseWrite", closed); err != nil {
+			t.Errorf("CloseWrite: %v", err)
+		}
+		// Both directions are over, so both ends are, although nobody has called Close.
+		waitClosed(t, "Done of a", a.Done())
+		waitClosed(t, "Done of b", b.Done())
+		if a.Err() != nil || b.Err() != nil || a.Close() != nil || b.Close() != nil {
+			t.Errorf("got %v and %v, want a clean end", a.Err(), b.Err())
+		}
+	})
+}
+
+// Shutdown returns nil when the peer's reader has taken everything, whether or
+// not the peer closes as well.
+func TestNamedShutdown(t *testing.T) {
+	forNamed(t, func(t *testing.T, ctx context.Context, a, b *qsocket.Conn[string], recv func(*qsocket.Conn[string], context.Context) (string, error)) {
+		for range 10 {
+			if err := a.Send(ctx, "m"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		down := async(func() error { return a.Shutdown(ctx) })
+		for range 10 {
+			if _, err := recv(b, ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := recv(b, ctx); err != io.EOF {
+			t.Errorf("got %v, want io.EOF", err)
+		}
+		if err := result(t, "Shutdown", down); err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+		if err := b.Shutdown(ctx); err != nil {
+			t.Errorf("Shutdown of the peer: %v", err)
+		}
+		waitClosed(t, "Done of a", a.Done())
+		waitClosed(t, "Done of b", b.Done())
+	})
+}
+
+// Two Shutdowns at once confirm each other.
+func TestNamedShutdownCrossing(t *testing.T) {
+	forTransports(t, transports, func(t *testing.T, transport string) {
+		for range 100 {
+			a, b := pair(t, transport, named, nil, nil)
+			ctx := testContext(t)
+			down := async(func() error { return a.Shutdown(ctx) })
+			if err := b.Shutdown(ctx); err != nil {
+				t.Fatal(err)
+			}
+			if err := result(t, "Shutdown", down); err != nil {
+				t.Fatal(err)
+			}
+			waitClosed(t, "Done of a", a.Done())
+			waitClosed(t, "Done of b", b.Done())
+		}
+	})
+}
+
+// A peer that has closed, and dropped what we sent, does not confirm.
+func TestNamedShutdownUnconfirmed(t *testing.T) {
+	forTransports(t, transports, func(t *testing.T, transport string) {
+		ctx := testContext(t)
+		a, b := pair(t, transport, named, &qsocket.Options{CloseTimeout: time.Second}, &qsocket.Options{RecvQueue: 1, CloseTimeout: time.Second})
+		sent := async(func() error {
+			for range 50 { // more than the reader of b has room for
+				if err := a.Send(ctx, "dropped"); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		<-b.Messages()
+		if err := result(t, "Send", sent); err != nil {
+			t.Fatal(err)
+		}
+		closed := async(b.Close)
+		if err := a.Shutdown(ctx); !errors.Is(err, qsocket.ErrUnconfirmed) {
+			t.Errorf("got %v, want ErrUnconfirmed", err)
+		}
+		if err := result(t, "Close", closed); err != nil {
+			t.Error(err)
+		}
+		waitClosed(t, "Done", b.Done())
+	})
+}
+
+// An end without goodbye is no clean end, wherever it comes.
+func TestEndWithoutGoodbye(t *testing.T) {
+	forNamed(t, func(t *testing.T, ctx context.Context, a, b *qsocket.Conn[string], recv func(*qsocket.Conn[string], context.Context) (string, error)) {
+		if err := a.Send(ctx, "m"); err != nil {
+			t.Fatal(err)
+		}
+		arrived := async(func() error { _, err := recv(b, ctx); return err })
+		if err := a.Flush(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if err := result(t, "Recv", arrived); err != nil {
+			t.Fatal(err)
+		}
+		a.NetConn().Close() // the process has died, say
+		if _, err := recv(b, ctx); !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("got %v, want io.ErrUnexpectedEOF", err)
+		}
+		if !errors.Is(b.Err(), io.ErrUnexpectedEOF) {
+			t.Errorf("Err: got %v, want io.ErrUnexpectedEOF", b.Err())
+		}
+	})
+}
+
+// The peer's MaxFrame counts as ours does: the message is refused where it is
+// sent, and both ends live on.
+func TestPeerMaxFrame(t *testing.T) {
+	forTransports(t, transports, func(t *testing.T, transport string) {
+		ctx := testContext(t)
+		a, b := pair(t, transport, named, nil, &qsocket.Options{MaxFrame: 100})
+		if got := a.Peer().MaxFrame; got != 100 {
+			t.Errorf("MaxFrame of the peer is %d, want 100", got)
+		}
+		err := a.Send(ctx, strings.Repeat("x", 101))
+		if !errors.Is(err, qsocket.ErrFrameTooLarge) || !strings.Contains(err.Error(), "the peer's MaxFrame 100") {
+			t.Errorf("got %v, want ErrFrameTooLarge", err)
+		}
+		if m, err := named.Prepare(strings.Repeat("x", 101)); err != nil {
+			t.Error(err)
+		} else if err := a.SendPrepared(ctx, m); !errors.Is(err, qsocket.ErrFrameTooLarge) {
+			t.Errorf("SendPrepared: got %v, want ErrFrameTooLarge", err)
+		}
+		fits := strings.Repeat("x", 100)
+		sent := async(func() error { return a.Send(ctx, fits) })
+		if m, err := b.Recv(ctx); m != fits || err != nil {
+			t.Errorf("got %q, %v", m, err)
+		}
+		if err := result(t, "Send", sent); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A goodbye does not overtake what was sent before it, nor wait for the
+// consumer of what has arrived.
+func TestGoodbyeBehindMessages(t *testing.T) {
+	forTransports(t, transports, func(t *testing.T, transport string) {
+		for _, n := range []int{0, 1, 1000} {
+			ctx := testContext(t)
+			a, b := pair(t, transport, named, nil, nil)
+			go func() {
+				for i := range n {
+					if err := a.Send(ctx, fmt.Sprint(i)); err != nil {
+						t.Error(err)
+					}
+				}
+				a.Close()
+			}()
+			i := 0
+			for m := range b.Messages() {
+				if m != fmt.Sprint(i) {
+					t.Fatalf("got %q, want %d", m, i)
+				}
+				i++
+			}
+			if i != n || b.Err() != nil {
+				t.Errorf("got %d messages and %v, want %d and nil", i, b.Err(), n)
+			}
+		}
+	})
+}
+
+// Close does not wait for a peer that does not read, if no message is lost by it.
+func TestCloseOfIdlePipe(t *testing.T) {
+	a, b, err := qsocket.Pipe(named, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := b.Recv(testContext(t)); err != io.EOF {
+		t.Errorf("got %v, want io.EOF", err)
+	}
+	if err := b.Close(); err != nil {
+		t.Error(err)
+	}
+	waitClosed(t, "Done of a", a.Done())
+	waitClosed(t, "Done of b", b.Done())
+}
