@@ -111,13 +111,13 @@ func TestStreamTransfer(t *testing.T) {
 
 func TestStreamHalfClose(t *testing.T) {
 	forStreams(t, func(t *testing.T, a, b net.Conn) {
-		mustWrite(t, a, "question")
+		write(t, a, "question")
 		closeWrite(t, a)
 		wantRead(t, b, "question")
 		wantEnd(t, b, nil)
 		wantEnd(t, b, nil)
 		wantWriteError(t, a, syscall.EPIPE)
-		mustWrite(t, b, "answer")
+		write(t, b, "answer")
 		closeWrite(t, b)
 		wantRead(t, a, "answer")
 		wantEnd(t, a, nil)
@@ -144,7 +144,7 @@ func TestStreamReset(t *testing.T) {
 // A program that closes with unread data resets its peer, as with the kernel.
 func TestStreamCloseUnread(t *testing.T) {
 	forStreams(t, func(t *testing.T, a, b net.Conn) {
-		mustWrite(t, b, "two parts")
+		write(t, b, "two parts")
 		wantRead(t, a, "two")
 		a.Close()
 		wantEnd(t, b, syscall.ECONNRESET)
@@ -153,9 +153,9 @@ func TestStreamCloseUnread(t *testing.T) {
 
 func TestStreamWriteAfterPeersClose(t *testing.T) {
 	forStreams(t, func(t *testing.T, a, b net.Conn) {
-		mustWrite(t, a, "last words")
+		write(t, a, "last words")
 		a.Close()
-		mustWrite(t, b, "into the void")
+		write(t, b, "into the void")
 		err := error(nil)
 		for err == nil {
 			_, err = b.Write([]byte("x"))
@@ -168,7 +168,7 @@ func TestStreamWriteAfterPeersClose(t *testing.T) {
 
 func TestStreamPastDeadline(t *testing.T) {
 	forStreams(t, func(t *testing.T, a, b net.Conn) {
-		mustWrite(t, b, "there")
+		write(t, b, "there")
 		a.SetDeadline(time.Unix(1, 0))
 		for range 2 {
 			wantEnd(t, a, os.ErrDeadlineExceeded)
@@ -176,7 +176,7 @@ func TestStreamPastDeadline(t *testing.T) {
 		}
 		a.SetDeadline(time.Time{})
 		wantRead(t, a, "there")
-		mustWrite(t, a, "again")
+		write(t, a, "again")
 		wantRead(t, b, "again")
 	})
 }

@@ -66,7 +66,7 @@ func (f *flow) pieceLocked() (n int, at time.Time) {
 		limit = min(limit, int64(fl.DribbleBytes))
 	}
 	if fl.Bandwidth > 0 {
-		limit = min(limit, max(1, int64(fl.Bandwidth)*int64(paceEvery)/int64(time.Second)))
+		limit = min(limit, max(1, int64(fl.Bandwidth)/int64(time.Second/paceEvery)))
 	}
 	n = int(limit)
 

@@ -11,16 +11,9 @@ func closeWrite(nc net.Conn) {
 	}
 }
 
-// reset closes nc with a reset if there is one. TLS is bypassed: it would wait
-// for its last words to be taken.
+// reset closes nc with a reset if there is one.
 func reset(nc net.Conn) {
-	for {
-		w, ok := nc.(interface{ NetConn() net.Conn })
-		if !ok {
-			break
-		}
-		nc = w.NetConn()
-	}
+	nc = belowTLS(nc)
 	if l, ok := nc.(interface{ SetLinger(int) error }); ok {
 		_ = l.SetLinger(0)
 	}
@@ -30,9 +23,21 @@ func reset(nc net.Conn) {
 // resetAfter is reset, except that nc's peer can read what was delivered. Most
 // kernels see to that by themselves.
 func resetAfter(nc net.Conn) {
-	if sc, ok := nc.(*StreamConn); ok {
+	if sc, ok := belowTLS(nc).(*StreamConn); ok {
 		sc.resetAfter()
 	} else {
 		reset(nc)
+	}
+}
+
+// belowTLS returns the connection that TLS or another wrapper is on. Closed by
+// itself, TLS would wait for its last words to be taken.
+func belowTLS(nc net.Conn) net.Conn {
+	for {
+		w, ok := nc.(interface{ NetConn() net.Conn })
+		if !ok {
+			return nc
+		}
+		nc = w.NetConn()
 	}
 }

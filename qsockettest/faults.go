@@ -34,10 +34,11 @@ type Faults struct {
 	Stall bool
 }
 
-// Cut is a way for a connection to be cut, in both directions and for good.
+// Cut is a way for a connection to be cut: both its directions, and for good.
 type Cut int
 
 const (
+	// NoCut, the zero value, leaves the connection alone.
 	NoCut Cut = iota
 
 	// FIN ends the connection as if each end had closed: both read an end of
@@ -57,10 +58,8 @@ const (
 	maxPiece  = streamBuffer          // bytes
 	paceEvery = 20 * time.Millisecond // how often Bandwidth delivers
 
-	// A Proxy holds no more than this of a direction. The second is for
-	// directions with a delay.
-	maxHeld        = 64 << 10
-	maxHeldDelayed = 1 << 20
+	maxHeld        = 64 << 10 // bytes of a direction that wait for delivery
+	maxHeldDelayed = 1 << 20  // the same, where there is a delay
 )
 
 // sane returns a copy of f that its owner may keep.
@@ -75,7 +74,7 @@ func (f Faults) sane() Faults {
 	return f
 }
 
-// maxHeld returns how many bytes may be held.
+// maxHeld returns how many bytes may wait for delivery.
 func (f *Faults) maxHeld() int {
 	if f.Latency > 0 || f.Jitter > 0 || f.Merge > 0 {
 		return maxHeldDelayed

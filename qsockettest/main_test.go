@@ -67,10 +67,11 @@ func async[T any](f func() T) <-chan T {
 	return ch
 }
 
-func mustWrite(t testing.TB, w io.Writer, s string) {
+// write and closeWrite may be called on any goroutine.
+func write(t testing.TB, w io.Writer, s string) {
 	t.Helper()
 	if n, err := io.WriteString(w, s); err != nil {
-		t.Fatalf("write: %d of %d bytes, then %v", n, len(s), err)
+		t.Errorf("write: %d of %d bytes, then %v", n, len(s), err)
 	}
 }
 
@@ -113,6 +114,6 @@ func setLinger0(t testing.TB, nc net.Conn) {
 func closeWrite(t testing.TB, nc net.Conn) {
 	t.Helper()
 	if err := nc.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
-		t.Fatal(err)
+		t.Errorf("CloseWrite: %v", err)
 	}
 }

@@ -10,28 +10,32 @@ import (
 // may carry any number of connections, all with the same Faults. Its methods
 // are safe for concurrent use.
 //
-//   - Pipe makes a connection in memory, with the Proxy between its ends. In a
-//     bubble of testing/synctest all times are exact.
+//   - Pipe makes a connection in memory, with the Proxy between its ends.
 //   - Listen forwards TCP connections to the address of a server.
 //   - Between connects two ends that are there already.
 //
-// What is random is drawn from the seed, for each connection (in the order in
-// which they are made) and direction. The same bytes are split and flipped at the same
-// offsets. Jitter depends on the offset at which a piece starts, so it is the same
-// if the bytes come at the same times, as they do in a bubble.
+// A Proxy that is made in a bubble of testing/synctest, and closed there, works
+// in the bubble's time: with Pipe every delay is exact.
 //
-// Where no fault says otherwise, the ends notice nothing of the Proxy: an end of file is
-// passed on as a half-close, and a reset as a reset, each after the bytes before
-// it; if one end can no longer be written to, the other is reset. An end that
-// has no CloseWrite is closed instead.
+// What is random is drawn from the seed, anew for each direction of each
+// connection, in the order in which these are made. The same bytes are split
+// and flipped at the same offsets. Jitter depends on the offset at which a piece
+// starts, so it is the same if the bytes come at the same times, as they do in
+// a bubble.
 //
-// A direction holds up to 64 KiB in the Proxy, and with Latency, Jitter or Merge up
-// to 1 MiB. So a latency of 1 s lets no more than 1 MiB pass per second, as a
-// TCP connection with such a window would. The buffers of the ends come on
-// top: those of Pipe have 64 KiB at either side of the Proxy.
+// Where no fault says otherwise, the ends notice nothing of the Proxy: an end
+// of file is passed on as a half-close, and a reset as a reset, each after the
+// bytes before it. If one end can no longer be written to, the other is reset.
+// An end that has no CloseWrite is closed instead.
 //
-// Pieces reach the reader of a Pipe one by one, each with a Read of its own.
-// The kernel may put those of a socket together again, unless there is time between them.
+// Besides the piece that is being written, up to 64 KiB of a direction wait in
+// the Proxy, and up to 1 MiB with Latency, Jitter or Merge. So with a latency of 1 s
+// no more than 1 MiB passes per second, as on a TCP connection with such a
+// window. The buffers of the ends come on top: with Pipe 64 KiB at either
+// side of the Proxy.
+//
+// The reader of a Pipe gets each piece with a Read of its own. The kernel may
+// put pieces together again, unless there is time between them.
 type Proxy struct {
 	seed    uint64
 	ctx     context.Context // of dials
@@ -71,7 +75,8 @@ func (p *Proxy) Set(up, down Faults) {
 	}
 }
 
-// Cut cuts all connections that there are now.
+// Cut cuts all connections that there are now. One that has been cut already
+// can still be cut by RST.
 func (p *Proxy) Cut(how Cut) {
 	p.mu.Lock()
 	var sessions []*session

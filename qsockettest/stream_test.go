@@ -58,7 +58,7 @@ func TestNetPipeResetDestroys(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			a, b := qsockettest.NetPipe()
 			defer b.Close()
-			mustWrite(t, a, "lost")
+			write(t, a, "lost")
 			test.end(t, a)
 			a.Close()
 			if test.read {
@@ -98,9 +98,9 @@ func TestNetPipeResetAfterEnd(t *testing.T) {
 func TestNetPipeWriteAfterClose(t *testing.T) {
 	a, b := qsockettest.NetPipe()
 	defer b.Close()
-	mustWrite(t, a, "last words")
+	write(t, a, "last words")
 	a.Close()
-	mustWrite(t, b, "into the void")
+	write(t, b, "into the void")
 	wantWriteError(t, b, syscall.EPIPE)
 	wantRead(t, b, "last words")
 	wantEnd(t, b, nil)
@@ -166,7 +166,7 @@ func TestNetPipeWrapsAround(t *testing.T) {
 	for i := range 2000 {
 		p := bytes.Repeat([]byte{byte(i)}, 1+i%300)
 		sent = append(sent, p...)
-		mustWrite(t, a, string(p))
+		write(t, a, string(p))
 		for keep := i % 1000; len(sent)-len(got) > keep; {
 			buf := make([]byte, min(777, len(sent)-len(got)-keep))
 			n, err := b.Read(buf)
