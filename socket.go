@@ -45,7 +45,7 @@ func hardClose(nc net.Conn, reset bool) {
 		}
 		nc = t.NetConn()
 	}
-	if t, ok := nc.(*net.TCPConn); ok && reset {
+	if t, ok := nc.(interface{ SetLinger(sec int) error }); ok && reset {
 		_ = t.SetLinger(0) // fails only if the connection has ended anyway
 	}
 	_ = nc.Close() // the end is not news, and nobody could act on it
