@@ -28,6 +28,7 @@ type hello struct {
 	Beat  uint64  `msgpack:"hb"`              // the longest silence that it wants from its peer, ms; 0: it does not care
 	Types string  `msgpack:"types,omitempty"` // fingerprint of the message types
 	Desc  uint64  `msgpack:"desc,omitempty"`  // length of their description, bytes, sent if the fingerprints differ
+	Lines string  `msgpack:"nl"`              // two ends of line, for which a server of HTTP and the like waits before it answers
 }
 
 var helloCodec = Msgpack[hello]()
@@ -41,6 +42,7 @@ func newHello[T any](p Protocol[T], opts *Options) (h hello, types string) {
 		Codec: p.codec().Name(),
 		Max:   &limit,
 		Beat:  uint64(opts.Heartbeat / time.Millisecond),
+		Lines: "\r\n\r\n",
 	}
 	return h, ""
 }

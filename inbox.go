@@ -60,7 +60,8 @@ type inbox struct {
 	stopped     bool          // nobody may read for messages any more
 	attended    bool          // ... but for control frames: stopped does not count
 	patience    time.Duration // how long the peer may be silent while it is listened to; 0: for ever
-	listening   time.Duration // when the wait under way began, on the clock of quietConn; 0: there is none
+	listening   bool          // a wait is under way
+	since       time.Duration // ... and began then, on the clock of quietConn
 	silent      time.Duration // how long earlier waits have lasted since the last byte came
 	dead        bool          // patience has run out, and the wait under way is broken
 	interrupted bool          // the deadline is in the past because ctx has ended

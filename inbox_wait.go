@@ -35,7 +35,7 @@ func (in *inbox) arm() bool {
 		return false
 	}
 	if in.patience > 0 {
-		in.listening = time.Since(clockStart)
+		in.listening, in.since = true, time.Since(clockStart)
 	}
 	in.setDeadlineLocked(deadline)
 	if w.ctx.Done() != nil {

@@ -87,8 +87,8 @@ func (in *inbox) checkSilence() time.Duration {
 		return 0
 	}
 	left := in.patience - in.silent
-	if in.listening > 0 {
-		left -= time.Since(clockStart) - in.listening
+	if in.listening {
+		left -= time.Since(clockStart) - in.since
 		if left <= 0 && !in.stoppedLocked() {
 			in.dead = true
 			in.setDeadlineLocked(past)
@@ -105,8 +105,8 @@ func (in *inbox) heardLocked() {
 	}
 	if in.wait.n > 0 {
 		in.silent = 0
-	} else if in.listening > 0 {
-		in.silent += time.Since(clockStart) - in.listening
+	} else if in.listening {
+		in.silent += time.Since(clockStart) - in.since
 	}
-	in.listening = 0
+	in.listening = false
 }

@@ -18,12 +18,13 @@ import (
 // The bytes of named mode, as a peer in another language would write them. If
 // one of these constants has to change, old peers are lost.
 const (
-	goldenHello = "51534b01 00000028" + // "QSK", version 1, 40 bytes
-		"84" + // a map of four
+	goldenHello = "51534b01 00000030" + // "QSK", version 1, 48 bytes
+		"85" + // a map of five
 		"a5 70726f746f a6 746578742f31" + // proto: text/1
 		"a5 636f646563 a4 74657874" + // codec: text
 		"a3 6d6178 ce00100000" + // max: 1 MiB
-		"a2 6862 cd3a98" // hb: 15,000 ms
+		"a2 6862 cd3a98" + // hb: 15,000 ms
+		"a2 6e6c a4 0d0a0d0a" // nl: two ends of line
 
 	goldenHalf      = "80000002 01 80"                                                          // goodbye {}
 	goldenFull      = "80000008 01 81 a4 66756c6c c3"                                           // goodbye {full: true}
@@ -150,7 +151,7 @@ func TestGoldenParting(t *testing.T) {
 		c.Messages()
 		closed := async(c.Close)
 		s.expect(goldenFull)
-		s.send("00000001 61" + goldenConfirm + goldenFull) // comes after our goodbye: nobody will take it
+		s.send(strings.Repeat("00000001 61", 5) + goldenConfirm + goldenFull) // more than there is room for
 		s.expectEOF()
 		s.Close()
 		if err := result(t, "Close", closed); err != nil {
