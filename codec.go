@@ -17,6 +17,14 @@ import (
 //	Stateless() bool
 //
 // that returns true. All codecs of this package but [Gob] do.
+//
+// A codec that can tell what its payloads look like has a method
+//
+//	Schema() string
+//
+// in the form of docs/schema.md; a named protocol compares it with the peer's. An
+// empty one tells nothing. It is called each time a Conn opens, so it should
+// remember what it has made.
 type Codec[T any] interface {
 	// Name identifies the encoding in errors, benchmarks and handshakes.
 	Name() string

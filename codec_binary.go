@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+
+	"github.com/fb9bb4ed/qsocket/internal/schema"
 )
 
 // Binary encodes values by their own methods: AppendBinary (encoding.BinaryAppender)
@@ -49,6 +51,7 @@ type binaryCodec[T any] struct {
 
 func (c binaryCodec[T]) Name() string    { return "binary" }
 func (c binaryCodec[T]) Stateless() bool { return true }
+func (c binaryCodec[T]) Schema() string  { return schema.Binary(reflect.TypeFor[T]()) }
 
 func (c binaryCodec[T]) NewEncoder() Encoder[T] {
 	if c.pointer {

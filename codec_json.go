@@ -6,7 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"unicode/utf8"
+
+	"github.com/fb9bb4ed/qsocket/internal/schema"
 )
 
 // JSON encodes values as JSON (RFC 8259) with encoding/json: for debugging, and
@@ -53,6 +56,7 @@ type jsonCodec[T any] struct{}
 
 func (jsonCodec[T]) Name() string           { return "json" }
 func (jsonCodec[T]) Stateless() bool        { return true }
+func (jsonCodec[T]) Schema() string         { return schema.JSON(reflect.TypeFor[T]()) }
 func (jsonCodec[T]) NewDecoder() Decoder[T] { return &jsonDecoder[T]{} }
 
 func (jsonCodec[T]) NewEncoder() Encoder[T] {

@@ -1,0 +1,95 @@
+package schema
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Difference is one thing in which two descriptions differ.
+type Difference struct {
+	Breaking bool   // some values cannot get across at all, or arrive as something else
+	Path     string // "Placed.Legs[].Qty", "case 3"
+	Local    string // what this end has there; "" if nothing
+	Peer     string // what the peer has there; "" if nothing
+
+	thing string // what a path without the other end's counterpart is: "field" or "case"
+	then  consequence
+}
+
+// consequence says what follows, to one of two peers and to who compares old
+// code with new.
+type consequence struct{ now, since string }
+
+// String says what differs and what follows from it, as this end sees it.
+func (d Difference) String() string {
+	switch {
+	case d.Local == "":
+		return fmt.Sprintf("%s is only at the peer: %s", d.Path, d.then.now)
+	case d.Peer == "":
+		return fmt.Sprintf("%s is only here: %s", d.Path, d.then.now)
+	}
+	return fmt.Sprintf("%s is %s here and %s at the peer: %s", d.Path, d.Local, d.Peer, d.then.now)
+}
+
+// Change says the same where the peer is the old code, and this end the new one.
+func (d Difference) Change() string {
+	what := strings.TrimSpace(d.thing + " " + d.Path)
+	switch {
+	case d.Local == "":
+		return fmt.Sprintf("%s is gone (it was %s): %s", what, d.Peer, d.then.since)
+	case d.Peer == "":
+		return fmt.Sprintf("%s is new (%s): %s", what, d.Local, d.then.since)
+	}
+	return fmt.Sprintf("%s was %s and is %s now: %s", what, d.Peer, d.Local, d.then.since)
+}
+
+// fate is what becomes of values that one end sends and the other decodes as a
+// value of its own type.
+type fate struct {
+	kind fateKind
+	note string // why it depends, or as what they arrive
+}
+
+type fateKind uint8
+
+const (
+	works   fateKind = iota
+	depends          // some values are refused, or arrive in another form
+	changed          // some values arrive as something else, without an error
+	never            // none can be decoded
+)
+
+func dependsOn(note string) fate { return fate{depends, note} }
+
+// worse returns the worse of two fates.
+func worse(a, b fate) fate {
+	if b.kind > a.kind {
+		return b
+	}
+	return a
+}
+
+// consequenceOf says what follows from the fates of what the peer sends and of
+// what this end sends.
+func consequenceOf(in, out fate) (c consequence, breaking bool) {
+	both := func(s string) consequence { return consequence{s, s} }
+	switch {
+	case in.kind == never && out.kind == never:
+		return consequence{"neither decodes the other", "old and new peers cannot decode each other"}, true
+	case out.kind == never:
+		return consequence{"the peer cannot decode it", "old peers cannot decode it"}, true
+	case in.kind == never:
+		return consequence{"what the peer sends cannot be decoded", "what old peers send cannot be decoded"}, true
+	case in.kind == changed || out.kind == changed:
+		f := out
+		if in.kind == changed {
+			f = in
+		}
+		return both(f.note), true
+	case in.note == out.note || out.note == "":
+		return both(in.note), false
+	case in.note == "":
+		return both(out.note), false
+	}
+	return both(in.note + ", " + out.note), false
+}

@@ -1,0 +1,98 @@
+package schema
+
+// jsonFate has the rules of encoding/json.
+func jsonFate(from, to *Type) fate {
+	f, t := from.Kind, to.Kind
+	switch {
+	case f == Any && t == Any:
+		return fate{}
+	case t == Any:
+		return dependsOn("it arrives as a type that the payload shows")
+	case f == Any:
+		return dependsOn("what is no " + to.String() + " is refused")
+	case f == Quoted || t == Quoted:
+		return quotedFate(from, to)
+	case isNumber(f) && isNumber(t):
+		return jsonNumberFate(f, t)
+	case f == String && t == Time:
+		return dependsOn("a string that is no time is refused")
+	case f == Time && t == String:
+		return dependsOn("a time arrives as its text")
+	case f == String && t == Bytes:
+		return fate{changed, "a string is taken for base64 and arrives as other bytes, if at all"}
+	case f == Bytes && t == String:
+		return fate{changed, "bytes arrive as their base64"}
+	case isList(from) && isList(to):
+		if t == Array && (f == Slice || from.Len > to.Len) {
+			return fate{changed, "elements that the array has no room for are lost"}
+		}
+		return fate{}
+	case f == Map && t == Map, f == Named && t == Named:
+		return fate{}
+	case f == Map && t == Named:
+		return jsonNameFate(from.Key)
+	case f == Named && t == Map:
+		return jsonNameFate(to.Key)
+	case f == t && t < numBasic:
+		return fate{}
+	}
+	return fate{kind: never}
+}
+
+func jsonNumberFate(f, t Kind) fate {
+	switch {
+	case isInteger(f) && isInteger(t):
+		return integerFate(f, t)
+	case isInteger(f):
+		if exactIn(f, t) {
+			return fate{}
+		}
+		return dependsOn("large integers are rounded")
+	case isInteger(t):
+		return dependsOn("fractions and numbers that do not fit are refused")
+	case f == Float64 && t == Float32:
+		return dependsOn("numbers are rounded, and refused if they are too large")
+	}
+	return fate{}
+}
+
+// quotedFate is for numbers, bools and strings that are in a JSON string, on one
+// side or on both.
+func quotedFate(from, to *Type) fate {
+	f, t := from.Kind, to.Kind
+	switch {
+	case f == Quoted && t == Quoted:
+		return jsonFate(from.Elem, to.Elem)
+	case t == String && from.Elem.Kind == String:
+		return fate{changed, "a string arrives with quotes around it"}
+	case t == String:
+		return dependsOn("it arrives as its text")
+	case f == String && to.Elem.Kind != String:
+		return dependsOn("a string that is no " + to.Elem.String() + " is refused")
+	}
+	return fate{kind: never}
+}
+
+// jsonNameFate is the fate of the names of fields as keys of a map, and the reverse.
+func jsonNameFate(key *Type) fate {
+	switch key.Kind {
+	case String:
+		return fate{}
+	case Opaque:
+		return dependsOn("keys that are no names are refused")
+	}
+	return fate{kind: never}
+}
+
+// jsonKeyFate is for the keys of maps, which are strings on the wire.
+func jsonKeyFate(from, to *Type) fate {
+	switch {
+	case isInteger(from.Kind) && isInteger(to.Kind):
+		return integerFate(from.Kind, to.Kind)
+	case from.Kind == Opaque && to.Kind == Opaque && from.Name == to.Name, to.Kind == String:
+		return fate{}
+	case isInteger(to.Kind):
+		return dependsOn("keys that are no integers are refused")
+	}
+	return dependsOn("nothing is known about what a type does by itself")
+}

@@ -1,0 +1,96 @@
+package schema
+
+import (
+	"encoding"
+	"encoding/gob"
+	"reflect"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Gob returns the text for messages of type t that encoding/gob encodes.
+func Gob(t reflect.Type) string {
+	return Cached(Key{Codec: "gob", Type: t}, func() string { return Build("gob", nil, t, gobRules{}) })
+}
+
+type gobRules struct{}
+
+var gobMethods = []reflect.Type{
+	reflect.TypeFor[gob.GobEncoder](), reflect.TypeFor[gob.GobDecoder](),
+	reflect.TypeFor[encoding.BinaryMarshaler](), reflect.TypeFor[encoding.BinaryUnmarshaler](),
+}
+
+// Type follows pointers, which gob does not send.
+func (gobRules) Type(b *Builder, t reflect.Type) *Type {
+	if endlessPointer(t) {
+		return OpaqueType(t)
+	}
+	base := t
+	for base.Kind() == reflect.Pointer {
+		base = base.Elem()
+	}
+	if base == timeType {
+		return basics[Time]
+	}
+	for u := t; ; u = u.Elem() {
+		if u.Kind() != reflect.Interface && hasOneOf(u, gobMethods) {
+			return OpaqueType(base)
+		}
+		if u.Kind() != reflect.Pointer {
+			break
+		}
+	}
+	if base != t {
+		return b.Type(base)
+	}
+	if basic := Basic(t); basic != nil {
+		return basic
+	}
+	switch t.Kind() {
+	case reflect.Interface:
+		return basics[Any]
+	case reflect.Slice:
+		if t.Elem().Kind() == reflect.Uint8 {
+			return basics[Bytes]
+		}
+		return &Type{Kind: Slice, Elem: b.Type(t.Elem())}
+	case reflect.Array:
+		return &Type{Kind: Array, Len: t.Len(), Elem: b.Type(t.Elem())}
+	case reflect.Map:
+		return &Type{Kind: Map, Key: b.Type(t.Key()), Elem: b.Type(t.Elem())}
+	case reflect.Struct:
+		return b.Struct(t)
+	}
+	return OpaqueType(t) // chan, func: an error
+}
+
+// Fields lists exported fields but channels and functions. An embedded struct is
+// a field like others.
+func (gobRules) Fields(t reflect.Type) (fields []GoField, _ DefKind) {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if first, _ := utf8.DecodeRuneInString(f.Name); !unicode.IsUpper(first) {
+			continue
+		}
+		base := f.Type
+		if !endlessPointer(base) {
+			for base.Kind() == reflect.Pointer {
+				base = base.Elem()
+			}
+		}
+		if k := base.Kind(); k != reflect.Chan && k != reflect.Func {
+			fields = append(fields, GoField{Name: f.Name, Type: f.Type})
+		}
+	}
+	return fields, StructDef
+}
+
+// hasOneOf reports whether t, or a pointer to it, has one of the methods.
+func hasOneOf(t reflect.Type, methods []reflect.Type) bool {
+	for _, m := range methods {
+		if t.Implements(m) || t.Kind() != reflect.Pointer && t.Kind() != reflect.Interface && reflect.PointerTo(t).Implements(m) {
+			return true
+		}
+	}
+	return false
+}

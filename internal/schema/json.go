@@ -1,0 +1,69 @@
+package schema
+
+import (
+	"encoding"
+	"encoding/json"
+	"reflect"
+)
+
+// JSON returns the text for messages of type t that encoding/json encodes.
+func JSON(t reflect.Type) string {
+	return Cached(Key{Codec: "json", Type: t}, func() string { return Build("json", nil, t, jsonRules{}) })
+}
+
+type jsonRules struct{}
+
+var (
+	textMethods = []reflect.Type{reflect.TypeFor[encoding.TextMarshaler](), reflect.TypeFor[encoding.TextUnmarshaler]()}
+	jsonMethods = append([]reflect.Type{reflect.TypeFor[json.Marshaler](), reflect.TypeFor[json.Unmarshaler]()}, textMethods...)
+)
+
+func (jsonRules) Type(b *Builder, t reflect.Type) *Type {
+	switch t {
+	case timeType:
+		return basics[Time]
+	case reflect.TypeFor[json.RawMessage]():
+		return basics[Any]
+	case reflect.TypeFor[json.Number]():
+		return OpaqueType(t)
+	}
+	if t.Kind() == reflect.Pointer {
+		if endlessPointer(t) {
+			return OpaqueType(t)
+		}
+		return PointerTo(b.Type(t.Elem()))
+	}
+	if hasOneOf(t, jsonMethods) {
+		return OpaqueType(t)
+	}
+	if t.Kind() == reflect.Interface {
+		if t.NumMethod() > 0 {
+			return OpaqueType(t) // can be sent, but nothing can be received for it
+		}
+		return basics[Any]
+	}
+	if basic := Basic(t); basic != nil && basic.Kind != Complex {
+		return basic
+	}
+	switch t.Kind() {
+	case reflect.Slice:
+		if t.Elem().Kind() == reflect.Uint8 && !hasOneOf(t.Elem(), jsonMethods) {
+			return basics[Bytes]
+		}
+		return &Type{Kind: Slice, Elem: b.Type(t.Elem())}
+	case reflect.Array:
+		return &Type{Kind: Array, Len: t.Len(), Elem: b.Type(t.Elem())}
+	case reflect.Map:
+		key := Basic(t.Key())
+		switch {
+		case hasOneOf(t.Key(), textMethods):
+			key = OpaqueType(t.Key())
+		case key == nil || !isInteger(key.Kind) && key.Kind != String:
+			return OpaqueType(t)
+		}
+		return &Type{Kind: Map, Key: key, Elem: b.Type(t.Elem())}
+	case reflect.Struct:
+		return b.Struct(t)
+	}
+	return OpaqueType(t) // complex, chan, func: an error
+}
