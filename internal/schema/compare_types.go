@@ -80,12 +80,28 @@ func (c *comparer) fate(t terms, from, to *Type) fate {
 	case "gob":
 		return gobFate(from, to)
 	case "json":
-		return jsonFate(from, to)
+		return c.jsonFate(from, to)
 	}
 	if from.Kind == to.Kind && from.Len == to.Len && from.Kind != Quoted {
 		return fate{}
 	}
 	return dependsOn("what follows depends on the codec " + t.codec)
+}
+
+// contains reports whether t, or anything in its values, is what is looked for.
+func (c *comparer) contains(t *Type, is func(*Type) bool) (found bool) {
+	look := func(t *Type) {
+		c.steps++
+		found = found || is(t)
+	}
+	walk(t, look)
+	for _, d := range inOrder(t) {
+		if found || c.steps > maxSteps {
+			break
+		}
+		d.types(look)
+	}
+	return found
 }
 
 // isList reports whether t is a slice or an array. Where arrays of bytes are

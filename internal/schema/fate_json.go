@@ -1,17 +1,19 @@
 package schema
 
 // jsonFate has the rules of encoding/json.
-func jsonFate(from, to *Type) fate {
+func (c *comparer) jsonFate(from, to *Type) fate {
 	f, t := from.Kind, to.Kind
 	switch {
 	case f == Any && t == Any:
 		return fate{}
+	case t == Any && c.contains(from, isDisguised):
+		return fate{changed, "bytes arrive as their base64, and quoted strings with their quotes"}
 	case t == Any:
 		return dependsOn("it arrives as a type that the payload shows")
 	case f == Any:
 		return dependsOn("what is no " + to.String() + " is refused")
 	case f == Quoted || t == Quoted:
-		return quotedFate(from, to)
+		return c.quotedFate(from, to)
 	case isNumber(f) && isNumber(t):
 		return jsonNumberFate(f, t)
 	case f == String && t == Time:
@@ -39,6 +41,11 @@ func jsonFate(from, to *Type) fate {
 	return fate{kind: never}
 }
 
+// isDisguised reports whether t is a string in JSON without being that string.
+func isDisguised(t *Type) bool {
+	return t.Kind == Bytes || t.Kind == Quoted && t.Elem.Kind == String
+}
+
 func jsonNumberFate(f, t Kind) fate {
 	switch {
 	case isInteger(f) && isInteger(t):
@@ -58,11 +65,11 @@ func jsonNumberFate(f, t Kind) fate {
 
 // quotedFate is for numbers, bools and strings that are in a JSON string, on one
 // side or on both.
-func quotedFate(from, to *Type) fate {
+func (c *comparer) quotedFate(from, to *Type) fate {
 	f, t := from.Kind, to.Kind
 	switch {
 	case f == Quoted && t == Quoted:
-		return jsonFate(from.Elem, to.Elem)
+		return c.jsonFate(from.Elem, to.Elem)
 	case t == String && from.Elem.Kind == String:
 		return fate{changed, "a string arrives with quotes around it"}
 	case t == String:

@@ -6,7 +6,7 @@ func (c *comparer) msgpackFate(from, to *Type) fate {
 	case from.Kind == Any && to.Kind == Any:
 		return fate{}
 	case to.Kind == Any:
-		if c.hasOddMap(from, make(map[*Def]bool)) {
+		if c.contains(from, isOddMap) {
 			return fate{kind: never} // an any holds no map whose keys are not strings
 		}
 		return dependsOn("it arrives as a type that the payload shows")
@@ -109,27 +109,7 @@ func nameFate(key *Type) fate {
 	return fate{kind: never}
 }
 
-// hasOddMap reports whether t consists of maps among others whose keys are not strings.
-func (c *comparer) hasOddMap(t *Type, seen map[*Def]bool) bool {
-	if c.steps++; c.steps > maxSteps {
-		return false
-	}
-	switch t.Kind {
-	case Slice, Array, Pointer:
-		return c.hasOddMap(t.Elem, seen)
-	case Map:
-		k := t.Key
-		return k.Kind != String && k.Kind != Any && k.Kind != Opaque && !isBinary(k) || c.hasOddMap(t.Elem, seen)
-	case Named:
-		if seen[t.Def] {
-			return false
-		}
-		seen[t.Def] = true
-		for _, f := range t.Def.Fields {
-			if c.hasOddMap(f.Type, seen) {
-				return true
-			}
-		}
-	}
-	return false
+// isOddMap reports whether t is a map whose keys are not strings.
+func isOddMap(t *Type) bool {
+	return t.Kind == Map && t.Key.Kind != String && t.Key.Kind != Any && t.Key.Kind != Opaque && !isBinary(t.Key)
 }
