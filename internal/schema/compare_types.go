@@ -74,6 +74,9 @@ func (c *comparer) fate(t terms, from, to *Type) fate {
 		}
 		return dependsOn("nothing is known about what a type does by itself")
 	}
+	if from.Kind == Quoted && to.Kind == Quoted && from.Elem.Kind == to.Elem.Kind {
+		return fate{}
+	}
 	switch t.codec {
 	case "msgpack":
 		return c.msgpackFate(from, to)
