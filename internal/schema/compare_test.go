@@ -1,0 +1,235 @@
+package schema_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/fb9bb4ed/qsocket/internal/schema"
+	"github.com/google/go-cmp/cmp"
+)
+
+// placed is a text for a message Placed with the fields given, and with the types
+// of lines that begin with struct, tuple or union.
+func placed(head string, lines ...string) string {
+	text := head + "\nmessage Placed\n"
+	kind := "struct"
+	if rest, ok := strings.CutPrefix(head, "tuple "); ok {
+		text, kind = rest+"\nmessage Placed\n", "tuple"
+	}
+	text += kind + " Placed\n"
+	for _, l := range lines {
+		switch word, _, _ := strings.Cut(l, " "); word {
+		case "struct", "tuple", "union":
+		default:
+			text += " "
+		}
+		text += l + "\n"
+	}
+	return text
+}
+
+func parse(t *testing.T, text string) *schema.Schema {
+	t.Helper()
+	s, err := schema.Parse(text)
+	if err != nil {
+		t.Fatalf("%v in\n%s", err, text)
+	}
+	return s
+}
+
+var comparisons = []struct {
+	name        string
+	local, peer string
+	want        []string // breaking ones have a ! before them
+	change      string   // the first one, to who compares old code with new
+}{
+	{
+		"nothing", placed("msgpack", "A int", "B string"), placed("msgpack", "B string", "A int64"), nil, "",
+	}, {
+		"another type", placed("msgpack", "Price float64"), placed("msgpack", "Price string"),
+		[]string{"!Placed.Price is float64 here and string at the peer: neither decodes the other"},
+		"field Placed.Price was string and is float64 now: old and new peers cannot decode each other",
+	}, {
+		"one way", placed("msgpack", "Price float64"), placed("msgpack", "Price int"),
+		[]string{"!Placed.Price is float64 here and int at the peer: the peer cannot decode it"},
+		"field Placed.Price was int and is float64 now: old peers cannot decode it",
+	}, {
+		"the other way", placed("msgpack", "Price int"), placed("msgpack", "Price float64"),
+		[]string{"!Placed.Price is int here and float64 at the peer: what the peer sends cannot be decoded"},
+		"field Placed.Price was float64 and is int now: what old peers send cannot be decoded",
+	}, {
+		"only at the peer", placed("msgpack"), placed("msgpack", "Venue string"),
+		[]string{"Placed.Venue is only at the peer: it is skipped"},
+		"field Placed.Venue is gone (it was string): where old peers send it, it is skipped",
+	}, {
+		"only here", placed("gob", "V int", "Venue string"), placed("gob", "V int"),
+		[]string{"Placed.Venue is only here: the peer skips it"},
+		"field Placed.Venue is new (string): old peers skip it",
+	}, {
+		"only here, and the peer is strict", placed("msgpack strict", "Venue string"), placed("msgpack strict"),
+		[]string{"!Placed.Venue is only here: the peer refuses it"},
+		"field Placed.Venue is new (string): old peers refuse it",
+	}, {
+		"only at the peer, and this end is strict", placed("msgpack strict"), placed("msgpack", "Venue string"),
+		[]string{"!Placed.Venue is only at the peer: it is refused"},
+		"field Placed.Venue is gone (it was string): where old peers send it, it is refused",
+	}, {
+		"smaller numbers", placed("msgpack", "N int8"), placed("msgpack", "N int"),
+		[]string{"Placed.N is int8 here and int at the peer: numbers that do not fit are refused"},
+		"field Placed.N was int and is int8 now: numbers that do not fit are refused",
+	}, {
+		"nil", placed("msgpack", "N *int", "T *time"), placed("msgpack", "N int", "T time"),
+		[]string{
+			"Placed.N is *int here and int at the peer: nil arrives as the zero value",
+			"Placed.T is *time here and time at the peer: nil is refused",
+		},
+		"field Placed.N was int and is *int now: nil arrives as the zero value",
+	}, {
+		"inside slices and maps",
+		placed("msgpack", "Legs []Leg", "M map[string][]int", "struct Leg", "Qty int"),
+		placed("msgpack", "Legs [3]Order", "M map[int][]string", "struct Order", "Qty bool"),
+		[]string{
+			"!Placed.M[key] is string here and int at the peer: neither decodes the other",
+			"!Placed.Legs[].Qty is int here and bool at the peer: neither decodes the other",
+			"!Placed.M[][] is int here and string at the peer: neither decodes the other",
+			"Placed.Legs is []Leg here and [3]Order at the peer: what is longer than the array is refused",
+		}, "",
+	}, {
+		"recursive", placed("json", "N int", "Next *Placed", "All []Placed"), placed("json", "N bool", "Next *Placed", "All []Placed"),
+		[]string{"!Placed.N is int here and bool at the peer: neither decodes the other"}, "",
+	}, {
+		"a renamed type", placed("msgpack", "N Leg", "struct Leg", "Qty int"), "msgpack\nmessage Order\nstruct Order\n N Part\nstruct Part\n Qty bool\n",
+		[]string{"!message.N.Qty is int here and bool at the peer: neither decodes the other"}, "",
+	}, {
+		"an alias", placed("msgpack", "Cost float64 alias Price"), placed("msgpack", "Price string"),
+		[]string{
+			"!Placed.Cost is float64 here and string at the peer: neither decodes the other",
+			"Placed.Cost is only here: the peer skips it",
+		}, "",
+	}, {
+		"an alias of the same type", placed("msgpack strict", "Cost float64 alias Price"), placed("msgpack", "Price float64"),
+		[]string{"Placed.Cost is only here: the peer skips it"}, "",
+	}, {
+		"an alias and its field", placed("msgpack", "Cost int alias Price"), placed("msgpack", "Cost int", "Price int"),
+		[]string{
+			"!Placed.Cost is Cost here and Cost and Price at the peer: what the peer sends cannot be decoded",
+		}, "",
+	}, {
+		"case of names in JSON", placed("json", "qty int"), placed("json", "Qty int"), nil, "",
+	}, {
+		"two names for one in JSON", placed("json", "qty int"), placed("json", "Qty int", "qty int"),
+		[]string{"!Placed.qty is qty here and Qty and qty at the peer: both arrive in one field"}, "",
+	}, {
+		"case of names elsewhere", placed("msgpack", "qty int"), placed("msgpack", "Qty int"),
+		[]string{"Placed.Qty is only at the peer: it is skipped", "Placed.qty is only here: the peer skips it"}, "",
+	}, {
+		"bytes in JSON", placed("json", "B bytes"), placed("json", "B string"),
+		[]string{"!Placed.B is bytes here and string at the peer: a string is taken for base64 and arrives as other bytes, if at all"},
+		"field Placed.B was string and is bytes now: a string is taken for base64 and arrives as other bytes, if at all",
+	}, {
+		"no field in common in gob", placed("gob", "A int"), placed("gob", "B int"),
+		[]string{
+			"!Placed is {A} here and {B} at the peer: neither decodes the other",
+			"Placed.A is only here: the peer skips it",
+			"Placed.B is only at the peer: it is skipped",
+		}, "Placed was {B} and is {A} now: old and new peers cannot decode each other",
+	}, {
+		"an any is gone in gob", placed("gob", "A int"), placed("gob", "A int", "B []any"),
+		[]string{"Placed.B is only at the peer: it is skipped, or refused if gob cannot skip what an interface holds"}, "",
+	}, {
+		"a tuple grows", placed("tuple msgpack", "A int", "B int"), placed("tuple msgpack", "A int"),
+		[]string{"!Placed is a tuple of 2 here and a tuple of 1 at the peer: neither decodes the other"},
+		"Placed was a tuple of 1 and is a tuple of 2 now: old and new peers cannot decode each other",
+	}, {
+		"fields of a tuple change places", placed("tuple msgpack", "A int", "B int"), placed("tuple msgpack", "B int", "A int"),
+		[]string{
+			"!Placed.1 is A here and B at the peer: fields go by position, it arrives in another field",
+			"!Placed.2 is B here and A at the peer: fields go by position, it arrives in another field",
+		}, "",
+	}, {
+		"a field of a tuple is renamed", placed("tuple msgpack", "A int", "B int"), placed("tuple msgpack", "A int", "C int"),
+		[]string{"Placed.2 is B here and C at the peer: fields go by position, it arrives under the other name"}, "",
+	}, {
+		"a tuple for a struct", placed("tuple msgpack strict", "A int", "B int"), placed("msgpack", "A int", "C int"),
+		[]string{
+			"!Placed.C is only at the peer: it is refused",
+			"Placed.2 is B here and C at the peer: fields go by position, it arrives under the other name",
+		}, "",
+	}, {
+		"opaque", placed("msgpack", "A opaque(Decimal)", "B opaque(Decimal)"), placed("msgpack", "A opaque(Decimal)", "B string"),
+		[]string{"Placed.B is opaque(Decimal) here and string at the peer: nothing is known about what a type does by itself"}, "",
+	}, {
+		"codecs", "json\nmessage int\n", "gob\nmessage int\n",
+		[]string{"!codec is json here and gob at the peer: neither decodes the other"},
+		"codec was gob and is json now: old and new peers cannot decode each other",
+	}, {
+		"an unknown codec", placed("cbor", "A int", "B int"), placed("cbor", "A int", "B string"),
+		[]string{"Placed.B is int here and string at the peer: what follows depends on the codec cbor"}, "",
+	}, {
+		"UTF-8", "msgpack\nmessage string\n", "msgpack invalid-utf8\nmessage string\n",
+		[]string{"message is UTF-8 here and invalid-utf8 at the peer: strings that are not UTF-8 are refused"}, "",
+	}, {
+		"unions",
+		"union(msgpack,gob)\nmessage Event\nunion Event\n 1 msgpack Placed\n 2 gob *Filled\n 3 msgpack int\nstruct Placed\n Price float64\nstruct Filled\n N int\n",
+		"union(msgpack)\nmessage Event\nunion Event\n 1 msgpack Placed strict\n 2 msgpack *Filled\n 3 msgpack bool\n 4 msgpack Late\nstruct Placed\n Price string\n" +
+			"struct Filled\n N int\nstruct Late\n",
+		[]string{
+			"!case 2 is gob *Filled here and msgpack *Filled at the peer: neither decodes the other",
+			"!case 3 is int here and bool at the peer: neither decodes the other",
+			"!Placed.Price is float64 here and string at the peer: neither decodes the other",
+			"case 4 is only at the peer: it is answered with an error unless this end has Otherwise",
+		}, "case 2 was msgpack *Filled and is gob *Filled now: old and new peers cannot decode each other",
+	}, {
+		"unions in unions",
+		"union(union(gob))\nmessage A\nunion A\n 1 union(gob) B\nunion B\n 5 gob int\n",
+		"union(union(gob))\nmessage A\nunion A\n 1 union(gob) B\nunion B\n 5 gob string\n 6 gob int\n",
+		[]string{
+			"!case 1, case 5 is int here and string at the peer: neither decodes the other",
+			"case 1, case 6 is only at the peer: it is answered with an error unless this end has Otherwise",
+		}, "",
+	}, {
+		"a union for a struct", "union(msgpack)\nmessage A\nunion A\n 1 msgpack int\n", "msgpack\nmessage int\n",
+		[]string{"!codec is union(msgpack) here and msgpack at the peer: neither decodes the other"}, "",
+	},
+}
+
+func TestCompare(t *testing.T) {
+	for _, tt := range comparisons {
+		t.Run(tt.name, func(t *testing.T) {
+			local, peer := parse(t, tt.local), parse(t, tt.peer)
+			diffs := schema.Compare(local, peer)
+			var got []string
+			for _, d := range diffs {
+				mark := ""
+				if d.Breaking {
+					mark = "!"
+				}
+				got = append(got, mark+d.String())
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+			if tt.change != "" && (len(diffs) == 0 || diffs[0].Change() != tt.change) {
+				t.Errorf("got %v, want %q first", changes(diffs), tt.change)
+			}
+			paths := func(diffs []schema.Difference) (paths []string) {
+				for _, d := range diffs {
+					paths = append(paths, d.Path+map[bool]string{true: "!"}[d.Breaking])
+				}
+				slices.Sort(paths)
+				return paths
+			}
+			if diff := cmp.Diff(paths(diffs), paths(schema.Compare(peer, local))); diff != "" {
+				t.Errorf("paths from here and from the other end:\n%s", diff)
+			}
+		})
+	}
+}
+
+func changes(diffs []schema.Difference) (list []string) {
+	for _, d := range diffs {
+		list = append(list, d.Change())
+	}
+	return list
+}
