@@ -1,0 +1,252 @@
+package qsockettest
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/fb9bb4ed/qsocket"
+)
+
+// fakeTB records what a test would report.
+type fakeTB struct {
+	testing.TB
+	logs, errors []string
+	fatal        string
+}
+
+func (f *fakeTB) Helper()      {}
+func (f *fakeTB) Name() string { return "TestProtocol/orders" }
+func (f *fakeTB) Logf(format string, args ...any) {
+	f.logs = append(f.logs, fmt.Sprintf(format, args...))
+}
+func (f *fakeTB) Errorf(format string, args ...any) {
+	f.errors = append(f.errors, fmt.Sprintf(format, args...))
+}
+func (f *fakeTB) Fatalf(format string, args ...any) {
+	f.fatal = fmt.Sprintf(format, args...)
+	runtime.Goexit()
+}
+
+// runGolden calls Golden with a fake, on a goroutine that ends with the call.
+func runGolden[T any](p qsocket.Protocol[T]) *fakeTB {
+	f := &fakeTB{}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		Golden(f, p)
+	}()
+	<-done
+	return f
+}
+
+type (
+	placed struct {
+		ID    uint64
+		Price float64
+	}
+	placedMore struct {
+		ID    uint64
+		Price float64
+		Venue string
+	}
+	placedOther struct {
+		ID    uint64
+		Price string
+		Venue string
+	}
+)
+
+// protocol is orders/1 with another type.
+func protocol[T any]() qsocket.Protocol[T] {
+	return qsocket.Protocol[T]{Name: "orders/1", Codec: namedCodec[T]{qsocket.Msgpack[T]()}}
+}
+
+// namedCodec calls every type Placed, as if it were the same one at other times.
+type namedCodec[T any] struct{ qsocket.Codec[T] }
+
+func (c namedCodec[T]) Schema() string {
+	text := qsocket.Protocol[T]{Codec: c.Codec}.Schema()
+	for _, name := range []string{"placedMore", "placedOther", "placed"} {
+		text = strings.ReplaceAll(text, name, "Placed")
+	}
+	return text
+}
+
+// record writes the file for p.
+func record[T any](t *testing.T, p qsocket.Protocol[T]) *fakeTB {
+	t.Helper()
+	t.Setenv("QSOCKET_UPDATE", "1")
+	f := runGolden(p)
+	t.Setenv("QSOCKET_UPDATE", "")
+	if f.fatal != "" || len(f.errors) > 0 {
+		t.Fatalf("-update: %+v", f)
+	}
+	return f
+}
+
+func TestGolden(t *testing.T) {
+	t.Chdir(t.TempDir())
+	record(t, protocol[placed]())
+	got, err := os.ReadFile("testdata/orders_1.protocol")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `# What the messages of protocol "orders/1" look like on the wire.
+# qsockettest.Golden compares the code with this file; go test -update writes it.
+# The form is explained in docs/schema.md of qsocket.
+msgpack
+message Placed
+struct Placed
+ ID uint64
+ Price float64
+`
+	if string(got) != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if f := runGolden(protocol[placed]()); f.fatal != "" || len(f.errors)+len(f.logs) > 0 {
+		t.Errorf("nothing has changed, but %+v", f)
+	}
+	crlf := strings.ReplaceAll(want, "\n", "\r\n")
+	if err := os.WriteFile("testdata/orders_1.protocol", []byte(crlf), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if f := runGolden(protocol[placed]()); f.fatal != "" || len(f.errors)+len(f.logs) > 0 {
+		t.Errorf("only the ends of lines have changed, but %+v", f)
+	}
+}
+
+func TestGoldenMissing(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for name, file := range map[string]string{"orders/1": "orders_1", "": "raw", `a\b c:d`: "a_b_c_d"} {
+		p := qsocket.Protocol[placed]{Name: name}
+		want := "go test -run TestProtocol -update writes it to " + filepath.Join("testdata", file+".protocol")
+		if f := runGolden(p); !strings.HasSuffix(f.fatal, want) {
+			t.Errorf("%q: got %+v, want %s", name, f, want)
+		}
+	}
+}
+
+func TestGoldenBreaking(t *testing.T) {
+	t.Chdir(t.TempDir())
+	record(t, protocol[placed]())
+	f := runGolden(protocol[placedOther]())
+	want := `protocol "orders/1" is not what ` + filepath.Join("testdata", "orders_1.protocol") + ` records:
+	field Placed.Price was float64 and is string now: old and new peers cannot decode each other
+give the protocol a new version in its Name, or take the change back`
+	if f.fatal != "" || len(f.errors) != 1 || f.errors[0] != want {
+		t.Errorf("got %+v, want the error\n%s", f, want)
+	}
+	if len(f.logs) != 1 || f.logs[0] != "compatible: field Placed.Venue is new (string): old peers skip it" {
+		t.Errorf("got logs %q", f.logs)
+	}
+
+	f = record(t, protocol[placedOther]())
+	if logs := strings.Join(f.logs, "\n"); !strings.Contains(logs, "recorded a breaking change: field Placed.Price was float64") {
+		t.Errorf("-update: got logs %q", logs)
+	}
+	if f := runGolden(protocol[placedOther]()); f.fatal != "" || len(f.errors)+len(f.logs) > 0 {
+		t.Errorf("recorded, but %+v", f)
+	}
+}
+
+func TestGoldenCompatible(t *testing.T) {
+	t.Chdir(t.TempDir())
+	record(t, protocol[placed]())
+	f := runGolden(protocol[placedMore]())
+	if f.fatal != "" || len(f.errors) > 0 {
+		t.Errorf("got %+v, want logs only", f)
+	}
+	if want := "compatible: field Placed.Venue is new (string): old peers skip it"; len(f.logs) != 2 || f.logs[0] != want || !strings.Contains(f.logs[1], "-update") {
+		t.Errorf("got logs %q, want %q and how to record it", f.logs, want)
+	}
+
+	p := qsocket.Protocol[placed]{Name: "orders/1"} // whose type has another name
+	if f := runGolden(p); f.fatal != "" || len(f.errors) > 0 || len(f.logs) != 2 || !strings.HasPrefix(f.logs[0], "compatible: types have other names") {
+		t.Errorf("a type has another name: %+v", f)
+	}
+}
+
+func TestGoldenUnknown(t *testing.T) {
+	t.Chdir(t.TempDir())
+	p := qsocket.Protocol[placed]{Name: "orders/1", Codec: qsocket.Stateless[placed]("mine", nil, nil)}
+	if f := runGolden(p); !strings.Contains(f.fatal, `codec "mine" does not tell what messages of protocol "orders/1" look like`) {
+		t.Errorf("got %+v", f)
+	}
+}
+
+func TestGoldenDamaged(t *testing.T) {
+	t.Chdir(t.TempDir())
+	record(t, protocol[placed]())
+	file := "testdata/orders_1.protocol"
+	for _, text := range []string{"", "# nothing else", "<<<<<<< ours\nmsgpack\n"} {
+		if err := os.WriteFile(file, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if f := runGolden(protocol[placed]()); !strings.Contains(f.fatal, "is damaged: schema: line") {
+			t.Errorf("%q: got %+v", text, f)
+		}
+	}
+	record(t, protocol[placed]())
+	if f := runGolden(protocol[placed]()); f.fatal != "" {
+		t.Errorf("written anew, but %+v", f)
+	}
+}
+
+// TestUpdateFlag runs itself with -update, in a directory of its own.
+func TestUpdateFlag(t *testing.T) {
+	const inner = "QSOCKETTEST_INNER"
+	if os.Getenv(inner) != "" {
+		Golden(t, protocol[placed]())
+		return
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for _, args := range [][]string{{"-update"}, {"--update"}, {"-update=true"}, nil} {
+		if args != nil {
+			_ = os.RemoveAll(filepath.Join(dir, "testdata"))
+		}
+		cmd := exec.Command(exe, append([]string{"-test.run=^TestUpdateFlag$"}, args...)...)
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), inner+"=1")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%q: %v\n%s", args, err, out)
+		}
+		if _, err := os.Stat(filepath.Join(dir, "testdata/orders_1.protocol")); err != nil {
+			t.Errorf("%q: %v", args, err)
+		}
+	}
+}
+
+// A test binary may define -update after this package has been initialized.
+func TestUpdateFlagOfTheProgram(t *testing.T) {
+	for _, own := range []bool{false, true} {
+		flags := flag.NewFlagSet("test", flag.ContinueOnError)
+		args := defineLate(flags, []string{"test", "-v", "-update", "rest"})
+		flags.Bool("v", false, "")
+		var update *bool
+		if own {
+			update = flags.Bool("update", false, "")
+		}
+		if err := flags.Parse(args[1:]); err != nil {
+			t.Fatal(err)
+		}
+		if f := flags.Lookup("update"); f == nil || f.Value.String() != "true" || own && !*update {
+			t.Errorf("own flag %v: got %v", own, f)
+		}
+		if flags.NArg() != 1 || flags.Arg(0) != "rest" {
+			t.Errorf("got arguments %q", flags.Args())
+		}
+	}
+	if args := []string{"test", "-v"}; len(defineLate(flag.NewFlagSet("", flag.ContinueOnError), args)) != 2 {
+		t.Errorf("arguments without -update have changed")
+	}
+}

@@ -1,0 +1,48 @@
+package qsockettest
+
+import (
+	"flag"
+	"os"
+	"slices"
+	"testing"
+)
+
+func init() {
+	if testing.Testing() {
+		os.Args = defineLate(flag.CommandLine, os.Args)
+	}
+}
+
+// updateFlag is the flag that [Golden] looks at.
+const updateFlag = "update"
+
+// defineLate sees to it that flags has -update when args are parsed. A test
+// binary may well define a flag of that name itself, and would do so after this
+// package: for it to find the flag defined already is a panic. So it is defined
+// while the command line is parsed, by another flag that is put in front, if
+// nobody has done it by then; and only where -update is used at all.
+func defineLate(flags *flag.FlagSet, args []string) []string {
+	used := func(arg string) bool {
+		return arg == "-"+updateFlag || arg == "--"+updateFlag || arg == "-"+updateFlag+"=true"
+	}
+	if len(args) < 2 || !slices.ContainsFunc(args[1:], used) {
+		return args
+	}
+	const first = "qsockettest.update"
+	flags.BoolFunc(first, "define -update for qsockettest.Golden", func(string) error {
+		if flags.Lookup(updateFlag) == nil {
+			flags.Bool(updateFlag, false, "write the files of qsockettest.Golden")
+		}
+		return nil
+	})
+	return slices.Insert(slices.Clone(args), 1, "-"+first)
+}
+
+// updating reports whether golden files are to be written.
+func updating() bool {
+	if os.Getenv("QSOCKET_UPDATE") == "1" {
+		return true
+	}
+	f := flag.Lookup(updateFlag)
+	return f != nil && f.Value.String() == "true"
+}
