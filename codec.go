@@ -24,7 +24,7 @@ import (
 //
 // in the form of docs/schema.md; a named protocol compares it with the peer's. An
 // empty one tells nothing. It is called each time a Conn opens, so it should
-// remember what it has made.
+// remember what it has made. Codecs that [Stateless] makes have no such method.
 type Codec[T any] interface {
 	// Name identifies the encoding in errors, benchmarks and handshakes.
 	Name() string

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -58,6 +59,7 @@ func breakingPaths(diffs []schema.Difference) string {
 			paths = append(paths, d.Path)
 		}
 	}
+	slices.Sort(paths)
 	return strings.Join(paths, " ")
 }
 

@@ -198,6 +198,9 @@ func TestSchemaOfOptions(t *testing.T) {
 	}
 }
 
+// Fields that are not sent; that they are there is what matters.
+var _, _ = schOrder{private: 1}, schStatus{_msgpack: struct{}{}}
+
 type schEndless *schEndless
 
 // A text that is longer than it may be is not told.
@@ -259,8 +262,8 @@ type (
 		A int `json:"a,string" msgpack:"a"`
 		B int `json:"b c" msgpack:"b c"`
 		C int `json:"ünder" msgpack:"ünder"`
-		D int `json:"a\"b" msgpack:"'d,e'"`
-		E int `json:"-," msgpack:"-"`
+		D int `json:"a/b" msgpack:"'d,e'"`
+		E int `json:"-" msgpack:"-"`
 		F int `json:",omitzero" msgpack:",omitempty"`
 	}
 	schDiamondA struct{ schInner }

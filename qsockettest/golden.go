@@ -33,8 +33,8 @@ import (
 //
 //	go test -run TestProtocol -update
 //
-// A test binary that defines a bool flag of that name itself has Golden use that one. Where
-// neither is possible, the environment variable QSOCKET_UPDATE=1 does the same.
+// Where the test binary defines a bool flag -update itself, Golden uses that one.
+// The environment variable QSOCKET_UPDATE=1 does the same without a flag.
 //
 // It is fatal if there is no file, and if the codec of p cannot tell what its
 // payloads look like: it has no method Schema, as those made by qsocket.Stateless,

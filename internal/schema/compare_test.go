@@ -160,6 +160,10 @@ var comparisons = []struct {
 		"opaque", placed("msgpack", "A opaque(Decimal)", "B opaque(Decimal)"), placed("msgpack", "A opaque(Decimal)", "B string"),
 		[]string{"Placed.B is opaque(Decimal) here and string at the peer: nothing is known about what a type does by itself"}, "",
 	}, {
+		"another message", "json\nmessage int\n", "json\nmessage string\n",
+		[]string{"!message is int here and string at the peer: neither decodes the other"},
+		"message was string and is int now: old and new peers cannot decode each other",
+	}, {
 		"codecs", "json\nmessage int\n", "gob\nmessage int\n",
 		[]string{"!codec is json here and gob at the peer: neither decodes the other"},
 		"codec was gob and is json now: old and new peers cannot decode each other",

@@ -10,7 +10,11 @@ func (c *comparer) types(t task) {
 		in = worse(in, nilFate(t.terms.codec, l, pnil && !lnil))
 		out = worse(out, nilFate(t.terms.codec, p, lnil && !pnil))
 	}
-	c.add(Difference{Path: t.path, Local: t.local.String(), Peer: t.peer.String(), thing: "field"}, in, out)
+	d := Difference{Path: t.path, Local: t.local.String(), Peer: t.peer.String()}
+	if !t.root {
+		d.thing = "field"
+	}
+	c.add(d, in, out)
 	if in.kind == never || out.kind == never {
 		return
 	}

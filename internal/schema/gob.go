@@ -33,7 +33,7 @@ func (gobRules) Type(b *Builder, t reflect.Type) *Type {
 		return basics[Time]
 	}
 	for u := t; ; u = u.Elem() {
-		if u.Kind() != reflect.Interface && hasOneOf(u, gobMethods) {
+		if hasOneOf(u, gobMethods) {
 			return OpaqueType(base)
 		}
 		if u.Kind() != reflect.Pointer {

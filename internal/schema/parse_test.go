@@ -1,6 +1,7 @@
 package schema_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -171,5 +172,6 @@ func breaking(diffs []schema.Difference) string {
 			paths = append(paths, d.Path)
 		}
 	}
+	slices.Sort(paths)
 	return strings.Join(paths, " ")
 }
