@@ -130,11 +130,11 @@ func schemaMaps[V any](v V) (maps []map[string]V) {
 // schemaCells are compared, each with each.
 var schemaCells = []schemaCell{
 	schemaField("bool", true),
-	schemaField("int", -1<<40, 300, 3),
+	schemaField("int", -1<<30, 300, 3),
 	schemaField[int8]("int8", -100, 100, 3),
 	schemaField[int32]("int32", -1<<30, 300, 3),
 	schemaField[int64]("int64", -1<<40, 300, 3),
-	schemaField[uint]("uint", 1<<40, 300, 3),
+	schemaField[uint]("uint", 1<<30, 300, 3),
 	schemaField[uint8]("uint8", 200, 3),
 	schemaField[uint64]("uint64", 1<<40, 300, 3),
 	schemaField[evoSide]("named uint8", 200, 3),
@@ -194,7 +194,7 @@ var schemaCells = []schemaCell{
 	schemaField("{string}", evoOf[string]{"abcd"}, evoOf[string]{"300"}, evoOf[string]{"true"}),
 	schemaField("{int}", evoOf[int]{300}),
 
-	schemaType("int", -1<<40, 300, 3),
+	schemaType("int", -1<<30, 300, 3),
 	schemaType("float64", 0.25, 3),
 	schemaType("string", "abcd", "2024-05-06T07:08:09Z"),
 	schemaType("[]byte", []byte("abcd")),

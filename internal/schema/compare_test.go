@@ -160,6 +160,9 @@ var comparisons = []struct {
 		"opaque", placed("msgpack", "A opaque(Decimal)", "B opaque(Decimal)"), placed("msgpack", "A opaque(Decimal)", "B string"),
 		[]string{"Placed.B is opaque(Decimal) here and string at the peer: nothing is known about what a type does by itself"}, "",
 	}, {
+		"a map for a struct", placed("msgpack", "M map[string]int"), placed("msgpack strict", "M Leg", "struct Leg", "Qty int"),
+		[]string{"Placed.M is map[string]int here and Leg at the peer: keys that are no names of fields are refused"}, "",
+	}, {
 		"another message", "json\nmessage int\n", "json\nmessage string\n",
 		[]string{"!message is int here and string at the peer: neither decodes the other"},
 		"message was string and is int now: old and new peers cannot decode each other",

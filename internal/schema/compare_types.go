@@ -10,6 +10,13 @@ func (c *comparer) types(t task) {
 		in = worse(in, nilFate(t.terms.codec, l, pnil && !lnil))
 		out = worse(out, nilFate(t.terms.codec, p, lnil && !pnil))
 	}
+	const unknown = "keys that are no names of fields are refused"
+	if l.Kind == Named && p.Kind == Map && t.terms.localStrict {
+		in = worse(in, dependsOn(unknown))
+	}
+	if p.Kind == Named && l.Kind == Map && t.terms.peerStrict {
+		out = worse(out, dependsOn(unknown))
+	}
 	d := Difference{Path: t.path, Local: t.local.String(), Peer: t.peer.String()}
 	if !t.root {
 		d.thing = "field"
