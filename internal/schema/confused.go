@@ -1,9 +1,6 @@
 package schema
 
-import (
-	"slices"
-	"unicode"
-)
+import "slices"
 
 // confused looks for structs of which gob would decode two types as one: where
 // fields of a struct have one type, it decodes them all by the wire type of the
@@ -41,20 +38,3 @@ func (c *comparer) confusedOneWay(from, to *Def, report func(name, from, to stri
 }
 
 func sameField(a, b Field) bool { return a.Name == b.Name && a.Type.String() == b.Type.String() }
-
-// foldName returns what names have in common that encoding/json takes for the
-// same: the least of each character's variants.
-func foldName(s string) string {
-	runes := []rune(s)
-	for i, r := range runes {
-		for {
-			next := unicode.SimpleFold(r)
-			if next <= r {
-				runes[i] = next
-				break
-			}
-			r = next
-		}
-	}
-	return string(runes)
-}

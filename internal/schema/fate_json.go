@@ -1,5 +1,7 @@
 package schema
 
+import "unicode"
+
 // jsonFate has the rules of encoding/json.
 func (c *comparer) jsonFate(from, to *Type) fate {
 	f, t := from.Kind, to.Kind
@@ -102,4 +104,21 @@ func jsonKeyFate(from, to *Type) fate {
 		return dependsOn("keys that are no integers are refused")
 	}
 	return dependsOn("nothing is known about what a type does by itself")
+}
+
+// foldName returns what names have in common that encoding/json takes for the
+// same: the least of each character's variants.
+func foldName(s string) string {
+	runes := []rune(s)
+	for i, r := range runes {
+		for {
+			next := unicode.SimpleFold(r)
+			if next <= r {
+				runes[i] = next
+				break
+			}
+			r = next
+		}
+	}
+	return string(runes)
 }
