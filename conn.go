@@ -91,7 +91,12 @@ type Stats struct {
 type Peer struct {
 	MaxFrame  int           // largest payload that the peer accepts, bytes
 	Heartbeat time.Duration // the longest silence that the peer wants from us
-	Types     string        // fingerprint of its message types
+	Types     string        // fingerprint of its message types; empty if it tells none
+
+	// Differences has a line for each difference between our message types and
+	// the peer's, such as "Placed.Venue is only at the peer: it is skipped". It is
+	// empty if there is none, or if one of the ends does not tell its types.
+	Differences string
 }
 
 // NewConn makes a Conn over nc, a stream connection of any kind. It owns nc

@@ -47,7 +47,7 @@ func handshake[T any](ctx context.Context, nc net.Conn, p Protocol[T], opts *Opt
 	if p.Name == "" {
 		return nil, nil
 	}
-	ours, _ := newHello(p, opts)
+	ours, types := newHello(p, opts)
 	theirs, err := ours.exchange(ctx, nc)
 	if err != nil {
 		return nil, err
@@ -55,7 +55,13 @@ func handshake[T any](ctx context.Context, nc net.Conn, p Protocol[T], opts *Opt
 	if err := ours.check(theirs); err != nil {
 		return nil, err
 	}
-	return theirs.peer(), nil
+	peer := theirs.peer()
+	if ours.differ(theirs) {
+		if peer.Differences, err = compareTypes(ctx, nc, types, theirs.Desc); err != nil {
+			return nil, err
+		}
+	}
+	return peer, nil
 }
 
 // tlsError says what was found where TLS was expected.

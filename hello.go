@@ -10,6 +10,8 @@ import (
 	"os"
 	"strconv"
 	"time"
+
+	"github.com/fb9bb4ed/qsocket/internal/schema"
 )
 
 // The hello is what each end of a named protocol sends first, without waiting
@@ -44,7 +46,10 @@ func newHello[T any](p Protocol[T], opts *Options) (h hello, types string) {
 		Beat:  uint64(opts.Heartbeat / time.Millisecond),
 		Lines: "\r\n\r\n",
 	}
-	return h, ""
+	if types = p.Schema(); types != "" && len(types) <= maxTypes {
+		h.Types, h.Desc = schema.Fingerprint(types), uint64(len(types))
+	}
+	return h, types
 }
 
 // append appends the whole hello, as it is sent.
@@ -82,16 +87,27 @@ func (h *hello) check(theirs *hello) error {
 	return nil
 }
 
-// exchange sends a hello over nc and returns that of the peer. It reads no byte
-// beyond it. When ctx ends it returns ctx's error, and nc is of no use any more.
+// exchange sends h over nc and returns the hello of the peer. It reads no byte
+// beyond it.
 func (h *hello) exchange(ctx context.Context, nc net.Conn) (theirs *hello, err error) {
+	err = exchange(ctx, nc, h.append(nil), func(r io.Reader) (err error) {
+		theirs, err = readHello(r)
+		return err
+	})
+	return theirs, err
+}
+
+// exchange sends words and reads what the peer sends at the same time: neither
+// end waits for the other. When ctx ends it returns ctx's error, and nc is of no
+// use any more.
+func exchange(ctx context.Context, nc net.Conn, words []byte, read func(io.Reader) error) error {
 	stop := context.AfterFunc(ctx, func() { _ = nc.SetDeadline(past) })
 	sent := make(chan error, 1)
-	go func() { // ends when the peer has taken the hello, at the deadline, or when nc is closed
-		_, err := nc.Write(h.append(nil))
+	go func() { // ends when the peer has taken them, at a deadline, or when nc is closed
+		_, err := nc.Write(words)
 		sent <- err
 	}()
-	theirs, err = readHello(nc)
+	err := read(nc)
 	switch {
 	case err == nil:
 	case isRefusal(err): // it may be on its way to reading ours
@@ -101,12 +117,12 @@ func (h *hello) exchange(ctx context.Context, nc net.Conn) (theirs *hello, err e
 	}
 	sendErr := <-sent
 	if !stop() {
-		return nil, ctx.Err()
+		return ctx.Err()
 	}
 	if err == nil && sendErr != nil {
 		err = silentPeer(sendErr)
 	}
-	return theirs, err
+	return err
 }
 
 // readHello reads the hello of the peer.
@@ -127,7 +143,7 @@ func readHello(r io.Reader) (*hello, error) {
 	}
 	size := binary.BigEndian.Uint32(header[len(header)-4:])
 	if size > maxHello {
-		return nil, &HandshakeError{Field: "hello", Local: fmt.Sprintf("at most %d bytes", maxHello), Peer: fmt.Sprintf("%d bytes", size)}
+		return nil, refusedHello(fmt.Sprintf("of at most %d bytes", maxHello), fmt.Sprintf("its length is %d bytes", size))
 	}
 	body := make([]byte, size)
 	if _, err := io.ReadFull(r, body); err != nil {
@@ -137,8 +153,11 @@ func readHello(r io.Reader) (*hello, error) {
 	if err == nil && h.Max == nil {
 		err = errors.New(`the key "max" is missing`)
 	}
+	if err == nil && h.Desc > maxTypes {
+		err = fmt.Errorf("desc is %d, want at most %d", h.Desc, maxTypes)
+	}
 	if err != nil {
-		return nil, &HandshakeError{Field: "hello", Local: "a MessagePack map with proto, codec and max", Peer: err.Error()}
+		return nil, refusedHello("a MessagePack map with proto, codec and max", err.Error())
 	}
 	return &h, nil
 }

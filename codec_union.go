@@ -1,0 +1,360 @@
+package qsocket
+
+import (
+	"encoding/binary"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/fb9bb4ed/qsocket/internal/schema"
+)
+
+// Union is the codec of a sum type: T is an interface, and each of the types
+// that may be sent as a T is a [Case] with a tag of its own.
+//
+//	qsocket.Union(
+//		qsocket.Case[Event](1, qsocket.Msgpack[Placed]()),
+//		qsocket.Case[Event](2, qsocket.Msgpack[*Filled]()),
+//	)
+//
+// A payload is the tag, as a base-128 varint (encoding/binary), followed by what
+// the codec of the case makes of the value. Tags are what the two ends know the
+// cases by: never give the tag of a case that was dropped to another.
+//
+// Each case may have another codec. A Union is stateless if all of them are;
+// cases with [Gob] have a stream each. Its name is "union(…)" with the
+// different names of the cases' codecs in the order of the tags.
+//
+// A value is encoded by the case of its exact type: a Placed by that of Placed, and a
+// *Placed by that of *Placed. Any other type, and a nil T, is a [*CodecError].
+// So is a tag that is not known, unless there is an [Otherwise].
+//
+// Union panics, and says which, if a tag or a type is there twice, if a Variant is nil,
+// or if there are no cases.
+func Union[T any](cases ...Variant[T]) Codec[T] {
+	u := &unionCodec[T]{}
+	for _, v := range cases {
+		if v == nil {
+			panic(fmt.Sprintf("qsocket: Union of %v: a Variant is nil", reflect.TypeFor[T]()))
+		}
+		v.addTo(u)
+	}
+	if len(u.cases) == 0 {
+		panic(fmt.Sprintf("qsocket: Union of %v without a Case", reflect.TypeFor[T]()))
+	}
+	slices.SortFunc(u.cases, func(a, b unionCase[T]) int {
+		if a.tag() < b.tag() {
+			return -1
+		}
+		return 1
+	})
+	var names []string
+	u.stateless, u.resets = true, true
+	for _, c := range u.cases {
+		if !slices.Contains(names, c.codecName()) {
+			names = append(names, c.codecName())
+		}
+		u.stateless = u.stateless && c.isStateless()
+		u.resets = u.resets && c.canReset()
+	}
+	u.schema = sync.OnceValue(u.describe)
+	u.name = "union(" + strings.Join(names, ",") + ")"
+	return u
+}
+
+// Variant is a part of a [Union]: a [Case] or an [Otherwise].
+type Variant[T any] interface {
+	addTo(u *unionCodec[T])
+}
+
+// Case is the part of a [Union] for values of type V, which are sent as the tag
+// and what codec makes of them. V is a type with methods such that it implements
+// T, or a pointer to one; it is not an interface itself. What arrives is of
+// type V again.
+//
+// Case panics if V does not implement T or codec is nil.
+func Case[T, V any](tag uint64, codec Codec[V]) Variant[T] {
+	t, v := reflect.TypeFor[T](), reflect.TypeFor[V]()
+	switch {
+	case t.Kind() != reflect.Interface:
+		panic(fmt.Sprintf("qsocket: Case %d: %v is not an interface, so it has no cases", tag, t))
+	case v.Kind() == reflect.Interface:
+		panic(fmt.Sprintf("qsocket: Case %d: %v is an interface, want a type that implements %v", tag, v, t))
+	case !v.Implements(t):
+		hint := ""
+		if p := reflect.PointerTo(v); p.Implements(t) {
+			hint = fmt.Sprintf(", but %v does", p)
+		}
+		panic(fmt.Sprintf("qsocket: Case %d: %v does not implement %v%s", tag, v, t, hint))
+	case codec == nil || isNil(codec):
+		panic(fmt.Sprintf("qsocket: Case %d: the codec of %v is nil", tag, v))
+	}
+	return &variant[T, V]{number: tag, codec: codec, rtype: v}
+}
+
+// Otherwise is the part of a [Union] that takes payloads with tags that no Case
+// has: a newer peer may send them. f gets the tag and what follows it, which it must not
+// keep; it returns the message to deliver, or the error that ends the Conn. To
+// drop such messages, return a value that the receivers ignore.
+//
+// Otherwise panics if f is nil.
+func Otherwise[T any](f func(tag uint64, payload []byte) (T, error)) Variant[T] {
+	if f == nil {
+		panic("qsocket: Otherwise without a function")
+	}
+	return otherwise[T](f)
+}
+
+type otherwise[T any] func(tag uint64, payload []byte) (T, error)
+
+func (f otherwise[T]) addTo(u *unionCodec[T]) {
+	if u.otherwise != nil {
+		panic(fmt.Sprintf("qsocket: Union of %v: Otherwise is given twice", reflect.TypeFor[T]()))
+	}
+	u.otherwise = f
+}
+
+// unionCase is a variant whose V is out of sight.
+type unionCase[T any] interface {
+	tag() uint64
+	valueType() reflect.Type
+	codecName() string
+	isStateless() bool
+	canReset() bool
+	schema() string
+	newEncoder() caseEncoder[T]
+	newDecoder() caseDecoder[T]
+}
+
+// caseEncoder encodes the values of one case.
+type caseEncoder[T any] interface {
+	// append appends tag and payload of v, which is of the case's type.
+	append(dst []byte, v T) ([]byte, error)
+	// reset forgets the last payload.
+	reset()
+}
+
+type caseDecoder[T any] interface {
+	decode(payload []byte) (T, error)
+}
+
+type variant[T, V any] struct {
+	number uint64
+	codec  Codec[V]
+	rtype  reflect.Type
+}
+
+func (c *variant[T, V]) addTo(u *unionCodec[T]) {
+	for _, other := range u.cases {
+		switch {
+		case other.tag() == c.number:
+			panic(fmt.Sprintf("qsocket: Union of %v: tag %d is given to %v and to %v", reflect.TypeFor[T](), c.number, other.valueType(), c.rtype))
+		case other.valueType() == c.rtype:
+			panic(fmt.Sprintf("qsocket: Union of %v: %v has the tags %d and %d", reflect.TypeFor[T](), c.rtype, other.tag(), c.number))
+		}
+	}
+	u.cases = append(u.cases, c)
+}
+
+func (c *variant[T, V]) tag() uint64             { return c.number }
+func (c *variant[T, V]) valueType() reflect.Type { return c.rtype }
+func (c *variant[T, V]) codecName() string       { return c.codec.Name() }
+func (c *variant[T, V]) isStateless() bool       { return isStateless(c.codec) }
+
+func (c *variant[T, V]) canReset() bool {
+	_, ok := c.codec.NewEncoder().(interface{ Reset() })
+	return ok || isStateless(c.codec)
+}
+
+func (c *variant[T, V]) schema() string {
+	if s, ok := c.codec.(interface{ Schema() string }); ok {
+		return s.Schema()
+	}
+	return ""
+}
+
+type unionCodec[T any] struct {
+	name      string
+	cases     []unionCase[T] // in the order of their tags
+	otherwise otherwise[T]   // may be nil
+	schema    func() string  // worked out once
+	stateless bool
+	resets    bool // every stateful case can be Reset
+}
+
+func (u *unionCodec[T]) Name() string    { return u.name }
+func (u *unionCodec[T]) Stateless() bool { return u.stateless }
+
+// Schema lists the cases, each with what its codec tells of it.
+func (u *unionCodec[T]) Schema() string { return u.schema() }
+
+func (u *unionCodec[T]) describe() string {
+	cases := make([]schema.Case, len(u.cases))
+	for i, c := range u.cases {
+		cases[i] = schema.Case{Tag: c.tag(), Codec: c.codecName(), Type: c.valueType().String(), Text: c.schema()}
+	}
+	return schema.Union(reflect.TypeFor[T]().Name(), cases)
+}
+
+func (u *unionCodec[T]) NewEncoder() Encoder[T] {
+	e := &unionEncoder[T]{union: u}
+	for _, c := range u.cases {
+		e.types = append(e.types, c.valueType())
+		e.cases = append(e.cases, c.newEncoder())
+	}
+	if u.resets {
+		return resettableUnion[T]{e}
+	}
+	return e
+}
+
+func (u *unionCodec[T]) NewDecoder() Decoder[T] {
+	d := &unionDecoder[T]{union: u}
+	for _, c := range u.cases {
+		d.cases = append(d.cases, c.newDecoder())
+		d.tags = append(d.tags, c.tag())
+	}
+	return d
+}
+
+// unionEncoder compares the type of a value with those of the cases in turn:
+// that costs less than looking it up, as long as there are not hundreds.
+type unionEncoder[T any] struct {
+	union *unionCodec[T]
+	types []reflect.Type   // of union.cases
+	cases []caseEncoder[T] // the same
+	last  caseEncoder[T]   // of the last value; nil at first
+}
+
+func (e *unionEncoder[T]) Append(dst []byte, v T) ([]byte, error) {
+	t := reflect.TypeOf(v)
+	for i := range e.types {
+		if e.types[i] == t {
+			e.last = e.cases[i]
+			return e.last.append(dst, v)
+		}
+	}
+	return dst, e.union.noCase(v)
+}
+
+// noCase says why v cannot be sent.
+func (u *unionCodec[T]) noCase(v T) error {
+	t := reflect.TypeOf(v)
+	if t == nil {
+		return fmt.Errorf("a nil %v has no case", reflect.TypeFor[T]())
+	}
+	var types []string
+	for _, c := range u.cases {
+		types = append(types, fmt.Sprintf("%d %v", c.tag(), c.valueType()))
+	}
+	return fmt.Errorf("%v has no case, want one of: %s", t, strings.Join(types, ", "))
+}
+
+// resettableUnion is a unionEncoder that can take back its last payload.
+type resettableUnion[T any] struct{ *unionEncoder[T] }
+
+// Reset tells the encoder of the case. The other cases' streams are as they were.
+func (e resettableUnion[T]) Reset() {
+	if e.last != nil {
+		e.last.reset()
+	}
+}
+
+type unionDecoder[T any] struct {
+	union *unionCodec[T]
+	tags  []uint64 // in order
+	cases []caseDecoder[T]
+}
+
+func (d *unionDecoder[T]) Decode(payload []byte) (T, error) {
+	var zero T
+	tag, n := uint64(0), 1
+	if len(payload) > 0 && payload[0] < 0x80 {
+		tag = uint64(payload[0])
+	} else {
+		var err error
+		if n, tag, err = parseUvarint(payload); err != nil || n == 0 {
+			return zero, badTag(payload)
+		}
+	}
+	i := int(tag) - 1 // where it is if the tags are 1, 2, 3 …
+	if uint64(i) >= uint64(len(d.tags)) || d.tags[i] != tag {
+		var ok bool
+		if i, ok = slices.BinarySearch(d.tags, tag); !ok {
+			return d.unknown(tag, payload[n:])
+		}
+	}
+	v, err := d.cases[i].decode(payload[n:])
+	if err != nil {
+		err = fmt.Errorf("case %d: %w", tag, err)
+	}
+	return v, err
+}
+
+// badTag says why payload does not begin with a tag.
+func badTag(payload []byte) error {
+	return fmt.Errorf("want a tag, a varint in its shortest form, got a payload of %d bytes that begins with % x", len(payload), payload[:min(len(payload), binary.MaxVarintLen64)])
+}
+
+func (d *unionDecoder[T]) unknown(tag uint64, payload []byte) (T, error) {
+	if d.union.otherwise != nil {
+		return d.union.otherwise(tag, payload[:len(payload):len(payload)])
+	}
+	var zero T
+	return zero, fmt.Errorf("unknown tag %d, want one of %v", tag, d.tags)
+}
+
+func (c *variant[T, V]) newEncoder() caseEncoder[T] {
+	e := &variantEncoder[T, V]{enc: c.codec.NewEncoder(), prefix: binary.AppendUvarint(nil, c.number)}
+	e.resetter, _ = e.enc.(interface{ Reset() })
+	return e
+}
+
+func (c *variant[T, V]) newDecoder() caseDecoder[T] {
+	d := &variantDecoder[T, V]{dec: c.codec.NewDecoder()}
+	d.into, _ = d.dec.(intoDecoder[V])
+	return d
+}
+
+type variantEncoder[T, V any] struct {
+	enc      Encoder[V]
+	prefix   []byte               // the tag
+	resetter interface{ Reset() } // enc, if it can
+}
+
+func (e *variantEncoder[T, V]) append(dst []byte, v T) ([]byte, error) {
+	return e.enc.Append(append(dst, e.prefix...), any(v).(V))
+}
+
+func (e *variantEncoder[T, V]) reset() {
+	if e.resetter != nil {
+		e.resetter.Reset()
+	}
+}
+
+type variantDecoder[T, V any] struct {
+	dec     Decoder[V]
+	into    intoDecoder[V] // dec, if it is one
+	scratch V              // zero between two messages
+}
+
+func (d *variantDecoder[T, V]) decode(payload []byte) (T, error) {
+	var zero T
+	if d.into == nil {
+		v, err := d.dec.Decode(payload)
+		if err != nil {
+			return zero, err
+		}
+		return any(v).(T), nil
+	}
+	var none V
+	if err := d.into.decodeInto(payload, &d.scratch); err != nil {
+		d.scratch = none
+		return zero, err
+	}
+	v := any(d.scratch).(T)
+	d.scratch = none
+	return v, nil
+}
