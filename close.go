@@ -9,14 +9,15 @@ import (
 )
 
 // CloseWrite ends sending and leaves receiving as it is: it flushes what Send
-// accepted and closes the write side of the socket (FIN, or close_notify under
-// TLS), which ends the peer's Messages. It waits for CloseTimeout at most; if
+// accepted and tells the peer, whose Messages ends, that no more comes. In named
+// mode it says half a goodbye; in raw mode it closes the write side of the socket
+// (FIN, or close_notify under TLS). It waits for CloseTimeout at most; if
 // accepted messages could not be flushed by then, the Conn is ended with an
 // error that wraps os.ErrDeadlineExceeded. On a Conn that has failed it returns
 // the failure. Further calls return nil.
 //
-// Over a net.Conn that has no method CloseWrite, such as that of net.Pipe, it
-// does nothing and returns an error that wraps errors.ErrUnsupported.
+// In raw mode over a net.Conn that has no method CloseWrite, such as that of
+// net.Pipe, it does nothing and returns an error that wraps errors.ErrUnsupported.
 func (c *Conn[T]) CloseWrite() error {
 	if c.sock.half == nil && !c.named() {
 		return fmt.Errorf("qsocket: CloseWrite over %T: %w", c.sock.Conn, errors.ErrUnsupported)
@@ -24,8 +25,9 @@ func (c *Conn[T]) CloseWrite() error {
 	return c.halfClose()
 }
 
-// Close ends the Conn: it flushes what Send accepted, closes the write side of
-// the socket, and returns, after CloseTimeout at most. In the background it
+// Close ends the Conn: it flushes what Send accepted, says goodbye (in raw mode:
+// closes the write side of the socket) and returns, after CloseTimeout at most.
+// In the background it
 // discards what the peer still sends until the peer ends too or CloseTimeout
 // is over, because closing a socket with unread data makes the kernel destroy
 // messages that the peer has yet to read. Done tells when that is over.
@@ -40,14 +42,16 @@ func (c *Conn[T]) CloseWrite() error {
 // Before the process exits, wait for Done or use Shutdown: when the process ends,
 // so does the discarding.
 //
-// Over a net.Conn without CloseWrite (net.Pipe), the connection is closed at
+// Over a net.Conn without CloseWrite (net.Pipe), Close waits for no more than
+// 100 ms until the goodbye is taken, and in raw mode the connection is closed at
 // once after the flush.
 func (c *Conn[T]) Close() error {
 	return c.CloseWithReason("")
 }
 
-// CloseWithReason is Close with a reason. Raw mode has no way to tell it to
-// the peer, so it is only logged, at level Info.
+// CloseWithReason is Close with a reason, which becomes the peer's Err as a
+// [*RemoteError]. It is cut to 1,024 bytes. Raw mode has no way to tell it to the
+// peer. It is logged at level Info.
 func (c *Conn[T]) CloseWithReason(reason string) error {
 	if reason != "" {
 		c.log.Info("qsocket: closing connection", "peer", addr(c.RemoteAddr()), "reason", reason)
@@ -59,13 +63,18 @@ func (c *Conn[T]) CloseWithReason(reason string) error {
 }
 
 // Shutdown closes the Conn as Close does, but waits for the peer, as long as
-// ctx allows. In raw mode nil means that everything was flushed and the peer
+// ctx allows. In named mode nil means that the peer has confirmed that its reader
+// took every message, which is not to say that its program has processed them; it
+// returns as soon as that has come. [ErrUnconfirmed] means that the peer ended without
+// confirming: it had closed itself and dropped something, or is gone.
+//
+// In raw mode nil means that everything was flushed and the peer
 // ended without a reset, which is the most that TCP can tell. The peer has to end
 // for that: typically it has received our last message and closes. If it had
 // ended before, there is nothing to wait for, and nil says no more than Flush.
-//
-// [ErrUnconfirmed] means that the peer ended otherwise, that messages were
+// ErrUnconfirmed means that the peer ended otherwise, that messages were
 // lost, or that the net.Conn has no CloseWrite with which to wait for the peer.
+//
 // When ctx ends, the Conn is closed the hard way and ctx's error returned.
 func (c *Conn[T]) Shutdown(ctx context.Context) error {
 	c.mu.Lock()

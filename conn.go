@@ -22,9 +22,12 @@ import (
 // failed: only that releases the socket in all cases.
 //
 // After the end, Err is nil if the end was clean. Otherwise it is one of
-//   - io.ErrUnexpectedEOF: the peer ended inside a frame;
+//   - io.ErrUnexpectedEOF: the peer ended inside a frame or, in named mode, without a goodbye;
+//   - a [*RemoteError]: the peer closed with a reason (named mode);
+//   - [ErrPeerDead]: the peer was silent for twice Options.Heartbeat (named mode);
+//   - [ErrSlowConsumer]: a Group disconnected it;
 //   - [ErrFrameTooLarge], [ErrProtocol]: the peer sent a frame above MaxFrame,
-//     or bytes that are no frame;
+//     bytes that are no frame, or a control frame that breaks the rules;
 //   - a [*CodecError]: a payload could not be decoded;
 //   - os.ErrDeadlineExceeded: FrameTimeout, WriteTimeout or CloseTimeout;
 //   - the error of the ctx of a Shutdown that lost accepted messages;
@@ -101,8 +104,9 @@ type Peer struct {
 
 // NewConn makes a Conn over nc, a stream connection of any kind. It owns nc
 // from the call on and closes it if it returns an error. ctx and
-// Options.HandshakeTimeout bound the handshake if nc is a *tls.Conn that has
-// not done it; later ctx has no effect. Options.TLS must be nil: to use TLS
+// Options.HandshakeTimeout bound the handshake: that of TLS if nc is a *tls.Conn
+// that has not done it, and the hello of a named protocol, whose failure is a
+// [*HandshakeError]. Later ctx has no effect. Options.TLS must be nil: to use TLS
 // over nc, wrap it with package tls first.
 //
 // nc must support deadlines. Without them a Recv cannot honour its ctx, and
@@ -159,7 +163,7 @@ func wrap[T any](nc net.Conn, p Protocol[T], opts Options, peer *Peer) (*Conn[T]
 // have ended, or the first failure has ended it. Messages is closed by then.
 //
 // After Close, that is when the peer has ended too, or after CloseTimeout. A
-// program that only sends learns from Done that the Conn has failed. Like
+// program that only sends learns from Done that the peer has closed or the Conn has failed. Like
 // Messages, Done starts the reader goroutine: if the peer sends anything,
 // receive it, or the reader never gets to the end.
 func (c *Conn[T]) Done() <-chan struct{} {
@@ -168,7 +172,7 @@ func (c *Conn[T]) Done() <-chan struct{} {
 }
 
 // Err returns nil while the Conn works and after a clean end: our own Close,
-// or the peer's end between two frames. Otherwise it returns the first error
+// or the peer's goodbye, in raw mode its end between two frames. Otherwise it returns the first error
 // that ended the Conn or one of its directions. See [Conn] for the kinds.
 func (c *Conn[T]) Err() error {
 	c.mu.Lock()

@@ -10,7 +10,8 @@ import (
 // Dial connects to address and makes a Conn of the connection.
 // network is "tcp", "tcp4", "tcp6" or "unix"; addresses are those of package net. ctx bounds
 // connecting and the handshake, Options.HandshakeTimeout the handshake alone;
-// later ctx has no effect.
+// later ctx has no effect. With a named protocol Dial returns when the two ends
+// have found that they can talk, and otherwise a [*HandshakeError].
 //
 // With Options.TLS the connection is a TLS client's. The server's name is taken
 // from address if the Config has none.

@@ -4,10 +4,10 @@ connection. Both ends send and receive at arbitrary times, as with a pair of
 queues: that is neither request/response nor publish/subscribe.
 
 A [Conn] carries values of one Go type over TCP, Unix sockets, TLS or any other
-[net.Conn]. (Several kinds of message make one type: a struct with a pointer for
-each kind, one of them set. The order example does that.) Each value is encoded by a [Codec], MessagePack unless you choose
-another, and travels in a frame that begins with its length. A [Listener]
-yields such connections on the server's side.
+[net.Conn]. Several kinds of message make one type by a [Union]. Each value is
+encoded by a [Codec], MessagePack unless you choose another, and travels in a
+frame that begins with its length. A [Listener] yields such connections on the
+server's side.
 
 # A first program
 
@@ -20,7 +20,7 @@ Two services share a package that declares what they say to each other:
 		Price  float64
 	}
 
-	var Protocol = qsocket.Protocol[Tick]{}
+	var Protocol = qsocket.Protocol[Tick]{Name: "ticks/1"}
 
 One of them listens, and runs a handler for each connection:
 
@@ -46,6 +46,41 @@ The other dials. It may send and receive from as many goroutines as it likes:
 	defer conn.Close()
 	err = conn.Send(ctx, ticks.Tick{Symbol: "ABC", Price: 101.5})
 
+# The protocol
+
+The Name of a [Protocol] is its identity and version. With it, the two ends greet
+each other before the first message. If they do not speak the same protocol, or
+encode it in another way, or mean another type by the same field, the handshake fails
+on both ends with a [*HandshakeError] that says what differs; [Dial] returns only
+when the two agree. They also tell each other how large a message may be, see by
+heartbeats that the other is still there, and say goodbye at the end.
+
+Messages of several kinds are the cases of a union. T is an interface then:
+
+	type Event interface{ isEvent() }
+
+	var Protocol = qsocket.Protocol[Event]{
+		Name: "orders/1",
+		Codec: qsocket.Union(
+			qsocket.Case[Event](1, qsocket.Msgpack[Placed]()),
+			qsocket.Case[Event](2, qsocket.Msgpack[Filled]()),
+		),
+	}
+
+	for ev := range conn.Messages() {
+		switch ev := ev.(type) {
+		case Placed: …
+		case Filled: …
+		}
+	}
+
+A test with qsockettest.Golden keeps a record of what the messages look like on the
+wire, and fails when a change of a type would break peers that run older code.
+docs/protocols.md is about designing a protocol that can live for years.
+
+A Protocol without a Name speaks raw mode: frames and nothing else, which programs
+in other languages speak as they are. See "The wire", below.
+
 # Sending
 
 [Conn.Send] encodes its message and returns as soon as that is in the
@@ -60,9 +95,9 @@ ctx bounds the wait for room in the buffer, and nothing else: a frame is never
 torn. Messages arrive in the order in which Send accepted them.
 
 A nil error means accepted, not received. To know that the kernel has
-everything, call [Conn.Flush]. To know that the peer has processed a message,
-have it answer: no transport can tell. [Conn.Shutdown] waits until the peer has
-ended as well, and tells an orderly end from a reset.
+everything, call [Conn.Flush]. To know at the end that the peer's reader has taken
+everything, use [Conn.Shutdown]. To know that the peer has processed a message,
+have it answer: no transport can tell.
 
 # Receiving
 
@@ -89,9 +124,9 @@ are these:
   - the flusher, one for each connection, while there is something to write;
   - the reader, one for each connection on which Messages or Done was called,
     until the last message has been delivered or the Conn is closed;
-  - after Close one that waits for the flush, and one that discards what the peer
-    still sends, both for CloseTimeout at most (after Shutdown: as long as its
-    ctx allows);
+  - after Close, or the peer's, one that waits for the flush, and one that
+    discards what the peer still sends, both for CloseTimeout at most (after
+    Shutdown: as long as its ctx allows);
   - for each Listener one that accepts, one for each connection that does its
     handshake or waits to be taken, and one for each handler of Serve.
 
@@ -106,8 +141,9 @@ Two programs that both send much and neither of which receives until it has
 sent all block each other for ever. Receive on another goroutine than the one
 that sends; the loop over Messages is the natural place to receive.
 
-A receiver that stalls is not cut off, because long back-pressure is legal. Bound it
-with the ctx of Send, or for all sends with Options.WriteTimeout.
+A receiver that stalls is not cut off, because long back-pressure is legal, and
+heartbeats go on. Bound it with the ctx of Send, or for all sends with
+Options.WriteTimeout.
 
 # One message to many
 
@@ -128,28 +164,38 @@ To send one message to connections of your own choice, use [Protocol.Prepare] an
 
 Whoever gets a Conn must end it. There are these ways:
 
-  - [Conn.Close] (or CloseWithReason, which logs why) flushes what Send accepted,
-    half-closes the socket and returns, within CloseTimeout. What the peer still
-    sends is discarded in the background: closing a socket in which unread data
-    lies would make the kernel reset the connection, and the reset destroys what
-    the peer has not read yet.
-  - [Conn.Shutdown] does the same and waits until the peer has ended, too.
+  - [Conn.Close] flushes what Send accepted, says goodbye and returns, within
+    CloseTimeout. What the peer still sends is discarded in the background:
+    closing a socket in which unread data lies would make the kernel reset the
+    connection, and the reset destroys what the peer has not read yet.
+    [Conn.CloseWithReason] tells the peer why: its Err is a [*RemoteError].
+  - [Conn.Shutdown] does the same and waits for the peer. A nil means that the
+    peer's reader has taken every message.
   - [Conn.CloseWrite] ends sending only. The peer's Messages ends, but the peer
     may go on sending, and when it has ended as well the Conn is over.
-  - The peer ends: Messages is closed and Recv returns io.EOF. Close the Conn
-    then. TCP cannot tell a peer that has closed from one that has half-closed,
-    so sending works until the kernel reports otherwise.
+  - The peer ends: Messages is closed and Recv returns io.EOF. If it has closed
+    and not only ended its sending, Send fails from then on, and the Conn answers the goodbye and
+    ends by itself. A program that only sends has to call [Conn.Done] to see that:
+    somebody must read the goodbye. Close the Conn in any case.
 
 After the end [Conn.Err] is nil if it was a clean one, and otherwise the first
-error. A stream that ends inside a frame is io.ErrUnexpectedEOF. Over TCP, a Conn
-that fails resets the connection, so that its peer sees an error as well. Over
-other transports the peer may see a clean end, as it does when TLS is cut between
-two records: raw mode cannot tell the difference.
+error. A stream that ends without a goodbye, or inside a frame, is
+io.ErrUnexpectedEOF. A peer that has been silent for twice Options.Heartbeat, 15 s
+unless you set it, is given up with [ErrPeerDead]; that too takes somebody who reads,
+and time in which nobody does is not counted. A Conn that fails resets the
+connection where the network can (TCP).
 
 Before the process exits, wait for [Conn.Done] or use Shutdown: what is on its
 way when the process ends, discarding included, ends with it, and the peer may
 lose the last messages to the reset described above. The same is true of a peer
 that is slower than CloseTimeout.
+
+In raw mode there are no goodbyes. A clean end is the end of file between two
+frames, so over TLS or net.Pipe a connection that was cut there looks like one. TCP
+cannot tell a peer that has closed from one that has half-closed, so sending works
+until the kernel reports otherwise, and the Conn ends only when it is closed. A
+nil from Shutdown means that everything was flushed and the peer ended without a
+reset. Reasons are only logged.
 
 When a write fails, sending is over, but what has arrived is still delivered;
 after that, Messages is closed. If nothing comes for CloseTimeout, receiving
@@ -206,20 +252,23 @@ docs/evolution.md. Package codecbench measures codecs with messages of your own.
 A frame above Options.MaxFrame, 1 MiB unless you set it, ends the connection
 before its payload is waited for or memory set aside for it, and buffers grow only
 as bytes arrive: a peer that announces much and sends nothing costs next to
-nothing. Both ends need the same MaxFrame: each knows only its own. Options.FrameTimeout
+nothing. Ends of a named protocol know the other's MaxFrame, and Send refuses what
+is above it; in raw mode each knows only its own. Options.FrameTimeout
 ends a connection on which a frame dribbles in. A codec that fails or panics on
 what the peer sent ends that connection with a [*CodecError], and nothing else.
 
 # The wire
 
-A [Protocol] without a Name, the only kind so far, speaks raw mode: frames and
-nothing else, so that programs in other languages are peers as they are. The
-default frame is a 4-byte big-endian length and the payload; other headers are
-chosen by [Framing]. A clean end is the end of file between two frames. Dead
-peers are found by TCP keepalive, which package net switches on.
+A frame is a 4-byte big-endian length and the payload. A named protocol begins with a
+hello from each end and marks its control frames by the top bit of the length.
+docs/wire.md has all of it, for clients in other languages; examples/python is
+one.
 
-Both ends must agree on T, the codec and the framing; nothing on the wire
-tells if they do not.
+A [Protocol] without a Name speaks raw mode: frames and nothing else, so that
+programs that know nothing of this package are peers as they are. Other headers
+than the 4-byte length are chosen by [Framing]. Both ends must agree on T, the codec
+and the framing; nothing on the wire tells if they do not. Dead peers are found by
+TCP keepalive, which package net switches on.
 
 # Coming from Python's qsocket
 

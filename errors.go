@@ -20,8 +20,8 @@ var (
 	// ErrProtocol: the peer sent bytes that are no legal frame.
 	ErrProtocol = errors.New("qsocket: protocol violation")
 
-	// ErrPeerDead: the peer was silent for longer than heartbeats allow. Raw
-	// mode has no heartbeats and never returns it.
+	// ErrPeerDead: nothing came from the peer for twice Options.Heartbeat, while
+	// somebody was receiving. Raw mode has no heartbeats and never returns it.
 	ErrPeerDead = errors.New("qsocket: peer is dead")
 
 	// ErrUnconfirmed: Shutdown cannot say that the peer took everything we sent.

@@ -17,7 +17,7 @@ import (
 // with Accept, or let Serve run a handler for each; all take from one queue.
 // All methods are safe for concurrent use.
 //
-// One goroutine accepts. Each connection then does its handshake (TLS) in a
+// One goroutine accepts. Each connection then does its handshake (TLS, hello) in a
 // goroutine of its own, under Options.HandshakeTimeout, so a client that says
 // nothing delays nobody. Failed handshakes are logged and counted, and seen by
 // no caller. Errors of the network such as syscall.EMFILE are retried, after

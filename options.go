@@ -26,7 +26,7 @@ type Options struct {
 	// first whole record. 30 s, negative for none.
 	FrameTimeout time.Duration
 
-	HandshakeTimeout time.Duration // TLS handshake; 10 s
+	HandshakeTimeout time.Duration // TLS handshake and hello; 10 s
 	CloseTimeout     time.Duration // bound on Close, CloseWrite, and on what they leave to the background; 5 s
 	Heartbeat        time.Duration // named mode: interval asked of the peer when idle; 15 s, negative for none
 

@@ -11,7 +11,8 @@ import (
 // Serve runs handle in a goroutine for each connection, and closes the Conn
 // when handle returns. A panic in handle ends that Conn only; it is logged at
 // level Error with its stack (if there is an Options.Logger), and counted in
-// Stats. To the peer it looks like a Close.
+// Stats. The peer of a named protocol gets the reason "handler panicked", that
+// of a raw one sees a Close.
 //
 // When ctx ends, Serve stops accepting, closes the Conns that it handed to
 // handlers (which ends their loops over Messages), waits for the handlers, and
