@@ -65,7 +65,6 @@ type Conn[T any] struct {
 	encodeBroken bool           // guarded by out.mu: the peer cannot decode what would follow
 	dec          Decoder[T]     // owned by the holder of in.token
 	into         intoDecoder[T] // the same, if it is one; nil otherwise
-	dropped      atomic.Uint64  // for Stats
 
 	sendMax  int    // largest payload that Send accepts, bytes: our MaxFrame, or the peer's if that is smaller
 	sendWhat string // whose limit that is
@@ -156,6 +155,7 @@ func wrap[T any](nc net.Conn, p Protocol[T], opts Options, peer *Peer) (*Conn[T]
 	if peer != nil {
 		c.startPulse(peer.Heartbeat)
 	}
+	c.logOpen(p.Name)
 	return c, nil
 }
 

@@ -165,9 +165,10 @@ func (g *Group[T]) Broadcast(ctx context.Context, v T) (sent int, err error) {
 		case g.policy == Block:
 			b.slow = append(b.slow, mb)
 		case g.policy == Drop:
-			mb.c.dropped.Add(1)
+			mb.c.drop()
 		case g.policy == Disconnect:
 			g.Remove(mb.c)
+			mb.c.log.Warn("qsocket: slow consumer, disconnecting", "peer", addr(mb.c.RemoteAddr()))
 			go mb.c.fail(ErrSlowConsumer) // ends when the socket is closed
 		}
 	}

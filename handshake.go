@@ -64,15 +64,17 @@ func handshake[T any](ctx context.Context, nc net.Conn, p Protocol[T], opts *Opt
 	return peer, nil
 }
 
+const tlsPrefix = "qsocket: TLS handshake: "
+
 // tlsError says what was found where TLS was expected.
 func tlsError(err error) error {
 	var notTLS tls.RecordHeaderError
 	if errors.As(err, &notTLS) {
 		if found := sniff(notTLS.RecordHeader[:]); found != "" {
-			return fmt.Errorf("qsocket: TLS handshake: %s: %w", found, err)
+			return fmt.Errorf(tlsPrefix+"%s: %w", found, err)
 		}
 	}
-	return fmt.Errorf("qsocket: TLS handshake: %w", err)
+	return fmt.Errorf(tlsPrefix+"%w", err)
 }
 
 // refusalLinger bounds the wait for a peer that has been refused to end too.

@@ -4,6 +4,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -23,8 +24,9 @@ type link struct {
 	onFinish func() // told of the end, without locks held; may be nil; set before the link is used
 	attend   func() // named mode: starts the reader goroutine, if there is none; raw mode: nil
 
-	out outbox
-	in  inbox
+	out     outbox
+	in      inbox
+	dropped atomic.Uint64 // messages that a Group has skipped, for Stats
 
 	mu           sync.Mutex // guards following; never held across I/O or while waiting
 	recvStop     signal     // receivers are to leave; see stopReceiving
@@ -176,6 +178,7 @@ func (l *link) finish() {
 	for f := range l.takeEnds() {
 		(*f)()
 	}
+	l.logEnd(err)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.released = true

@@ -1,6 +1,7 @@
 package qsocket
 
 import (
+	"container/list"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -46,6 +47,8 @@ type Listener[T any] struct {
 
 	mu       sync.Mutex            // guards following
 	live     map[*Conn[T]]struct{} // from the end of the handshake to the end of the Conn
+	shaking  list.List             // of *shake: handshakes under way, in the order in which they began
+	refusals map[string]uint64     // for Refusals
 	err      error                 // what ended accept, other than Close
 	shutdown bool                  // Shutdown was called: every Conn will end
 }
@@ -186,8 +189,9 @@ func (l *Listener[T]) admit(nc net.Conn) {
 	c, err := l.open(nc)
 	l.handshaking.Add(-1)
 	if err != nil {
-		l.log.Warn("qsocket: handshake refused", "peer", remote, "err", err)
-		l.refused.Add(1)
+		cause := refusalCause(err)
+		l.log.Warn("qsocket: handshake refused", "peer", remote, "cause", cause, "err", err)
+		l.refuse(cause)
 		l.release()
 		return
 	}
@@ -211,13 +215,19 @@ func (l *Listener[T]) admit(nc net.Conn) {
 // open is open with the Listener's choices. A panic, in a callback of the TLS
 // Config for example, refuses the connection.
 func (l *Listener[T]) open(nc net.Conn) (c *Conn[T], err error) {
+	ctx, done := l.handshake()
+	defer done()
 	defer func() {
 		if r := recover(); r != nil {
 			hardClose(nc, true)
-			err = fmt.Errorf("qsocket: panic in the handshake: %v\n%s", r, debug.Stack())
+			err = &panicError{r, debug.Stack()}
 		}
 	}()
-	return open(l.closing, nc, l.p, l.opts)
+	c, err = open(ctx, nc, l.p, l.opts)
+	if err != nil && context.Cause(ctx) == errCrowded {
+		err = errCrowded
+	}
+	return c, err
 }
 
 // Conns returns the channel of connections that are ready for messages, always

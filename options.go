@@ -30,10 +30,21 @@ type Options struct {
 	CloseTimeout     time.Duration // bound on Close, CloseWrite, and on what they leave to the background; 5 s
 	Heartbeat        time.Duration // named mode: interval asked of the peer when idle; 15 s, negative for none
 
-	MaxConns int         // Listener: open Conns beyond which accepting waits; 0 for no limit
-	TLS      *tls.Config // Dial: client side; Listen and NewListener: server side; nil for none
+	MaxConns int // Listener: open Conns beyond which accepting waits; 0 for no limit
 
-	Logger *slog.Logger // nil: silent
+	// MaxHandshakes is for a Listener, too: beyond so many handshakes under way the
+	// one that has lasted longest is given up, because a client that means it is done in
+	// two round trips. It counts among MaxConns while it lasts. 0 for no limit.
+	MaxHandshakes int
+
+	TLS *tls.Config // Dial: client side; Listen and NewListener: server side; nil for none
+
+	// Logger gets what happens to connections, never what they carry. At level
+	// Debug: connections that are open, and those that have ended well, with their
+	// counters. Info: failures, and reasons given for an end. Warn: handshakes refused,
+	// errors of accept, the first message dropped by a Group for a Conn, and slow consumers it has disconnected.
+	// Error: panics, and the end of accepting. Nil: silent.
+	Logger *slog.Logger
 }
 
 // maxMaxFrame leaves room for a header and a trailer in an int.
@@ -58,6 +69,7 @@ func (o *Options) withDefaults() (Options, error) {
 		{"RecvQueue", &d.RecvQueue, 16},
 		{"SendBuffer", &d.SendBuffer, 256 << 10},
 		{"MaxConns", &d.MaxConns, 0},
+		{"MaxHandshakes", &d.MaxHandshakes, 0},
 	} {
 		if *size.value < 0 {
 			return d, fmt.Errorf("qsocket: Options.%s is %d, want 0 (default) or more", size.name, *size.value)

@@ -1,0 +1,131 @@
+package qsocket_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/fb9bb4ed/qsocket"
+)
+
+// logged is a Logger that keeps level, message and some attributes.
+type logged struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (l *logged) Enabled(context.Context, slog.Level) bool { return true }
+func (l *logged) WithAttrs([]slog.Attr) slog.Handler       { return l }
+func (l *logged) WithGroup(string) slog.Handler            { return l }
+
+func (l *logged) Handle(_ context.Context, r slog.Record) error {
+	line := fmt.Sprintf("%v %s", r.Level, r.Message)
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key != "peer" && a.Key != "local" && a.Key != "stack" {
+			line += fmt.Sprintf(" %s=%v", a.Key, a.Value)
+		}
+		return true
+	})
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines = append(l.lines, line)
+	return nil
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(l.lines, "\n") + "\n"
+}
+
+// What is logged of a connection: its opening and its end, and why.
+func TestLogOfConn(t *testing.T) {
+	ctx := testContext(t)
+	const secret = "what messages carry is nobody's business"
+	for _, test := range []struct {
+		name string
+		end  func(a, b *qsocket.Conn[string])
+		want []string // at b
+	}{
+		{"clean", func(a, b *qsocket.Conn[string]) { a.Close() }, []string{
+			"DEBUG qsocket: connection open protocol=text/1",
+			"DEBUG qsocket: connection ended sent=0 received=1 dropped=0",
+		}},
+		{"a reason", func(a, b *qsocket.Conn[string]) { a.CloseWithReason("maintenance") }, []string{
+			"INFO qsocket: connection closed by peer sent=0 received=1 dropped=0 err=qsocket: closed by peer: maintenance",
+		}},
+		{"our reason", func(a, b *qsocket.Conn[string]) { b.CloseWithReason("maintenance") }, []string{
+			"INFO qsocket: closing connection reason=maintenance",
+		}},
+		{"a failure", func(a, b *qsocket.Conn[string]) { a.NetConn().Close() }, []string{
+			"INFO qsocket: connection failed sent=0 received=1 dropped=0 err=qsocket: the connection ended without a goodbye: unexpected EOF",
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			log := new(logged)
+			a, b := pair(t, "tcp", named, nil, &qsocket.Options{Logger: slog.New(log)})
+			if err := a.Send(ctx, secret); err != nil {
+				t.Fatal(err)
+			}
+			if m, err := b.Recv(ctx); m != secret || err != nil {
+				t.Fatal(m, err)
+			}
+			done := b.Done()
+			a.Done()
+			test.end(a, b)
+			waitClosed(t, "Done", done)
+			for _, want := range test.want {
+				if !strings.Contains(log.String(), want+"\n") {
+					t.Errorf("got\n%swant\n%s", log, want)
+				}
+			}
+			if strings.Contains(log.String(), secret) {
+				t.Errorf("a payload is logged:\n%s", log)
+			}
+		})
+	}
+}
+
+// Slow consumers are told of once, not with each message.
+func TestLogOfSlowConsumers(t *testing.T) {
+	ctx := testContext(t)
+	for policy, want := range map[qsocket.Overflow]string{
+		qsocket.Drop:       "WARN qsocket: slow consumer, dropping messages\n",
+		qsocket.Disconnect: "WARN qsocket: slow consumer, disconnecting\n",
+	} {
+		log := new(logged)
+		a, _ := pair(t, "tcp", named, &qsocket.Options{SendBuffer: 1000, Logger: slog.New(log)}, nil)
+		g := qsocket.NewGroup(named, policy)
+		g.Add(a)
+		for range 1000 {
+			if sent, err := g.Broadcast(ctx, strings.Repeat("x", 100_000)); err != nil || g.Len() == 0 {
+				break
+			} else if sent == 0 && a.Stats().Dropped > 10 {
+				break
+			}
+		}
+		if got := strings.Count(log.String(), want); got != 1 {
+			t.Errorf("%v: %d times, want once: %s%s", policy, got, want, log)
+		}
+	}
+}
+
+// A nil Logger writes nothing anywhere, whatever happens.
+func TestSilentByDefault(t *testing.T) {
+	var out bytes.Buffer
+	defer slog.SetDefault(slog.Default())
+	slog.SetDefault(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	a, b := pair(t, "tcp", named, nil, nil)
+	a.CloseWithReason("reason")
+	if _, err := b.Recv(testContext(t)); err == nil || err == io.EOF {
+		t.Error(err)
+	}
+	if out.Len() > 0 {
+		t.Errorf("logged: %s", out.String())
+	}
+}
