@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/fb9bb4ed/qsocket"
+	"github.com/fb9bb4ed/qsocket/qsockettest"
 )
 
 // Close loses nothing that Send accepted, although data that this end has not
@@ -783,4 +784,79 @@ func TestDoneAfterTheEnd(t *testing.T) {
 			}
 		}
 	})
+}
+
+// rawText is text without a hello.
+var rawText = qsocket.Protocol[string]{Codec: textCodec}
+
+// tattler is a connection that was reset, as the kernel tells of it: once, and
+// here it is Write that is told, although it is slow to pass that on. Read says
+// io.EOF from then on.
+type tattler struct {
+	net.Conn
+	told chan struct{}
+}
+
+func (c tattler) Read([]byte) (int, error) {
+	<-c.told
+	return 0, io.EOF
+}
+
+func (c tattler) Write([]byte) (int, error) {
+	close(c.told)
+	time.Sleep(time.Millisecond)
+	return 0, syscall.ECONNRESET
+}
+
+// A reset is no clean end, also if the end of file is read before the write that was told of
+// the reset has returned.
+func TestResetToldToWrite(t *testing.T) {
+	for _, r := range receivers {
+		t.Run(r.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				na, nb := net.Pipe()
+				defer nb.Close()
+				c, err := qsocket.NewConn(t.Context(), tattler{na, make(chan struct{})}, rawText, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer end(c)
+				if err := c.Send(t.Context(), "lost"); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := r.recv(c, t.Context()); !errors.Is(err, syscall.ECONNRESET) {
+					t.Errorf("got %v, want ECONNRESET", err)
+				}
+			})
+		})
+	}
+}
+
+// A write that waits for the peer to read does not keep its end of file from us.
+func TestEndOfFileWithBlockedWrite(t *testing.T) {
+	for _, r := range receivers {
+		t.Run(r.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				na, nb := qsockettest.NetPipe()
+				defer nb.Close()
+				c, err := qsocket.NewConn(t.Context(), na, rawText, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer end(c)
+				if err := c.Send(t.Context(), strings.Repeat("x", 100_000)); err != nil {
+					t.Fatal(err)
+				}
+				synctest.Wait()
+				if err := nb.CloseWrite(); err != nil {
+					t.Fatal(err)
+				}
+				for range 2 {
+					if _, err := r.recv(c, t.Context()); err != io.EOF {
+						t.Errorf("got %v, want io.EOF", err)
+					}
+				}
+			})
+		})
+	}
 }

@@ -141,7 +141,8 @@ func (o *outbox) writeDirectLocked() {
 	}
 	o.mu.Lock()
 	o.writes++
-	o.wroteLocked(d.n)
+	o.tookLocked(d.n)
+	o.progressLocked()
 	if d.n < len(d.buf) {
 		o.left = d.buf[d.n:]
 	} else {

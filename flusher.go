@@ -33,14 +33,14 @@ func (o *outbox) scheduleLocked() {
 	go o.flushFunc()
 }
 
-// wroteLocked accounts for n bytes that the kernel has taken.
-func (o *outbox) wroteLocked(n int) {
+// tookLocked accounts for n bytes that the kernel has taken.
+func (o *outbox) tookLocked(n int) {
 	o.writing -= n
 	o.madeRoomLocked()
-	o.progressLocked()
 }
 
-// progressLocked wakes those who wait for bytes to be written.
+// progressLocked wakes those who wait for bytes to be written, or for what
+// becomes of the write under way.
 func (o *outbox) progressLocked() {
 	if o.progress != nil {
 		close(o.progress)
@@ -107,11 +107,17 @@ func (o *outbox) write(b []byte) error {
 			n, err = 0, fmt.Errorf("Write of %T returned %d without an error: %w", o.sock.Conn, n, io.ErrNoProgress)
 		}
 		b = b[n:]
+		if n > 0 && errors.Is(err, os.ErrDeadlineExceeded) { // a timeout after progress is none
+			err = nil
+		}
 		o.mu.Lock()
 		o.writes++
-		o.wroteLocked(n)
+		o.tookLocked(n)
+		if err == nil { // else fail calls it, once the failure is recorded
+			o.progressLocked()
+		}
 		o.mu.Unlock()
-		if err != nil && !(n > 0 && errors.Is(err, os.ErrDeadlineExceeded)) { // a timeout after progress is none
+		if err != nil {
 			return err
 		}
 	}
@@ -189,10 +195,7 @@ func (o *outbox) flushedLocked(ctx context.Context, target uint64) error {
 			o.mu.Unlock()
 			return err
 		}
-		if o.progress == nil {
-			o.progress = make(chan struct{})
-		}
-		progress := o.progress
+		progress := o.progressOrNewLocked()
 		o.mu.Unlock()
 		select {
 		case <-progress:
@@ -201,4 +204,39 @@ func (o *outbox) flushedLocked(ctx context.Context, target uint64) error {
 		}
 		o.mu.Lock()
 	}
+}
+
+// settle waits until it is known what has become of a write that is under way, for
+// as long as a write may take that fails at once, and not after stop is closed.
+// When ctx ends it returns ctx's error.
+func (o *outbox) settle(ctx context.Context, stop <-chan struct{}) error {
+	o.mu.Lock()
+	if !o.flushing {
+		o.mu.Unlock()
+		return nil
+	}
+	progress := o.progressOrNewLocked()
+	o.mu.Unlock()
+	timer := time.NewTimer(settleGrace)
+	defer timer.Stop()
+	select {
+	case <-progress:
+	case <-timer.C:
+	case <-stop:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
+}
+
+// settleGrace is for the scheduler to let the writer say what the kernel has
+// told it already. A write that lasts longer waits for room, and has been told
+// nothing.
+const settleGrace = 100 * time.Millisecond
+
+func (o *outbox) progressOrNewLocked() <-chan struct{} {
+	if o.progress == nil {
+		o.progress = make(chan struct{})
+	}
+	return o.progress
 }

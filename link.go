@@ -1,6 +1,7 @@
 package qsocket
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"sync"
@@ -133,6 +134,20 @@ func (l *link) writeFailed(err error) error {
 		return errClosed
 	}
 	return cause
+}
+
+// settle is called by the receiver that has read the peer's end of file in raw
+// mode. That may be all that a read says of a reset of which a write was told,
+// so the write has the first word.
+func (l *link) settle(ctx context.Context) error {
+	l.mu.Lock()
+	known := l.recvOver || l.finished
+	stop := l.recvStop.waitLocked()
+	l.mu.Unlock()
+	if known {
+		return nil
+	}
+	return l.out.settle(ctx, stop)
 }
 
 // receivedAll is called by the receiver that has read the peer's end of file.

@@ -124,6 +124,9 @@ func (c *Conn[T]) endReceiving(ctx context.Context, err error) error {
 	case err == io.EOF && c.named():
 		c.fail(errNoGoodbye)
 	case err == io.EOF:
+		if err := c.settle(ctx); err != nil {
+			return err // io.EOF is kept for the next call
+		}
 		c.receivedAll()
 	default:
 		c.fail(err)
