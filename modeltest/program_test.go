@@ -116,6 +116,12 @@ func (w *weather) cuts(how qsockettest.Cut) bool {
 	return w.faults(func(f *qsockettest.Faults) bool { return f.Cut == how })
 }
 
+// endsFiles reports whether an end may read an end of file that the other end
+// has not sent: from a FIN, and from a black hole when both ends have ended.
+func (w *weather) endsFiles() bool {
+	return w.cuts(qsockettest.FIN) || w.cuts(qsockettest.BlackHole)
+}
+
 // fair reports whether every byte arrives, unchanged and within milliseconds.
 func (w *weather) fair() bool {
 	return !w.flips() && !w.cuts(qsockettest.FIN) && !w.cuts(qsockettest.RST) && !w.cuts(qsockettest.BlackHole) &&

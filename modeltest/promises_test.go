@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/fb9bb4ed/qsocket"
-	"github.com/fb9bb4ed/qsocket/qsockettest"
 )
 
 // promise is one sentence of the contract and how to tell from a history
@@ -219,7 +218,7 @@ func leavesNoGaps(s *side) error {
 // not have been one of the network's own.
 func endsAfterAll(s *side) error {
 	end := s.cleanEnd()
-	if end == nil || !s.history.program.Named && s.history.program.Weather.cuts(qsockettest.FIN) {
+	if end == nil || !s.history.program.Named && s.history.program.Weather.endsFiles() {
 		return nil
 	}
 	if missing := s.missing(); missing != nil {
@@ -360,7 +359,7 @@ func receivesOrSaysWhy(s *side) error {
 		if !c.op.receives() || c.err == nil {
 			continue
 		}
-		byPeer := s.peer().byThen(op.ends, c) || !p.Named && p.Weather.cuts(qsockettest.FIN)
+		byPeer := s.peer().byThen(op.ends, c) || !p.Named && p.Weather.endsFiles()
 		byUs := s.byThen(op.endsBoth, c)
 		ok := false
 		switch err := c.err; {

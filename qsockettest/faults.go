@@ -51,6 +51,8 @@ const (
 
 	// BlackHole is the cable that was pulled: both ends live on and hear nothing
 	// of each other, nor of the other's end. What they send is read and dropped.
+	// When both have ended what they send, with Close or CloseWrite, the
+	// connection is over, and one that still reads gets an end of file.
 	BlackHole
 )
 
