@@ -34,23 +34,33 @@ type conn interface {
 
 // sabotage breaks what it is told to. A nil func changes nothing.
 type sabotage struct {
+	hello bool                    // it is about named mode
 	below func(net.Conn) net.Conn // of both ends
 	above func(conn) conn
 }
 
-// runInBubble runs the program in virtual time, over streams in memory. A
-// goroutine that is left, or a wait that nothing can end, makes it panic.
-func runInBubble(t *testing.T, p *program, s sabotage) (h *history) {
+// runInBubble runs the program in virtual time, over streams in memory. It
+// returns an error if goroutines are left in the bubble, or nothing in it can
+// ever go on.
+func runInBubble(t *testing.T, p *program, s sabotage) (h *history, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("bubble: %v", r)
+			if h != nil && len(h.hang) > 0 {
+				err = fmt.Errorf("%w; under way: %q", err, h.hang)
+			}
+		}
+	}()
 	synctest.Test(t, func(*testing.T) {
 		proxy := qsockettest.NewProxy(p.Weather.Seed, p.Weather.Up, p.Weather.Down)
 		defer proxy.Close()
 		a, b := proxy.Pipe()
 		r := newRun(p, proxy, s)
 		r.history.timed = true
-		r.run([2]net.Conn{a, b})
 		h = r.history
+		r.run([2]net.Conn{a, b})
 	})
-	return h
+	return h, nil
 }
 
 // run is a program at work.
