@@ -90,7 +90,7 @@ func handshakes(s *side) error {
 	if s.history.timed && s.dialed.at > s.options().HandshakeTimeout {
 		return fmt.Errorf("NewConn returned at %v", s.dialed.at)
 	}
-	if s.dial != nil && (!s.history.program.Named || s.history.program.Weather.fair()) {
+	if s.dial != nil && (!s.history.program.Named || s.history.timed && s.history.program.Weather.fair()) {
 		return s.dial
 	}
 	return nil
@@ -337,7 +337,8 @@ func (s *side) refusesAfter(end *call) error {
 		return nil
 	}
 	for _, c := range s.calls {
-		if c.op == send && c.bound != 0 && end.ended.before(c.began) && !errors.Is(c.err, net.ErrClosed) {
+		early := c.bound == 0 || !s.history.timed && c.bound != unbounded // its ctx may end first
+		if c.op == send && end.ended.before(c.began) && !errors.Is(c.err, net.ErrClosed) && !(early && isContext(c.err)) {
 			return fmt.Errorf("%v: after %v", c, end)
 		}
 	}
@@ -474,7 +475,7 @@ func namesACause(s *side) error {
 			ok = ok || p.Named && remote.Reason == a.reason()
 		})
 	case errors.Is(err, qsocket.ErrPeerDead):
-		ok = p.Named && s.options().Heartbeat >= 0 && !p.Weather.fair()
+		ok = p.Named && s.options().Heartbeat >= 0 && !(s.history.timed && p.Weather.fair())
 	case isContext(err):
 		ok = false
 		s.each(is(shutdown), func(c *call) { ok = ok || isContext(c.err) })
