@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"strings"
 	"syscall"
@@ -458,6 +459,27 @@ func TestProxyClose(t *testing.T) {
 			late, _ := p.Pipe()
 			wantEnd(t, late, syscall.ECONNRESET)
 			late.Close()
+		})
+	}
+}
+
+// A reset is one, also where nobody is reading from the ends, so that nothing
+// but the cut keeps the connection from being over.
+func TestResetWhileStalled(t *testing.T) {
+	for range 300 {
+		synctest.Test(t, func(t *testing.T) {
+			stalled := qsockettest.Faults{Stall: true}
+			p := qsockettest.NewProxy(1, stalled, stalled)
+			defer p.Close()
+			a, b := p.Pipe()
+			synctest.Wait()
+			p.Cut(qsockettest.RST)
+			for _, end := range []net.Conn{a, b} {
+				if _, err := end.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+					t.Fatalf("got %v, want ECONNRESET", err)
+				}
+				end.Close()
+			}
 		})
 	}
 }

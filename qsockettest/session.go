@@ -44,6 +44,12 @@ func (s *session) run() {
 		flows.Go(f.deliver) // ends when both directions have ended or the connection was cut
 	}
 	flows.Wait()
+	s.mu.Lock()
+	closed := s.mode == over
+	s.mu.Unlock()
+	if closed { // or will be, with a reset, by whoever has entered that mode
+		return
+	}
 	_ = s.up.src.Close() // the end is not news
 	_ = s.down.src.Close()
 }
