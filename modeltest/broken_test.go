@@ -55,6 +55,7 @@ func TestModelCatches(t *testing.T) {
 		{"an accepted message is said to be refused", []string{"refused", "send"}, sabotage{above: func(c conn) conn { return refusing{c} }}},
 		{"Send accepts what it should refuse", []string{"send", "send after end", "send after goodbye", "stats"}, sabotage{above: func(c conn) conn { return accepting{c} }}},
 		{"Send does not heed its ctx", []string{"bounds"}, sabotage{above: func(c conn) conn { return deaf{c} }}},
+		{"Send waits for the end", []string{"room"}, sabotage{above: func(c conn) conn { return hesitant{c} }}},
 		{"Recv swallows a message when its ctx ends", []string{"no gaps", "clean end", "confirmed"}, sabotage{above: func(c conn) conn { return &swallowing{conn: c} }}},
 		{"Recv delivers again", []string{"once"}, sabotage{above: func(c conn) conn { return &repeating{conn: c} }}},
 		{"Recv takes every end for a clean one", []string{"receive", "clean end"}, sabotage{above: func(c conn) conn { return trusting{c} }}},
@@ -203,6 +204,15 @@ type deaf struct{ conn }
 
 func (c deaf) Send(_ context.Context, m message) error {
 	return c.conn.Send(context.Background(), m)
+}
+
+type hesitant struct{ conn }
+
+func (c hesitant) Send(ctx context.Context, m message) error {
+	if m.Seq == 1 && ctx.Done() == nil {
+		<-c.conn.Done()
+	}
+	return c.conn.Send(ctx, m)
 }
 
 type swallowing struct {

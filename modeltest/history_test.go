@@ -32,6 +32,8 @@ type side struct {
 	mu    sync.Mutex // guards following
 	calls []*call    // in the order in which they began
 
+	idle []*call // Sends that were under way with nothing buffered, when all else stood still
+
 	// After the end.
 	done      mark // when Done was seen to be closed
 	open      bool // ... and Messages was not

@@ -37,6 +37,7 @@ var promises = []promise{
 	{"confirmed", "Shutdown returns nil, in named mode, only if the peer's receivers got everything", confirmsAll, false},
 
 	{"send", "Send returns its ctx's error, what is wrong with the message, or that the Conn has ended", sendsOrSaysWhy, false},
+	{"room", "Send waits for nothing but room in the buffer", waitsForRoomOnly, false},
 	{"send after end", "a Send after the end fails, with an error that wraps net.ErrClosed", refusesAfterEnd, false},
 	{"send after goodbye", "a Send after the peer's full goodbye fails", refusesAfterGoodbye, false},
 	{"receive", "receiving ends with io.EOF, net.ErrClosed or Err, as the case is", receivesOrSaysWhy, false},
@@ -316,6 +317,13 @@ func sendsOrSaysWhy(s *side) error {
 		if !ok {
 			return fmt.Errorf("%v: with the limit %d, and Err %v", c, limit, s.err)
 		}
+	}
+	return nil
+}
+
+func waitsForRoomOnly(s *side) error {
+	if len(s.idle) > 0 {
+		return fmt.Errorf("nothing was buffered %v after the start, and yet it waited: %v", patience, s.idle[0])
 	}
 	return nil
 }

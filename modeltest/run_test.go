@@ -108,7 +108,10 @@ func (r *run) run(ends [2]net.Conn) {
 			})
 		}
 	}
-	waitFor(&r.actors, patience)
+	if !waitFor(&r.actors, patience) && r.history.timed {
+		synctest.Wait()
+		r.lookForIdle()
+	}
 	for i, c := range r.conns {
 		if c != nil {
 			r.finales.Go(func() { r.finale(r.history.sides[i], c) }) // ends by CloseTimeout
@@ -123,6 +126,23 @@ func (r *run) run(ends [2]net.Conn) {
 		if s := r.history.sides[i]; c != nil {
 			s.err, s.stats = c.Err(), c.Stats()
 		}
+	}
+}
+
+// lookForIdle notes Sends that wait although there is room.
+func (r *run) lookForIdle() {
+	for i, c := range r.conns {
+		if c == nil || c.Stats().SendBuffered > 0 {
+			continue
+		}
+		s := r.history.sides[i]
+		s.mu.Lock()
+		for _, call := range s.calls {
+			if call.op == send && !call.ended.happened() {
+				s.idle = append(s.idle, call)
+			}
+		}
+		s.mu.Unlock()
 	}
 }
 
