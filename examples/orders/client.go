@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -36,7 +37,10 @@ func (c *client) run(ctx context.Context, address string) (*ledger, error) {
 		if ctx.Err() != nil {
 			return book, nil // interrupted before there was anything to do
 		}
-		return book, fmt.Errorf("client %d: %w", c.number, err)
+		return book, c.failure(err)
+	}
+	if d := conn.Peer().Differences; d != "" {
+		fmt.Fprintf(c.log, "client %d: the gateway has another version of %s:\n%s", c.number, market.Protocol.Name, d)
 	}
 
 	streaming, stop := context.WithCancel(ctx)
@@ -50,7 +54,7 @@ func (c *client) run(ctx context.Context, address string) (*ledger, error) {
 
 	first := true
 	for m := range conn.Messages() {
-		if m.Closing != nil {
+		if _, closing := m.(market.Closing); closing {
 			stop()
 		}
 		book.record(m)
@@ -63,16 +67,30 @@ func (c *client) run(ctx context.Context, address string) (*ledger, error) {
 	<-streamed
 
 	// Both streams have ended, or the connection has failed: nothing is left
-	// to wait for. Err has the cause if it has failed.
+	// to wait for but the gateway's word that it took every order. Err has the
+	// cause if the connection has failed, or the gateway's reason.
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
 	shutdownErr := conn.Shutdown(ending)
 	for _, err := range []error{conn.Err(), streamErr, shutdownErr} {
 		if err != nil {
-			return book, fmt.Errorf("client %d: %w", c.number, err)
+			return book, c.failure(err)
 		}
 	}
 	return book, nil
+}
+
+// failure says what err means for somebody who runs a client.
+func (c *client) failure(err error) error {
+	var refusal *qsocket.HandshakeError
+	var remote *qsocket.RemoteError
+	switch {
+	case errors.As(err, &refusal):
+		return fmt.Errorf("client %d: the other end is no gateway for %s: %w", c.number, market.Protocol.Name, err)
+	case errors.As(err, &remote):
+		return fmt.Errorf("client %d: the gateway has ended the connection: %s", c.number, remote.Reason)
+	}
+	return fmt.Errorf("client %d: %w", c.number, err)
 }
 
 // stream sends the orders until ctx ends, half-closes, and sees to it that the
@@ -85,7 +103,7 @@ func (c *client) stream(ctx context.Context, conn *qsocket.Conn[market.Message])
 		tick = ticker.C
 	}
 	for ; sent < len(c.orders) && ctx.Err() == nil; sent++ {
-		if err := conn.Send(ctx, market.Message{Order: &c.orders[sent]}); err != nil {
+		if err := conn.Send(ctx, c.orders[sent]); err != nil {
 			if ctx.Err() == nil {
 				return sent, err
 			}

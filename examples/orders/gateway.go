@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -29,6 +28,7 @@ type gateway struct {
 	ln     *qsocket.Listener[market.Message]
 	events chan event    // to match
 	idle   chan struct{} // from match: after closing, no client is left
+	log    io.Writer
 
 	// owned by match; run reads the report after match has ended
 	books    map[string]*book
@@ -58,6 +58,7 @@ func newGateway(address string, log io.Writer) (*gateway, error) {
 		ln:       ln,
 		events:   make(chan event, 256),
 		idle:     make(chan struct{}, 1),
+		log:      log,
 		books:    make(map[string]*book),
 		sessions: make(map[*session]bool),
 	}
@@ -110,6 +111,9 @@ func (g *gateway) run(ctx context.Context) (gatewayReport, error) {
 
 // handle serves one client. Serve closes conn when it returns.
 func (g *gateway) handle(ctx context.Context, conn *qsocket.Conn[market.Message]) {
+	if d := conn.Peer().Differences; d != "" {
+		fmt.Fprintf(g.log, "client %v has another version of %s:\n%s", conn.RemoteAddr(), market.Protocol.Name, d)
+	}
 	s := newSession(conn)
 	written := make(chan struct{})
 	var writeErr error
@@ -123,19 +127,20 @@ func (g *gateway) handle(ctx context.Context, conn *qsocket.Conn[market.Message]
 	var oddErr error
 	g.events <- event{what: joined, session: s}
 	for m := range conn.Messages() {
-		if kind, ok := m.Kind(); !ok || kind != market.KindOrder {
-			oddErr = errors.New("a client may send orders only")
+		order, ok := m.(market.Order)
+		if !ok {
+			oddErr = fmt.Errorf("a client may send orders only, not %T", m)
 			conn.CloseWithReason(oddErr.Error())
 			break
 		}
 		s.received.add(m)
 		s.waitForRoom()
-		g.events <- event{what: ordered, session: s, order: m.Order}
+		g.events <- event{what: ordered, session: s, order: &order}
 	}
 	g.events <- event{what: left, session: s}
 	<-written
 
-	// The client has half-closed, so Shutdown takes no longer than the flush.
+	// nil means that the client confirmed that it took everything.
 	shutdownErr := conn.Shutdown(ctx)
 	s.err = cmp.Or(oddErr, context.Cause(ctx), writeErr, conn.Err(), shutdownErr)
 	g.events <- event{what: gone, session: s}

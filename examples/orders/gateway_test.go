@@ -11,6 +11,8 @@ import (
 
 	"github.com/fb9bb4ed/qsocket"
 	"github.com/fb9bb4ed/qsocket/examples/orders/market"
+	"github.com/fb9bb4ed/qsocket/examples/orders/market/next"
+	"github.com/google/go-cmp/cmp"
 )
 
 // startGateway returns a gateway and a function that ends it.
@@ -80,21 +82,22 @@ func TestGatewayIsNotBlockedBySlowClient(t *testing.T) {
 	// Between the two nothing is buffered but what the gateway allows a client.
 	here, there := newDuplex()
 	options := &qsocket.Options{SendBuffer: 1 << 10}
-	served, err := qsocket.NewConn(ctx, there, market.Protocol, options)
-	if err != nil {
-		t.Fatal(err)
-	}
+	handled := make(chan struct{})
+	go func() {
+		defer close(handled)
+		served, err := qsocket.NewConn(ctx, there, market.Protocol, options)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		g.handle(ctx, served)
+		served.Close()
+	}()
 	slow, err := qsocket.NewConn(ctx, here, market.Protocol, options)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer slow.Close()
-	handled := make(chan struct{})
-	go func() {
-		defer close(handled)
-		g.handle(ctx, served)
-		served.Close()
-	}()
 	stuck := make(chan struct{})    // closed when a Send waits
 	streamed := make(chan error, 1) // from the goroutine that sends, its last act
 	go func() {
@@ -104,7 +107,7 @@ func TestGatewayIsNotBlockedBySlowClient(t *testing.T) {
 			if !waiting {
 				sending, cancel = context.WithTimeout(ctx, 100*time.Millisecond)
 			}
-			err := slow.Send(sending, market.Message{Order: &orders[i]})
+			err := slow.Send(sending, orders[i])
 			cancel()
 			switch {
 			case err == nil:
@@ -182,69 +185,138 @@ func TestGatewayRejects(t *testing.T) {
 			first, order := good, good
 			first.ID = 99
 			tt.change(&order)
-			for _, o := range []*market.Order{&first, &order} {
-				if err := conn.Send(ctx, market.Message{Order: o}); err != nil {
+			for _, o := range []market.Order{first, order} {
+				if err := conn.Send(ctx, o); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if m, err := conn.Recv(ctx); err != nil || m.Accepted == nil || m.Accepted.OrderID != 99 {
-				t.Fatalf("got %+v, %v; want order 99 accepted", m, err)
+			if m, err := conn.Recv(ctx); err != nil || m != (market.Accepted{OrderID: 99}) {
+				t.Fatalf("got %#v, %v; want order 99 accepted", m, err)
 			}
-			m, err := conn.Recv(ctx)
-			switch {
-			case err != nil:
-				t.Fatal(err)
-			case tt.want == "" && (m.Accepted == nil || m.Accepted.OrderID != order.ID):
-				t.Errorf("got %+v, want the order accepted", m)
-			case tt.want != "" && (m.Rejected == nil || *m.Rejected != market.Rejected{OrderID: order.ID, Reason: tt.want}):
-				t.Errorf("got %+v, want it rejected: %s", m, tt.want)
+			var want market.Message = market.Accepted{OrderID: order.ID}
+			if tt.want != "" {
+				want = market.Rejected{OrderID: order.ID, Reason: tt.want}
+			}
+			if m, err := conn.Recv(ctx); err != nil || m != want {
+				t.Errorf("got %#v, %v, want %#v", m, err, want)
 			}
 		})
 	}
 }
 
+// What no client may send ends the connection, and the client learns why.
 func TestGatewayClosesOnOtherMessages(t *testing.T) {
+	ctx := testContext(t)
+	g, end := startGateway(t)
+	address := g.ln.Addr().String()
+
+	conn, err := qsocket.Dial(ctx, "tcp", address, market.Protocol, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.Send(ctx, market.Fill{}); err != nil {
+		t.Fatal(err)
+	}
+	m, err := conn.Recv(ctx)
+	wantReason(t, m, err, "a client may send orders only, not market.Fill")
+
+	// A client of a later version that uses what this gateway does not know.
+	newer, err := qsocket.Dial(ctx, "tcp", address, next.Protocol, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer newer.Close()
+	if err := newer.Send(ctx, next.Halted{Symbol: "RYE"}); err != nil {
+		t.Fatal(err)
+	}
+	n, err := newer.Recv(ctx)
+	wantReason(t, n, err, "a client may send orders only, not market.Unknown")
+
+	report := end()
+	if len(report.lost) != 2 || !strings.Contains(report.lost[0], "orders only") || !strings.Contains(report.lost[1], "orders only") {
+		t.Errorf("gateway: got %q, want two clients lost because of their messages", report.lost)
+	}
+}
+
+func wantReason(t *testing.T, m any, err error, want string) {
+	t.Helper()
+	var remote *qsocket.RemoteError
+	if !errors.As(err, &remote) || remote.Reason != want {
+		t.Errorf("got %v, %v, want the reason %q", m, err, want)
+	}
+}
+
+// A client whose gateway gives a reason, or is of another kind, says so.
+func TestClientFailures(t *testing.T) {
+	other := qsocket.Protocol[market.Message]{Name: "prices/1", Codec: market.Protocol.Codec}
 	for _, tt := range []struct {
 		name string
-		m    market.Message
+		p    qsocket.Protocol[market.Message]
+		want string
 	}{
-		{"no kind", market.Message{}},
-		{"another kind", market.Message{Fill: &market.Fill{}}},
-		{"two kinds", market.Message{Order: &market.Order{}, Price: &market.Price{}}},
+		{"reason", market.Protocol, "client 1: the gateway has ended the connection: maintenance"},
+		{"other protocol", other, `client 1: the other end is no gateway for orders/1: qsocket: handshake: proto differs: "orders/1" here, "prices/1" at the peer`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			ctx := testContext(t)
-			g, end := startGateway(t)
-			conn, err := qsocket.Dial(ctx, "tcp", g.ln.Addr().String(), market.Protocol, nil)
+			ln, err := qsocket.Listen("tcp", "127.0.0.1:0", tt.p, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer conn.Close()
-			if err := conn.Send(ctx, tt.m); err != nil {
-				t.Fatal(err)
-			}
-			if m, err := conn.Recv(ctx); err != io.EOF {
-				t.Errorf("got %+v, %v; want io.EOF", m, err)
-			}
-			conn.Close() // the gateway waits for that
-			report := end()
-			if len(report.lost) != 1 || !strings.Contains(report.lost[0], "orders only") {
-				t.Errorf("gateway: got %q, want one client lost because of its message", report.lost)
+			defer ln.Close()
+			go ln.Serve(ctx, func(ctx context.Context, conn *qsocket.Conn[market.Message]) { // ends with ln
+				conn.CloseWithReason("maintenance")
+			})
+			c := client{number: 1, log: io.Discard}
+			if _, err := c.run(ctx, ln.Addr().String()); err == nil || err.Error() != tt.want {
+				t.Errorf("got %v, want %s", err, tt.want)
 			}
 		})
+	}
+}
+
+// A client and a gateway that is newer: what the client does not know is not for it.
+func TestClientOfNewerGateway(t *testing.T) {
+	ctx := testContext(t)
+	ln, err := qsocket.Listen("tcp", "127.0.0.1:0", next.Protocol, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	go ln.Serve(ctx, func(ctx context.Context, conn *qsocket.Conn[next.Message]) { // ends with ln
+		for m := range conn.Messages() {
+			o := m.(next.Order)
+			for _, answer := range []next.Message{
+				next.Halted{Symbol: o.Symbol}, next.Accepted{OrderID: o.ID}, next.Cancelled{OrderID: o.ID, Quantity: o.Quantity},
+			} {
+				if err := conn.Send(ctx, answer); err != nil {
+					return
+				}
+			}
+		}
+	})
+	var log strings.Builder
+	c := client{number: 1, log: &log, orders: []market.Order{{ID: 1, Symbol: "RYE", Side: market.Buy, Quantity: 10, Limit: 100}}}
+	book, err := c.run(ctx, ln.Addr().String())
+	var report clientReport
+	report.add(book, err)
+	if p := report.problems(); len(p) > 0 || report.once != 1 {
+		t.Errorf("got %v and %d orders answered, want no problems and 1", p, report.once)
+	}
+	if want := "the gateway has another version of orders/1:\n"; !strings.Contains(log.String(), want) {
+		t.Errorf("got log %q, want %q", log.String(), want)
 	}
 }
 
 // The verification is worth something only if it finds what is wrong.
 func TestClientsFindWrongGateways(t *testing.T) {
-	accepted := func(o *market.Order) market.Message {
-		return market.Message{Accepted: &market.Accepted{OrderID: o.ID}}
-	}
+	accepted := func(o *market.Order) market.Message { return market.Accepted{OrderID: o.ID} }
 	cancelled := func(o *market.Order) market.Message {
-		return market.Message{Cancelled: &market.Cancelled{OrderID: o.ID, Quantity: o.Quantity}}
+		return market.Cancelled{OrderID: o.ID, Quantity: o.Quantity}
 	}
 	fill := func(o *market.Order, price market.Cents) market.Message {
-		return market.Message{Fill: &market.Fill{OrderID: o.ID, Side: o.Side, Quantity: o.Quantity, Price: price}}
+		return market.Fill{OrderID: o.ID, Side: o.Side, Quantity: o.Quantity, Price: price}
 	}
 	for _, tt := range []struct {
 		name   string
@@ -270,9 +342,9 @@ func TestClientsFindWrongGateways(t *testing.T) {
 		{"order of others", func(o *market.Order) []market.Message {
 			return []market.Message{accepted(o), cancelled(o), accepted(&market.Order{ID: 77})}
 		}, "3 unexpected messages, first: Accepted for order 77, which is not ours"},
-		{"not a message", func(o *market.Order) []market.Message {
-			return []market.Message{accepted(o), cancelled(o), {}}
-		}, "3 unexpected messages, first: a message that is not of one kind"},
+		{"an order", func(o *market.Order) []market.Message {
+			return []market.Message{accepted(o), cancelled(o), *o}
+		}, "3 unexpected messages, first: an order from the gateway"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			ctx := testContext(t)
@@ -283,7 +355,8 @@ func TestClientsFindWrongGateways(t *testing.T) {
 			defer ln.Close()
 			go ln.Serve(ctx, func(ctx context.Context, conn *qsocket.Conn[market.Message]) { // ends with ln
 				for m := range conn.Messages() {
-					for _, answer := range tt.answer(m.Order) {
+					o := m.(market.Order)
+					for _, answer := range tt.answer(&o) {
 						if err := conn.Send(ctx, answer); err != nil {
 							return
 						}
@@ -310,19 +383,19 @@ func TestClientsFindWrongGateways(t *testing.T) {
 // Of the prices that wait for a client only the newest of each symbol is sent.
 func TestSessionKeepsNewestPrice(t *testing.T) {
 	price := func(symbol string, last market.Cents) market.Message {
-		return market.Message{Price: &market.Price{Symbol: symbol, Last: last}}
+		return market.Price{Symbol: symbol, Last: last}
 	}
 	s := newSession(nil)
 	s.put(price("RYE", 1))
-	s.put(market.Message{Accepted: &market.Accepted{OrderID: 5}})
+	s.put(market.Accepted{OrderID: 5})
 	s.put(price("CORN", 2))
 	s.put(price("RYE", 3))
-	batch := s.take()
-	if len(batch) != 3 || batch[0].Price.Last != 3 || batch[1].Accepted == nil || batch[2].Price.Last != 2 {
-		t.Errorf("got %+v, want RYE at 3, the answer, CORN at 2", batch)
+	want := []market.Message{price("RYE", 3), market.Accepted{OrderID: 5}, price("CORN", 2)}
+	if diff := cmp.Diff(want, s.take()); diff != "" {
+		t.Errorf("first batch (-want +got):\n%s", diff)
 	}
 	s.put(price("RYE", 4))
-	if batch := s.take(); len(batch) != 1 || batch[0].Price.Last != 4 {
-		t.Errorf("got %+v, want RYE at 4", batch)
+	if diff := cmp.Diff([]market.Message{price("RYE", 4)}, s.take()); diff != "" {
+		t.Errorf("second batch (-want +got):\n%s", diff)
 	}
 }

@@ -35,50 +35,45 @@ func newLedger(orders []market.Order) *ledger {
 
 // record notes m.
 func (l *ledger) record(m market.Message) {
-	kind, ok := m.Kind()
-	if !ok {
-		l.odd = append(l.odd, fmt.Sprintf("a message that is not of one kind: %+v", m))
-		return
-	}
 	l.received.add(m)
-	switch kind {
-	case market.KindAccepted:
-		l.update(kind, m.Accepted.OrderID, func(s *orderState) bool {
+	switch m := m.(type) {
+	case market.Accepted:
+		l.update(m, m.OrderID, func(s *orderState) bool {
 			s.answers++
 			return true
 		})
-	case market.KindRejected:
-		l.update(kind, m.Rejected.OrderID, func(s *orderState) bool {
+	case market.Rejected:
+		l.update(m, m.OrderID, func(s *orderState) bool {
 			s.answers++
 			s.rejected = true
 			return true
 		})
-	case market.KindFill:
-		f := m.Fill
-		l.update(kind, f.OrderID, func(s *orderState) bool {
-			s.filled += f.Quantity
-			worse := f.Price > s.order.Limit
+	case market.Fill:
+		l.update(m, m.OrderID, func(s *orderState) bool {
+			s.filled += m.Quantity
+			worse := m.Price > s.order.Limit
 			if s.order.Side == market.Buy {
-				l.bought += f.Quantity
+				l.bought += m.Quantity
 			} else {
-				l.sold += f.Quantity
-				worse = f.Price < s.order.Limit
+				l.sold += m.Quantity
+				worse = m.Price < s.order.Limit
 			}
-			return s.answers == 1 && !s.rejected && f.Side == s.order.Side && f.Quantity > 0 && !worse
+			return s.answers == 1 && !s.rejected && m.Side == s.order.Side && m.Quantity > 0 && !worse
 		})
-	case market.KindCancelled:
-		l.update(kind, m.Cancelled.OrderID, func(s *orderState) bool {
-			s.cancelled += m.Cancelled.Quantity
+	case market.Cancelled:
+		l.update(m, m.OrderID, func(s *orderState) bool {
+			s.cancelled += m.Quantity
 			return s.answers == 1 && !s.rejected
 		})
-	case market.KindOrder:
+	case market.Order:
 		l.odd = append(l.odd, "an order from the gateway")
-	case market.KindPrice, market.KindClosing: // about no order
+	case market.Price, market.Closing, market.Unknown: // about no order
 	}
 }
 
-// update applies f to the state of an order; f says whether the message fits it.
-func (l *ledger) update(kind market.Kind, id uint64, f func(*orderState) bool) {
+// update applies f to the state of an order; f says whether m fits it.
+func (l *ledger) update(m market.Message, id uint64, f func(*orderState) bool) {
+	kind, _ := market.KindOf(m)
 	s := l.states[id]
 	if s == nil {
 		l.odd = append(l.odd, fmt.Sprintf("%v for order %d, which is not ours", kind, id))

@@ -17,7 +17,7 @@ var listed = []string{"BARLEY", "CORN", "OATS", "RICE", "RYE", "WHEAT"}
 type event struct {
 	what    eventKind
 	session *session      // of all but closing
-	order   *market.Order // of ordered
+	order   *market.Order // of ordered; not changed any more
 }
 
 type eventKind int
@@ -43,7 +43,7 @@ func (g *gateway) match() {
 		case left:
 			for _, symbol := range listed {
 				for _, e := range g.books[symbol].cancel(s) {
-					s.put(market.Message{Cancelled: &market.Cancelled{OrderID: e.order.ID, Quantity: e.open}})
+					s.put(market.Cancelled{OrderID: e.order.ID, Quantity: e.open})
 				}
 			}
 			delete(g.sessions, s)
@@ -53,7 +53,7 @@ func (g *gateway) match() {
 		case closing:
 			g.closing = true
 			for s := range g.sessions {
-				s.put(market.Message{Closing: &market.Closing{}})
+				s.put(market.Closing{})
 			}
 		}
 		if g.closing && g.handlers == 0 {
@@ -69,7 +69,7 @@ func (g *gateway) join(s *session) {
 	g.handlers++
 	g.sessions[s] = true
 	if g.closing {
-		s.put(market.Message{Closing: &market.Closing{}})
+		s.put(market.Closing{})
 	}
 	g.report.clients++
 	if g.report.clients == 1 {
@@ -91,28 +91,28 @@ func (g *gateway) leave(s *session) {
 // order answers o, trades what can be traded, and tells everyone the price.
 func (g *gateway) order(s *session, o *market.Order) {
 	if reason := g.refuse(s, o); reason != "" {
-		s.put(market.Message{Rejected: &market.Rejected{OrderID: o.ID, Reason: reason}})
+		s.put(market.Rejected{OrderID: o.ID, Reason: reason})
 		return
 	}
 	s.ids[o.ID] = true
-	s.put(market.Message{Accepted: &market.Accepted{OrderID: o.ID}})
+	s.put(market.Accepted{OrderID: o.ID})
 
 	b := g.books[o.Symbol]
 	trades := b.add(&entry{owner: s, order: o, open: o.Quantity})
 	for _, t := range trades {
 		g.report.matched += t.quantity
 		for _, e := range []*entry{t.maker, t.taker} {
-			e.owner.put(market.Message{Fill: &market.Fill{
+			e.owner.put(market.Fill{
 				OrderID: e.order.ID, Side: e.order.Side, Quantity: t.quantity, Price: t.price,
-			}})
+			})
 		}
 	}
 	if len(trades) > 0 {
-		price := &market.Price{
+		var price market.Message = market.Price{
 			Symbol: o.Symbol, Last: trades[len(trades)-1].price, Bid: b.bids.best(), Ask: b.asks.best(),
 		}
 		for s := range g.sessions {
-			s.put(market.Message{Price: price})
+			s.put(price)
 		}
 	}
 }

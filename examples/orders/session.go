@@ -56,12 +56,12 @@ func (s *session) put(m market.Message) {
 	if s.failed {
 		return
 	}
-	if m.Price != nil {
-		if i, waiting := s.prices[m.Price.Symbol]; waiting {
+	if price, ok := m.(market.Price); ok {
+		if i, waiting := s.prices[price.Symbol]; waiting {
 			s.unsent[i] = m
 			return
 		}
-		s.prices[m.Price.Symbol] = len(s.unsent)
+		s.prices[price.Symbol] = len(s.unsent)
 	}
 	s.unsent = append(s.unsent, m)
 	s.changed.Broadcast()

@@ -13,7 +13,7 @@ import (
 type counts [market.NumKinds]int
 
 func (c *counts) add(m market.Message) {
-	if kind, ok := m.Kind(); ok {
+	if kind, ok := market.KindOf(m); ok {
 		c[kind]++
 	}
 }
