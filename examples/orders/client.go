@@ -32,11 +32,15 @@ type client struct {
 // what happened until then.
 func (c *client) run(ctx context.Context, address string) (*ledger, error) {
 	book := newLedger(c.orders)
-	conn, err := qsocket.Dial(ctx, "tcp", address, market.Protocol, nil)
+	if ctx.Err() != nil {
+		return book, nil // interrupted before there was anything to do
+	}
+	// Not under ctx: a gateway that has accepted the handshake would see a
+	// client that gives up just then as one that has crashed.
+	dialing, cancelDial := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	conn, err := qsocket.Dial(dialing, "tcp", address, market.Protocol, nil)
+	cancelDial()
 	if err != nil {
-		if ctx.Err() != nil {
-			return book, nil // interrupted before there was anything to do
-		}
 		return book, c.failure(err)
 	}
 	if d := conn.Peer().Differences; d != "" {
