@@ -1,0 +1,133 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/fb9bb4ed/qsocket"
+	"github.com/fb9bb4ed/qsocket/examples/orders/market"
+)
+
+// runPython runs examples/python/orders.py and returns what it says.
+func runPython(t *testing.T, args ...string) (output string, err error) {
+	t.Helper()
+	python := ""
+	for _, p := range []string{"python3", "/usr/bin/python3", "python"} {
+		if exec.Command(p, "-c", "import msgpack, sys; assert sys.version_info >= (3, 8)").Run() == nil {
+			python = p
+			break
+		}
+	}
+	if python == "" {
+		t.Skip("no Python 3 with the package msgpack: apt-get install python3-msgpack, or pip install msgpack")
+	}
+	cmd := exec.CommandContext(testContext(t), python, append([]string{"../python/orders.py"}, args...)...)
+	cmd.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1")
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+func TestPythonClient(t *testing.T) {
+	g, end := startGateway(t)
+	out, err := runPython(t, g.ln.Addr().String(), "3000")
+	if err != nil || !strings.Contains(out, "6000 of 6000 orders answered, 60000 filled,") || !strings.HasSuffix(strings.TrimSpace(out), "verified") {
+		t.Errorf("client: %v\n%s", err, out)
+	}
+	report := end()
+	if p := report.problems(); len(p) > 0 || report.received[market.KindOrder] != 6000 || report.clients != 1 {
+		t.Errorf("gateway: %v, %d orders of %d clients", p, report.received[market.KindOrder], report.clients)
+	}
+}
+
+// What the client says when there is no talking to the other end.
+func TestPythonClientRefused(t *testing.T) {
+	codec := market.Protocol.Codec
+	for _, tt := range []struct {
+		name string
+		p    qsocket.Protocol[market.Message]
+		want string
+	}{
+		{"another name", qsocket.Protocol[market.Message]{Name: "orders/2", Codec: codec}, `orders.py: proto differs: "orders/1" here, "orders/2" at the peer`},
+		{"another codec", qsocket.Protocol[market.Message]{Name: "orders/1", Codec: qsocket.JSON[market.Message]()}, `orders.py: codec differs: "union(msgpack)" here, "json" at the peer`},
+		{"raw mode", qsocket.Protocol[market.Message]{Codec: codec}, "the peer runs raw mode or another protocol"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			ln, err := qsocket.Listen("tcp", "127.0.0.1:0", tt.p, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer ln.Close()
+			go ln.Serve(testContext(t), func(ctx context.Context, conn *qsocket.Conn[market.Message]) { // ends with ln
+				for range conn.Messages() {
+				}
+			})
+			if out, err := runPython(t, ln.Addr().String()); err == nil || !strings.Contains(out, tt.want) {
+				t.Errorf("got %v\n%s\nwant %s", err, out, tt.want)
+			}
+		})
+	}
+}
+
+// The client ends when the gateway gives a reason, and answers. Meanwhile, when
+// it has nothing more to say, it sends heartbeats.
+func TestPythonClientHeartbeat(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	const (
+		// {proto: orders/1, codec: union(msgpack), max: 1000, hb: 20}
+		hello   = "QSK\x01\x00\x00\x00\x30\x84\xa5proto\xa8orders/1\xa5codec\xaeunion(msgpack)\xa3max\xcd\x03\xe8\xa2hb\x14"
+		half    = "\x01\x81\xa4full\xc2"
+		beat    = "\x02"
+		confirm = "\x03"
+		full    = "\x01\x81\xa4full\xc3"
+		reason  = "\x80\x00\x00\x19\x01\x82\xa6reason\xa9that's it\xa4full\xc3"
+	)
+	heard := make(chan []string, 1) // bodies of control frames
+	go func() {                     // ends with the client, or ln
+		var bodies []string
+		defer func() { heard <- bodies }()
+		nc, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		defer nc.Close()
+		io.WriteString(nc, hello)
+		r := bufio.NewReader(nc)
+		r.Discard(4) // the magic; the length of the hello is as the header of a message
+		for {
+			var header [4]byte
+			if _, err := io.ReadFull(r, header[:]); err != nil {
+				return
+			}
+			body := make([]byte, binary.BigEndian.Uint32(header[:])&^(1<<31))
+			if _, err := io.ReadFull(r, body); err != nil {
+				return
+			}
+			if header[0] < 0x80 || string(body) == beat && len(bodies) != 1 {
+				continue // a message, or a heartbeat that is not the first after the goodbye
+			}
+			bodies = append(bodies, string(body))
+			if len(bodies) == 2 { // half a goodbye and a heartbeat
+				io.WriteString(nc, reason)
+			}
+		}
+	}()
+	out, err := runPython(t, ln.Addr().String(), "1")
+	if err == nil || !strings.Contains(out, "orders.py: that's it") {
+		t.Errorf("got %v\n%s\nwant the reason", err, out)
+	}
+	got := <-heard
+	if want := []string{half, beat, confirm, full}; strings.Join(got, "|") != strings.Join(want, "|") {
+		t.Errorf("got control frames %q, want %q", got, want)
+	}
+}
