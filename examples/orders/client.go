@@ -92,7 +92,7 @@ func (c *client) failure(err error) error {
 	case errors.As(err, &refusal):
 		return fmt.Errorf("client %d: the other end is no gateway for %s: %w", c.number, market.Protocol.Name, err)
 	case errors.As(err, &remote):
-		return fmt.Errorf("client %d: the gateway has ended the connection: %s", c.number, remote.Reason)
+		return fmt.Errorf("client %d: the gateway has ended the connection: %q", c.number, remote.Reason)
 	}
 	return fmt.Errorf("client %d: %w", c.number, err)
 }

@@ -255,7 +255,7 @@ func TestClientFailures(t *testing.T) {
 		p    qsocket.Protocol[market.Message]
 		want string
 	}{
-		{"reason", market.Protocol, "client 1: the gateway has ended the connection: maintenance"},
+		{"reason", market.Protocol, "client 1: the gateway has ended the connection: \"maintenance\""},
 		{"other protocol", other, `client 1: the other end is no gateway for orders/1: qsocket: handshake: proto differs: "orders/1" here, "prices/1" at the peer`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
