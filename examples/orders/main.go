@@ -14,7 +14,8 @@
 // The exit code is 1 if anything is not as it should be. For its part of the
 // check, quantity bought against quantity sold, -dial wants the gateway to itself.
 //
-// What is where: the protocol in package market; the gateway in gateway.go, one
+// What is where: the protocol in package market, and what later versions of it
+// may look like in market/next and market/v2; the gateway in gateway.go, one
 // client of it in session.go, its market in match.go and book.go; the client in
 // client.go, what it checks in ledger.go.
 package main
