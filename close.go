@@ -14,7 +14,7 @@ import (
 // (FIN, or close_notify under TLS). It waits for CloseTimeout at most; if
 // accepted messages could not be flushed by then, the Conn is ended with an
 // error that wraps os.ErrDeadlineExceeded. On a Conn that has failed it returns
-// the failure. Further calls return nil.
+// the failure, and after the peer's end with a reason that. Further calls return nil.
 //
 // In raw mode over a net.Conn that has no method CloseWrite, such as that of
 // net.Pipe, it does nothing and returns an error that wraps errors.ErrUnsupported.
@@ -50,8 +50,9 @@ func (c *Conn[T]) Close() error {
 }
 
 // CloseWithReason is Close with a reason, which becomes the peer's Err as a
-// [*RemoteError]. It is cut to 1,024 bytes. Raw mode has no way to tell it to the
-// peer. It is logged at level Info.
+// [*RemoteError]. It is cut to 1,024 bytes at the end of a character, and bytes
+// that are not UTF-8 become U+FFFD. Raw mode has no way to tell it to the peer.
+// This end logs it at level Info. An empty reason is a Close.
 func (c *Conn[T]) CloseWithReason(reason string) error {
 	if reason != "" {
 		c.log.Info("qsocket: closing connection", "peer", addr(c.RemoteAddr()), "reason", reason)
@@ -75,7 +76,9 @@ func (c *Conn[T]) CloseWithReason(reason string) error {
 // ErrUnconfirmed means that the peer ended otherwise, that messages were
 // lost, or that the net.Conn has no CloseWrite with which to wait for the peer.
 //
-// When ctx ends, the Conn is closed the hard way and ctx's error returned.
+// When ctx ends, the Conn is closed the hard way and ctx's error returned. Nothing
+// else bounds the wait, so give it a deadline: a peer in which nobody receives never
+// confirms.
 func (c *Conn[T]) Shutdown(ctx context.Context) error {
 	c.mu.Lock()
 	c.awaiting = true

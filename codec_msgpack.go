@@ -90,7 +90,8 @@ type msgpackOptions struct{ mpplan.Options }
 // ArrayEncodedStructs sends structs as arrays of their fields in the order of
 // declaration, without names: smaller and faster, but adding or removing a field
 // is an error between the old and the new version in both directions, and
-// exchanging two fields of like types is not even that. Decoding accepts both
+// exchanging two fields of like types is not even that. (The ends of a named
+// protocol find both when they connect.) Decoding accepts both
 // forms with or without this option.
 func ArrayEncodedStructs() MsgpackOption {
 	return func(o *msgpackOptions) { o.Arrays = true }

@@ -28,7 +28,8 @@ import (
 // different names of the cases' codecs in the order of the tags.
 //
 // A value is encoded by the case of its exact type: a Placed by that of Placed, and a
-// *Placed by that of *Placed. Any other type, and a nil T, is a [*CodecError].
+// *Placed by that of *Placed. Any other type is a [*CodecError], and so are a nil
+// T and a nil pointer, both ways: receivers need not check for nil.
 // So is a tag that is not known, unless there is an [Otherwise].
 //
 // Union panics, and says which, if a tag or a type is there twice, if a Variant is nil,
@@ -307,13 +308,13 @@ func (d *unionDecoder[T]) unknown(tag uint64, payload []byte) (T, error) {
 }
 
 func (c *variant[T, V]) newEncoder() caseEncoder[T] {
-	e := &variantEncoder[T, V]{enc: c.codec.NewEncoder(), prefix: binary.AppendUvarint(nil, c.number)}
+	e := &variantEncoder[T, V]{enc: c.codec.NewEncoder(), prefix: binary.AppendUvarint(nil, c.number), none: nilOf[V]()}
 	e.resetter, _ = e.enc.(interface{ Reset() })
 	return e
 }
 
 func (c *variant[T, V]) newDecoder() caseDecoder[T] {
-	d := &variantDecoder[T, V]{dec: c.codec.NewDecoder()}
+	d := &variantDecoder[T, V]{dec: c.codec.NewDecoder(), none: nilOf[V]()}
 	d.into, _ = d.dec.(intoDecoder[V])
 	return d
 }
@@ -321,11 +322,24 @@ func (c *variant[T, V]) newDecoder() caseDecoder[T] {
 type variantEncoder[T, V any] struct {
 	enc      Encoder[V]
 	prefix   []byte               // the tag
+	none     any                  // the nil pointer, if V is a pointer
 	resetter interface{ Reset() } // enc, if it can
 }
 
 func (e *variantEncoder[T, V]) append(dst []byte, v T) ([]byte, error) {
+	if e.none != nil && any(v) == e.none {
+		return dst, fmt.Errorf("a nil %T cannot be sent", v)
+	}
 	return e.enc.Append(append(dst, e.prefix...), any(v).(V))
+}
+
+// nilOf returns the nil pointer of type V, or nil if V is no pointer.
+func nilOf[V any]() any {
+	if reflect.TypeFor[V]().Kind() != reflect.Pointer {
+		return nil
+	}
+	var none V
+	return none
 }
 
 func (e *variantEncoder[T, V]) reset() {
@@ -338,23 +352,31 @@ type variantDecoder[T, V any] struct {
 	dec     Decoder[V]
 	into    intoDecoder[V] // dec, if it is one
 	scratch V              // zero between two messages
+	none    any            // the nil pointer, if V is a pointer
 }
 
 func (d *variantDecoder[T, V]) decode(payload []byte) (T, error) {
 	var zero T
+	var v any
 	if d.into == nil {
-		v, err := d.dec.Decode(payload)
+		value, err := d.dec.Decode(payload)
 		if err != nil {
 			return zero, err
 		}
-		return any(v).(T), nil
-	}
-	var none V
-	if err := d.into.decodeInto(payload, &d.scratch); err != nil {
+		v = value
+	} else {
+		var none V
+		err := d.into.decodeInto(payload, &d.scratch)
+		if err == nil {
+			v = d.scratch
+		}
 		d.scratch = none
-		return zero, err
+		if err != nil {
+			return zero, err
+		}
 	}
-	v := any(d.scratch).(T)
-	d.scratch = none
-	return v, nil
+	if d.none != nil && v == d.none {
+		return zero, fmt.Errorf("got nil, want a %v", reflect.TypeFor[V]().Elem())
+	}
+	return v.(T), nil
 }

@@ -106,6 +106,7 @@ func TestUnionRefusesValues(t *testing.T) {
 		{nil, "a nil qsocket_test.unionEvent has no case"},
 		{unionTick{}, "unionTick has no case, want one of: 1 qsocket_test.unionPlaced, 2 *qsocket_test.unionFilled, 300 qsocket_test.unionReason"},
 		{&unionPlaced{}, "*qsocket_test.unionPlaced has no case"},
+		{(*unionFilled)(nil), "a nil *qsocket_test.unionFilled cannot be sent"},
 		{unionPlaced{Symbol: "\xff"}, "UTF-8"},
 	} {
 		err := a.Send(ctx, test.v)
@@ -139,6 +140,7 @@ func TestUnionRefusesPayloads(t *testing.T) {
 		{"ffffffffffffffffff01", "unknown tag 18446744073709551615"},
 		{"01", "case 1: "},
 		{"01 81 a2 4944 a0", "ID"},
+		{"02 c0", "case 2: got nil, want a qsocket_test.unionFilled"},
 		{"02 c0 c0", "case 2: "},
 		{"ac02 00", "case 300: "},
 	} {

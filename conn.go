@@ -92,20 +92,22 @@ type Stats struct {
 // zero in raw mode.
 type Peer struct {
 	MaxFrame  int           // largest payload that the peer accepts, bytes
-	Heartbeat time.Duration // the longest silence that the peer wants from us
+	Heartbeat time.Duration // the interval at which it wants to hear from us; 0: it does not care
 	Types     string        // fingerprint of its message types; empty if it tells none
 
 	// Differences has a line for each difference between our message types and
 	// the peer's, such as "Placed.Venue is only at the peer: it is skipped". It is
-	// empty if there is none, or if one of the ends does not tell its types.
+	// empty if there is none, or if one of the ends does not tell its types; and
+	// says so if the peer's description is in a form that is not known. Each line
+	// ends with "\n".
 	Differences string
 }
 
 // NewConn makes a Conn over nc, a stream connection of any kind. It owns nc
 // from the call on and closes it if it returns an error. ctx and
 // Options.HandshakeTimeout bound the handshake: that of TLS if nc is a *tls.Conn
-// that has not done it, and the hello of a named protocol, whose failure is a
-// [*HandshakeError]. Later ctx has no effect. Options.TLS must be nil: to use TLS
+// that has not done it, and the hello of a named protocol, in whose error
+// errors.As finds a [*HandshakeError]. Later ctx has no effect. Options.TLS must be nil: to use TLS
 // over nc, wrap it with package tls first.
 //
 // nc must support deadlines. Without them a Recv cannot honour its ctx, and
@@ -160,7 +162,8 @@ func wrap[T any](nc net.Conn, p Protocol[T], opts Options, peer *Peer) (*Conn[T]
 }
 
 // Done returns a channel that is closed when the Conn is over: both directions
-// have ended, or the first failure has ended it. Messages is closed by then.
+// have ended, or the first failure has ended it. Messages is closed by then. A
+// CloseWrite at one end does not close it.
 //
 // After Close, that is when the peer has ended too, or after CloseTimeout. A
 // program that only sends learns from Done that the peer has closed or the Conn has failed. Like

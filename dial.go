@@ -11,7 +11,9 @@ import (
 // network is "tcp", "tcp4", "tcp6" or "unix"; addresses are those of package net. ctx bounds
 // connecting and the handshake, Options.HandshakeTimeout the handshake alone;
 // later ctx has no effect. With a named protocol Dial returns when the two ends
-// have found that they can talk, and otherwise a [*HandshakeError].
+// have found that they can talk. If they cannot, errors.As finds a
+// [*HandshakeError] in the error; otherwise it is ctx's, or that of the network or
+// of TLS.
 //
 // With Options.TLS the connection is a TLS client's. The server's name is taken
 // from address if the Config has none.

@@ -122,11 +122,14 @@ and its [Codec] may be shared by all connections of a process. The goroutines
 are these:
 
   - the flusher, one for each connection, while there is something to write;
-  - the reader, one for each connection on which Messages or Done was called,
-    until the last message has been delivered or the Conn is closed;
-  - after Close, or the peer's, one that waits for the flush, and one that
-    discards what the peer still sends, both for CloseTimeout at most (after
-    Shutdown: as long as its ctx allows);
+  - the reader, one for each connection on which Messages or Done was called; in
+    named mode also after our own Close and after the peer's goodbye, to discard what still
+    comes and to deal with the end, and until then in any case;
+  - after Close, CloseWrite or the peer's goodbye one that waits for the flush, and in raw mode
+    one that discards what the peer still sends, both for CloseTimeout at most
+    (after Shutdown: as long as its ctx allows);
+  - in named mode one that sends the hello, until the peer has taken it, and a
+    timer for heartbeats;
   - for each Listener one that accepts, one for each connection that does its
     handshake or waits to be taken, and one for each handler of Serve.
 

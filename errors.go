@@ -12,8 +12,8 @@ import (
 // io.ErrUnexpectedEOF, os.ErrDeadlineExceeded, errors.ErrUnsupported and those
 // of contexts). They arrive wrapped: compare with errors.Is.
 var (
-	// ErrFrameTooLarge: a payload is larger than MaxFrame, or than the framing
-	// can announce. Send refuses such a message and the Conn lives on (except
+	// ErrFrameTooLarge: a payload is larger than MaxFrame, ours or in named mode
+	// the peer's, or than the framing can announce. Send refuses such a message and the Conn lives on (except
 	// with a stateful Encoder that has no Reset); on receive it ends the Conn.
 	ErrFrameTooLarge = errors.New("qsocket: frame too large")
 
@@ -80,7 +80,8 @@ func (e *CodecError) Unwrap() error {
 //	          the network's error is wrapped as well
 //	proto     Protocol.Name differs
 //	codec     Codec.Name differs
-//	types     a field that both ends have is of another type
+//	types     messages of one end cannot be decoded by the other, or would arrive
+//	          changed: a field is of another type, say
 type HandshakeError struct {
 	Field string
 	Local string // what this end has or wants

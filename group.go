@@ -131,7 +131,7 @@ func (g *Group[T]) Len() int {
 //
 // The error is a [*CodecError] if v cannot be encoded, [ErrFrameTooLarge] if the
 // framing cannot announce so large a payload, or ctx's error. A member for whose
-// Options.MaxFrame v is too large does not get it, and is not counted.
+// MaxFrame, or that of its peer, v is too large does not get it, and is not counted.
 //
 // Each member gets the messages of one goroutine in order. What several
 // goroutines broadcast at the same time may reach members in different orders.

@@ -30,8 +30,8 @@ func open[T any](ctx context.Context, nc net.Conn, p Protocol[T], opts Options) 
 		refuse(bounded, nc, err)
 	}
 	hardClose(nc, false)
-	if err == context.DeadlineExceeded && ctx.Err() == nil { // of the hello
-		err = late(opts.HandshakeTimeout)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil { // ours
+		err = late(err, opts.HandshakeTimeout)
 	}
 	return nil, err
 }

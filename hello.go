@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/fb9bb4ed/qsocket/internal/schema"
@@ -98,8 +99,8 @@ func (h *hello) exchange(ctx context.Context, nc net.Conn) (theirs *hello, err e
 }
 
 // exchange sends words and reads what the peer sends at the same time: neither
-// end waits for the other. When ctx ends it returns ctx's error, and nc is of no
-// use any more.
+// end waits for the other. When ctx ends it returns an error that wraps ctx's,
+// and nc is of no use any more.
 func exchange(ctx context.Context, nc net.Conn, words []byte, read func(io.Reader) error) error {
 	stop := context.AfterFunc(ctx, func() { _ = nc.SetDeadline(past) })
 	sent := make(chan error, 1)
@@ -117,7 +118,7 @@ func exchange(ctx context.Context, nc net.Conn, words []byte, read func(io.Reade
 	}
 	sendErr := <-sent
 	if !stop() {
-		return ctx.Err()
+		return fmt.Errorf("qsocket: handshake: %w before the peer's hello had come", ctx.Err())
 	}
 	if err == nil && sendErr != nil {
 		err = silentPeer(sendErr)
@@ -185,7 +186,7 @@ func silentPeer(err error) error {
 	}
 	return &brokenHello{HandshakeError{
 		Field: "hello",
-		Local: "within HandshakeTimeout",
+		Local: "beginning with " + magic,
 		Peer:  "the connection ended before one came; peer runs raw mode or another protocol, or is gone",
 	}, err}
 }
@@ -207,10 +208,22 @@ func isRefusal(err error) bool {
 }
 
 // late is the error for a handshake that was not over in time.
-func late(timeout time.Duration) error {
+func late(err error, timeout time.Duration) error {
+	if strings.HasPrefix(err.Error(), tlsPrefix) {
+		return lateTLS(timeout)
+	}
 	return &brokenHello{HandshakeError{
 		Field: "hello",
 		Local: "within HandshakeTimeout",
 		Peer:  fmt.Sprintf("none came for %v; peer runs raw mode or another protocol, or is stuck", timeout),
 	}, os.ErrDeadlineExceeded}
 }
+
+// lateTLS is that error for TLS, which knows deadlines of contexts only.
+type lateTLS time.Duration
+
+func (e lateTLS) Error() string {
+	return fmt.Sprintf(tlsPrefix+"not over within HandshakeTimeout %v: %v", time.Duration(e), context.DeadlineExceeded)
+}
+
+func (e lateTLS) Unwrap() []error { return []error{context.DeadlineExceeded, os.ErrDeadlineExceeded} }

@@ -285,7 +285,7 @@ func TestHelloContext(t *testing.T) {
 		nc, peer := net.Pipe()
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
-		if _, err := qsocket.NewConn(ctx, nc, named, nil); err != context.DeadlineExceeded {
+		if _, err := qsocket.NewConn(ctx, nc, named, nil); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v, want that of ctx", err)
 		}
 		if _, err := peer.Read(make([]byte, 1)); err != io.EOF {

@@ -126,7 +126,8 @@ func (l *Listener[T]) accept() {
 		if err == nil {
 			delay = 0
 			l.handshaking.Add(1)
-			l.pending.Go(func() { l.admit(nc) })
+			ctx, done := l.handshake()
+			l.pending.Go(func() { l.admit(ctx, done, nc) })
 			continue
 		}
 		l.release()
@@ -181,12 +182,15 @@ func (l *Listener[T]) release() {
 
 // admit does the handshake of nc in a goroutine of its own, and ends when
 // somebody has taken the Conn, the handshake has failed, or the Listener closes.
-func (l *Listener[T]) admit(nc net.Conn) {
+//
+// ctx and done are of handshake, which was called in the order of accepting.
+func (l *Listener[T]) admit(ctx context.Context, done func(), nc net.Conn) {
 	remote := addr(nc.RemoteAddr())
 	if l.opts.TLS != nil {
 		nc = tls.Server(nc, l.opts.TLS)
 	}
-	c, err := l.open(nc)
+	c, err := l.open(ctx, nc)
+	done()
 	l.handshaking.Add(-1)
 	if err != nil {
 		cause := refusalCause(err)
@@ -214,9 +218,7 @@ func (l *Listener[T]) admit(nc net.Conn) {
 
 // open is open with the Listener's choices. A panic, in a callback of the TLS
 // Config for example, refuses the connection.
-func (l *Listener[T]) open(nc net.Conn) (c *Conn[T], err error) {
-	ctx, done := l.handshake()
-	defer done()
+func (l *Listener[T]) open(ctx context.Context, nc net.Conn) (c *Conn[T], err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			hardClose(nc, true)

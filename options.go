@@ -8,16 +8,16 @@ import (
 	"time"
 )
 
-// Options are the choices of one end; the peer need not know them. A nil
-// *Options, and every zero field, means the default given with the field.
+// Options are the choices of one end. In named mode the peer is told MaxFrame and
+// Heartbeat; it need not know the others. A nil *Options, and every zero field, means the default given with the field.
 // A constructor copies the Options it is given. Negative sizes are refused.
 type Options struct {
-	MaxFrame   int // largest payload accepted or sent, bytes; 1 MiB
-	RecvQueue  int // capacity of Messages, messages; 16
+	MaxFrame   int // largest payload accepted or sent, bytes; 1 MiB, in named mode at most 2 GiB - 1
+	RecvQueue  int // capacity of Messages, messages; 16, at most 16,777,216
 	SendBuffer int // bytes accepted by Send and not yet written, beyond which Send waits; 256 KiB
 
-	// WriteTimeout bounds socket writes that make no progress; none, because
-	// long back-pressure is legal. Where the progress inside a Write cannot be
+	// WriteTimeout bounds socket writes that make no progress; default none, because
+	// long back-pressure is legal, and so is a negative one. Where the progress inside a Write cannot be
 	// seen (TLS, net.Pipe, wrappers), it bounds each 16 KiB written.
 	WriteTimeout time.Duration
 
@@ -28,22 +28,25 @@ type Options struct {
 
 	HandshakeTimeout time.Duration // TLS handshake and hello; 10 s
 	CloseTimeout     time.Duration // bound on Close, CloseWrite, and on what they leave to the background; 5 s
-	Heartbeat        time.Duration // named mode: interval asked of the peer when idle; 15 s, negative for none
+	Heartbeat        time.Duration // named mode: interval asked of the peer when idle; 15 s, at least 1 ms, negative for none
 
 	MaxConns int // Listener: open Conns beyond which accepting waits; 0 for no limit
 
-	// MaxHandshakes is for a Listener, too: beyond so many handshakes under way the
-	// one that has lasted longest is given up, because a client that means it is done in
-	// two round trips. It counts among MaxConns while it lasts. 0 for no limit.
+	// Listener: handshakes under way beyond which the one that has lasted longest
+	// is given up, because a client that means it is done in two round trips.
+	// They count among MaxConns while they last. 0 for no limit.
 	MaxHandshakes int
 
-	TLS *tls.Config // Dial: client side; Listen and NewListener: server side; nil for none
+	// Dial: client side; Listen and NewListener: server side; nil for none. NewConn
+	// and Pipe refuse it: wrap the net.Conn with package tls.
+	TLS *tls.Config
 
 	// Logger gets what happens to connections, never what they carry. At level
 	// Debug: connections that are open, and those that have ended well, with their
-	// counters. Info: failures, and reasons given for an end. Warn: handshakes refused,
-	// errors of accept, the first message dropped by a Group for a Conn, and slow consumers it has disconnected.
-	// Error: panics, and the end of accepting. Nil: silent.
+	// counters. Info: failures, and reasons given for an end. Warn: handshakes
+	// refused, errors of accept, the first message that a Group drops for a Conn,
+	// and consumers that it disconnects. Error: panics, and the end of accepting.
+	// Nil: silent.
 	Logger *slog.Logger
 }
 

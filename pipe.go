@@ -5,7 +5,9 @@ import (
 	"net"
 )
 
-// Pipe returns the two ends of a connection in memory (net.Pipe), for tests. It
+// Pipe returns the two ends of a connection in memory (net.Pipe), for tests; in
+// most of them qsockettest.Pipe, which has buffers and a half-close, is nearer to a
+// network. It
 // works in bubbles of testing/synctest. net.Pipe has no half-close and no
 // buffer: in raw mode CloseWrite is not supported and Close closes at once after
 // the flush; in named mode Close waits for 100 ms at most until the peer reads

@@ -2,6 +2,7 @@ package qsocket
 
 import (
 	"fmt"
+	"reflect"
 	"unicode/utf8"
 )
 
@@ -15,16 +16,21 @@ const maxName = 1024
 // The zero Protocol is usable: msgpack payloads in Uint32 frames. A Protocol
 // is a plain value; copy it, and do not change one that is in use.
 type Protocol[T any] struct {
-	// Name is the identity and version of the protocol, "orders/2". It switches
-	// on named mode: the two ends greet each other with a hello, in which they
-	// find out whether they can talk and what the limits of the other are, notice
-	// by heartbeats when the other is gone, and part with a goodbye. Empty means raw mode:
-	// nothing but frames on the wire, which peers in other languages speak as
-	// they are.
+	// Name is the identity and version of the protocol, "orders/2", in UTF-8 of at
+	// most 1,024 bytes. It switches on named mode: the two ends greet each other
+	// with a hello, in which they find out whether they can talk and what the
+	// limits of the other are, notice by heartbeats when the other is gone, and
+	// part with a goodbye. Empty means raw mode: nothing but frames on the wire,
+	// which peers in other languages speak as they are.
 	Name string
 
-	Codec   Codec[T] // how a T becomes a payload; nil means Msgpack[T]()
-	Framing Framing  // how payloads are delimited; zero means Uint32
+	// Codec is how a T becomes a payload; nil means Msgpack[T](). A T that is an
+	// interface with methods needs one, such as a Union.
+	Codec Codec[T]
+
+	// Framing is how payloads are delimited; zero means Uint32. A named protocol
+	// has no other.
+	Framing Framing
 }
 
 // codec returns p.Codec or the default one.
@@ -53,6 +59,9 @@ func (p Protocol[T]) check() error {
 	}
 	if p.Name != "" && p.Framing != Uint32 {
 		return fmt.Errorf("qsocket: protocol %q uses framing %v, but a named protocol requires Uint32", p.Name, p.Framing)
+	}
+	if t := reflect.TypeFor[T](); p.Codec == nil && t.Kind() == reflect.Interface && t.NumMethod() > 0 {
+		return fmt.Errorf("qsocket: messages are of the interface type %v, which the default codec cannot receive: want a Codec, such as a Union", t)
 	}
 	if len(p.Name) > maxName || !utf8.ValidString(p.Name) {
 		return fmt.Errorf("qsocket: the name of the protocol is %d bytes, want UTF-8 of at most %d", len(p.Name), maxName)

@@ -11,7 +11,8 @@ import (
 // Messages returns the channel on which messages arrive, always the same one.
 // The first call starts the reader goroutine, which reads ahead by
 // Options.RecvQueue messages and then leaves the rest to the network's flow
-// control. It ends with the Conn, or when it has delivered the last message.
+// control. It ends with the Conn, or in raw mode when it has delivered the last
+// message.
 //
 // The channel is closed when no more messages will come; Err then says why.
 // What arrives is a prefix of what the peer sent: in order, without gaps or
@@ -27,7 +28,8 @@ func (c *Conn[T]) Messages() <-chan T {
 // Recv returns the next message. Until Messages or Done is called, it reads
 // and decodes on the caller's goroutine; afterwards it takes from the channel.
 //
-// When there are no more messages it returns io.EOF if the peer ended cleanly,
+// After our own Close it returns what has been queued before. When there are no
+// more messages it returns io.EOF if the peer ended cleanly,
 // an error that wraps net.ErrClosed if this end closed first, and otherwise
 // Err(). When ctx ends it returns ctx's error, and the Conn and the message
 // that may be on its way are as before. (Under TLS that can take until

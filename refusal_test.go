@@ -18,7 +18,7 @@ import (
 func TestMaxHandshakes(t *testing.T) {
 	ctx := testContext(t)
 	const most, flood = 10, 50
-	ln, err := qsocket.Listen("tcp", "127.0.0.1:0", named, &qsocket.Options{MaxHandshakes: most})
+	ln, err := qsocket.Listen("tcp", "127.0.0.1:0", named, &qsocket.Options{MaxHandshakes: most, HandshakeTimeout: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}

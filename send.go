@@ -16,8 +16,8 @@ import (
 //   - the error of ctx: it ended before there was room in the outgoing buffer
 //     (Options.SendBuffer), which happens when the peer does not keep up. A ctx
 //     that has ended already sends nothing;
-//   - [ErrFrameTooLarge]: the payload exceeds Options.MaxFrame or what the
-//     framing can announce;
+//   - [ErrFrameTooLarge]: the payload exceeds Options.MaxFrame, in named mode that
+//     of the peer (Peer.MaxFrame), or what the framing can announce;
 //   - a [*CodecError]: v could not be encoded.
 //
 // After an error that wraps net.ErrClosed it does not: this end has closed the
@@ -181,7 +181,8 @@ func (c *Conn[T]) undo() (ok bool) {
 
 // Flush waits until everything that Send accepted before the call is with the
 // kernel. It returns the error of ctx if that ends first, and otherwise the
-// failed write. Send needs no Flush; it is for programs that want to know.
+// failed write. Send needs no Flush; it is for programs that want to know. On a
+// Conn that has ended well it returns nil.
 func (c *Conn[T]) Flush(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -41,7 +41,7 @@ func run(out io.Writer) error {
 	trusted := x509.NewCertPool()
 	trusted.AddCert(ca.Leaf)
 
-	ln, err := qsocket.Listen("tcp", "127.0.0.1:0", qsocket.Protocol[string]{}, &qsocket.Options{TLS: &tls.Config{
+	ln, err := qsocket.Listen("tcp", "127.0.0.1:0", qsocket.Protocol[string]{Name: "greeting/1"}, &qsocket.Options{TLS: &tls.Config{
 		Certificates: []tls.Certificate{server},
 		ClientAuth:   tls.RequireAndVerifyClientCert,
 		ClientCAs:    trusted,
@@ -79,7 +79,7 @@ func greet(ctx context.Context, conn *qsocket.Conn[string]) {
 // visit is the client. In TLS 1.3 a client has finished its handshake before the
 // server looks at its certificate, so a refusal can arrive after Dial has returned.
 func visit(ctx context.Context, address string, config *tls.Config) (greeting string, err error) {
-	conn, err := qsocket.Dial(ctx, "tcp", address, qsocket.Protocol[string]{}, &qsocket.Options{TLS: config})
+	conn, err := qsocket.Dial(ctx, "tcp", address, qsocket.Protocol[string]{Name: "greeting/1"}, &qsocket.Options{TLS: config})
 	if err != nil {
 		return "", err
 	}

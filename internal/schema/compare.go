@@ -76,8 +76,8 @@ type task struct {
 }
 
 // comparer goes through pairs of types, the least deep ones first, and through
-// each pair once: recursive types come to an end, and a difference is told where
-// it is first met.
+// each pair with definitions once: recursive types come to an end, and a
+// difference inside a definition is told where it is first met.
 type comparer struct {
 	queue []task
 	seen  map[pair]bool
@@ -115,10 +115,16 @@ func (c *comparer) start(l, p side, codec, path string) {
 func (c *comparer) push(t task) {
 	c.steps++
 	k := pair{t.local.id(), t.peer.id(), t.terms}
-	if t.root || !c.seen[k] && t.level < maxLevel {
+	recursive := hasDef(t.local) && hasDef(t.peer) // or else it comes to an end by itself
+	if t.root || !(recursive && c.seen[k]) && t.level < maxLevel {
 		c.seen[k] = true
 		c.queue = append(c.queue, t)
 	}
+}
+
+// hasDef reports whether t is, or contains, a definition.
+func hasDef(t *Type) bool {
+	return t != nil && (t.Def != nil || hasDef(t.Key) || hasDef(t.Elem))
 }
 
 // add notes a difference, unless nothing follows from it.

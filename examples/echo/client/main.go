@@ -15,7 +15,7 @@ import (
 func main() {
 	address := flag.String("dial", "127.0.0.1:7007", "`address` of the server")
 	flag.Parse()
-	conn, err := qsocket.Dial(context.Background(), "tcp", *address, qsocket.Protocol[string]{}, nil)
+	conn, err := qsocket.Dial(context.Background(), "tcp", *address, qsocket.Protocol[string]{Name: "echo/1"}, nil)
 	if err != nil {
 		log.Fatal(err)
 	}

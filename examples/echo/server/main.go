@@ -20,7 +20,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 
-	ln, err := qsocket.Listen("tcp", *address, qsocket.Protocol[string]{}, nil)
+	ln, err := qsocket.Listen("tcp", *address, qsocket.Protocol[string]{Name: "echo/1"}, nil)
 	if err != nil {
 		log.Fatal(err)
 	}
