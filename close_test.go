@@ -69,52 +69,6 @@ func TestCloseWithUnreadInbound(t *testing.T) {
 	})
 }
 
-// Shutdown returns nil only when the peer has ended after all was flushed, and
-// then all has arrived, however late the peer reads.
-func TestShutdown(t *testing.T) {
-	const messages = 2000
-	forTransports(t, kernelTransports, func(t *testing.T, transport string) {
-		for range 10 {
-			ctx := testContext(t)
-			a, b := pair(t, transport, raw, &qsocket.Options{SendBuffer: 4 << 20}, nil)
-			for range 100 {
-				if err := b.Send(ctx, make([]byte, 1000)); err != nil {
-					t.Fatal(err)
-				}
-			}
-			for i := range messages {
-				if err := a.Send(ctx, numbered(0, i, 1000)); err != nil {
-					t.Fatal(err)
-				}
-			}
-			shut := async(func() error { return a.Shutdown(ctx) })
-			for i := range messages {
-				m, err := b.Recv(ctx)
-				if err != nil {
-					t.Fatalf("message %d: %v", i, err)
-				}
-				if _, got := parseNumbered(m); got != i {
-					t.Fatalf("got message %d, want %d", got, i)
-				}
-			}
-			if _, err := b.Recv(ctx); err != io.EOF {
-				t.Fatalf("got %v, want io.EOF", err)
-			}
-			select {
-			case err := <-shut:
-				t.Fatalf("Shutdown returned %v before the peer ended", err)
-			default:
-			}
-			if err := b.Close(); err != nil {
-				t.Fatal(err)
-			}
-			if err := result(t, "Shutdown", shut); err != nil {
-				t.Errorf("Shutdown: got %v, want nil", err)
-			}
-		}
-	})
-}
-
 func TestShutdownUnconfirmed(t *testing.T) {
 	t.Run("reset", func(t *testing.T) {
 		ctx := testContext(t)
@@ -255,43 +209,6 @@ func TestCloseWithoutPeersEnd(t *testing.T) {
 		}
 		if m, err := b.Recv(testContext(t)); err != nil || m != "last" {
 			t.Errorf("got %q, %v", m, err)
-		}
-	})
-}
-
-// Close does not wait for the consumer of Messages, and what is queued can
-// still be received.
-func TestCloseNeverWaitsForTheConsumer(t *testing.T) {
-	forTransports(t, transports, func(t *testing.T, transport string) {
-		ctx := testContext(t)
-		a, b := pair(t, transport, text, &qsocket.Options{RecvQueue: 4}, nil)
-		messages := a.Messages()
-		for i := range 10 {
-			if err := b.Send(ctx, fmt.Sprint(i)); err != nil {
-				t.Fatal(err)
-			}
-		}
-		for len(messages) < 4 {
-			time.Sleep(time.Millisecond)
-		}
-		if err := result(t, "Close", async(a.Close)); err != nil {
-			t.Error(err)
-		}
-		n := 0
-		for m := range messages {
-			if m != fmt.Sprint(n) {
-				t.Errorf("got %q, want %d", m, n)
-			}
-			n++
-		}
-		if n < 4 {
-			t.Errorf("%d messages after Close, want the 4 that were queued", n)
-		}
-		if _, err := a.Recv(ctx); !errors.Is(err, net.ErrClosed) {
-			t.Errorf("Recv: got %v, want net.ErrClosed", err)
-		}
-		if err := a.Err(); err != nil {
-			t.Errorf("Err: got %v, want nil after our own Close", err)
 		}
 	})
 }
@@ -637,97 +554,6 @@ func TestBothClose(t *testing.T) {
 			}
 			waitClosed(t, "Done", a.Done())
 			waitClosed(t, "Done", b.Done())
-		}
-	})
-}
-
-// Close while both ends flood: what arrives is a prefix for each sender.
-func TestCloseWhileFlooding(t *testing.T) {
-	const senders = 4
-	forTransports(t, transports, func(t *testing.T, transport string) {
-		for range 20 {
-			ctx := testContext(t)
-			// The end that closes later floods on, and is read, until this is over.
-			opts := &qsocket.Options{CloseTimeout: 50 * time.Millisecond}
-			a, b := pair(t, transport, raw, opts, opts)
-			var wg sync.WaitGroup
-			for _, c := range []*qsocket.Conn[[]byte]{a, b} {
-				for s := range senders {
-					wg.Go(func() {
-						for i := 0; c.Send(ctx, numbered(s, i, 100)) == nil; i++ {
-						}
-					})
-				}
-			}
-			for _, c := range []*qsocket.Conn[[]byte]{a, b} {
-				wg.Go(func() {
-					var next [senders]int
-					total := 0
-					for m := range c.Messages() {
-						s, i := parseNumbered(m)
-						if i != next[s] {
-							t.Errorf("sender %d: got message %d, want %d", s, i, next[s])
-						}
-						next[s]++
-						if total++; total == 1000 {
-							go c.Close()
-						}
-					}
-				})
-			}
-			wg.Wait()
-		}
-	})
-}
-
-// All ending calls at once, in every order: nothing races, hangs or leaks, and
-// Done comes.
-func TestConcurrentEnds(t *testing.T) {
-	const rounds = 300
-	forTransports(t, transports, func(t *testing.T, transport string) {
-		for round := range rounds {
-			ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
-			a, b := pair(t, transport, text, nil, nil)
-			var wg sync.WaitGroup
-			calls := []func(c *qsocket.Conn[string]){
-				func(c *qsocket.Conn[string]) { c.Close() },
-				func(c *qsocket.Conn[string]) { c.Shutdown(ctx) },
-				func(c *qsocket.Conn[string]) { c.CloseWrite() },
-				func(c *qsocket.Conn[string]) { c.CloseWithReason("") },
-				func(c *qsocket.Conn[string]) {
-					for c.Send(ctx, "x") == nil {
-					}
-				},
-				func(c *qsocket.Conn[string]) {
-					for range c.All(ctx) {
-					}
-				},
-				func(c *qsocket.Conn[string]) { c.Flush(ctx) },
-				func(c *qsocket.Conn[string]) {
-					if round%2 == 0 {
-						for range c.Messages() {
-						}
-					}
-				},
-				func(c *qsocket.Conn[string]) { _, _ = c.Stats(), c.Err() },
-			}
-			for i := range calls {
-				for _, c := range []*qsocket.Conn[string]{a, b} {
-					wg.Go(func() { calls[(i+round)%len(calls)](c) })
-				}
-			}
-			wg.Wait()
-			for _, c := range []*qsocket.Conn[string]{a, b} {
-				if err := c.Close(); err != nil {
-					t.Errorf("round %d: Close after Close: %v", round, err)
-				}
-				waitClosed(t, "Done", c.Done())
-				if _, ok := <-c.Messages(); ok {
-					for range c.Messages() {
-					}
-				}
-			}
-			cancel()
 		}
 	})
 }

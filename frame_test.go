@@ -164,35 +164,6 @@ func wire(t *testing.T, f qsocket.Framing, message string) string {
 	}
 }
 
-// A stream may be cut at any byte: whole messages arrive, and then either a
-// clean end or io.ErrUnexpectedEOF.
-func TestCutAtEveryOffset(t *testing.T) {
-	for _, f := range framings {
-		t.Run(f.String(), func(t *testing.T) {
-			one := wire(t, f, "one")
-			stream := []byte(one + wire(t, f, "second") + wire(t, f, ""))
-			bounds := map[int]int{0: 0, len(one): 1, len(one) + len(wire(t, f, "second")): 2, len(stream): 3}
-			for cut := range len(stream) + 1 {
-				got, err := receive(t, f, nil, stream[:cut])
-				whole, clean := bounds[cut]
-				if !clean {
-					for at, n := range bounds {
-						if at < cut {
-							whole = max(whole, n)
-						}
-					}
-				}
-				if len(got) != whole {
-					t.Errorf("cut at %d: got %q, want %d messages", cut, got, whole)
-				}
-				if clean && err != io.EOF || !clean && !errors.Is(err, io.ErrUnexpectedEOF) {
-					t.Errorf("cut at %d: got %v, want a clean end: %v", cut, err, clean)
-				}
-			}
-		})
-	}
-}
-
 func TestSendRefusesLargeMessages(t *testing.T) {
 	ctx := testContext(t)
 	a, b := pair(t, "tcp", raw, &qsocket.Options{MaxFrame: 1048576}, &qsocket.Options{MaxFrame: math.MaxInt32})

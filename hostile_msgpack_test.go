@@ -8,10 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"testing"
 	"time"
-
-	"github.com/fb9bb4ed/qsocket"
 )
 
 type (
@@ -35,23 +32,6 @@ type (
 		B []byte
 	}
 )
-
-// TestHostileMsgpack sends everything in testdata/hostile/msgpack to servers for
-// three types of messages. Each payload ends its own connection with a clear error,
-// or is harmless to a type for which the file says so.
-//
-//	go test -run TestHostileMsgpack -v .    what each was told, and what it cost
-func TestHostileMsgpack(t *testing.T) {
-	cases, err := readMsgpackCases("testdata/hostile/msgpack/corpus.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	runHostile(t, cases, []hostileServer{
-		newHostileServer("any", qsocket.Msgpack[any](), any("good")),
-		newHostileServer("struct", qsocket.Msgpack[mpStruct](), mpStruct{S: "good", T: time.Unix(1, 0)}),
-		newHostileServer("tree", qsocket.Msgpack[mpTree](), mpTree{S: "good"}),
-	})
-}
 
 // readMsgpackCases reads a file of cases, which explains its columns.
 func readMsgpackCases(path string) (cases []hostileCase, err error) {

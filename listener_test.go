@@ -124,17 +124,12 @@ func eventually(t testing.TB, what string, true func() bool) {
 func noGoroutinesLeft(t *testing.T) {
 	t.Helper()
 	for deadline := time.Now().Add(testTimeout); ; time.Sleep(time.Millisecond) {
-		var left []string
-		for g := range strings.SplitSeq(leaked(0), "\n\n") {
-			if g != "" && !strings.Contains(g, "TestMain") {
-				left = append(left, g)
-			}
-		}
-		if len(left) == 0 {
+		left := leaked(0)
+		if left == "" {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("goroutines left:\n\n%s", strings.Join(left, "\n\n"))
+			t.Fatalf("goroutines left:\n\n%s", left)
 		}
 	}
 }

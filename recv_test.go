@@ -10,7 +10,6 @@ import (
 	"os"
 	"runtime"
 	"sync"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -262,67 +261,6 @@ func TestMixedReceivers(t *testing.T) {
 	})
 }
 
-// A frame has FrameTimeout from its first byte to its last, however the bytes
-// dribble in; between frames there is no limit.
-func TestFrameTimeout(t *testing.T) {
-	dribble := func(t *testing.T, opts *qsocket.Options, pause time.Duration, bytes int) (time.Duration, error) {
-		na, nb := net.Pipe()
-		c, err := qsocket.NewConn(t.Context(), na, text, opts)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer end(c)
-		received := make(chan error, 1)
-		go func() {
-			_, err := c.Recv(t.Context())
-			received <- err
-		}()
-		time.Sleep(time.Hour) // nothing is expected before the first byte
-		start := time.Now()
-		var dribbling sync.WaitGroup
-		defer dribbling.Wait()
-		defer nb.Close()
-		dribbling.Go(func() {
-			for _, b := range []byte(wire(t, qsocket.Uint32, "hello"))[:bytes] {
-				if _, err := nb.Write([]byte{b}); err != nil {
-					return
-				}
-				time.Sleep(pause)
-			}
-		})
-		err = <-received
-		return time.Since(start), err
-	}
-	for _, test := range []struct {
-		name  string
-		opts  *qsocket.Options
-		pause time.Duration
-		bytes int
-		after time.Duration // 0: the frame arrives
-	}{
-		{"default", nil, 7 * time.Second, 9, 30 * time.Second},
-		{"set", &qsocket.Options{FrameTimeout: 2 * time.Second}, 300 * time.Millisecond, 9, 2 * time.Second},
-		{"stalled", &qsocket.Options{FrameTimeout: 2 * time.Second}, 0, 3, 2 * time.Second},
-		{"in time", &qsocket.Options{FrameTimeout: 2 * time.Second}, 200 * time.Millisecond, 9, 0},
-		{"none", &qsocket.Options{FrameTimeout: -1}, time.Minute, 9, 0},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				took, err := dribble(t, test.opts, test.pause, test.bytes)
-				if test.after == 0 {
-					if err != nil {
-						t.Errorf("got %v, want the message", err)
-					}
-					return
-				}
-				if !errors.Is(err, os.ErrDeadlineExceeded) || took != test.after {
-					t.Errorf("got %v after %v, want os.ErrDeadlineExceeded after %v", err, took, test.after)
-				}
-			})
-		})
-	}
-}
-
 // The clock of FrameTimeout stands still while nobody reads: a slow consumer
 // is not the peer's fault.
 func TestFrameTimeoutSparesSlowConsumers(t *testing.T) {
@@ -399,48 +337,6 @@ func TestFrameTimeoutLeavesNothingBehind(t *testing.T) {
 			time.Sleep(300 * time.Millisecond) // past the deadline of that wait
 		}
 	})
-}
-
-// What was received before a reset is delivered, and then the reset.
-func TestResetWithQueuedMessages(t *testing.T) {
-	ctx := testContext(t)
-	nc, peer := netPair(t, "tcp")
-	c, err := qsocket.NewConn(ctx, nc, text, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer end(c)
-	var inbound string
-	for i := range 10 {
-		inbound += wire(t, qsocket.Uint32, fmt.Sprint(i))
-	}
-	if _, err := peer.Write([]byte(inbound)); err != nil {
-		t.Fatal(err)
-	}
-	messages := c.Messages()
-	for len(messages) < 10 { // queued, not yet taken
-		time.Sleep(time.Millisecond)
-	}
-	peer.(*net.TCPConn).SetLinger(0)
-	peer.Close()
-	waitClosed(t, "Done", c.Done())
-	for i := range 10 {
-		if m := <-messages; m != fmt.Sprint(i) {
-			t.Fatalf("got %q, want %d", m, i)
-		}
-	}
-	if _, ok := <-messages; ok {
-		t.Error("Messages is open")
-	}
-	if err := c.Err(); !errors.Is(err, syscall.ECONNRESET) {
-		t.Errorf("Err: got %v, want ECONNRESET", err)
-	}
-	if _, err := c.Recv(ctx); !errors.Is(err, syscall.ECONNRESET) {
-		t.Errorf("Recv: got %v, want ECONNRESET", err)
-	}
-	if err := c.Send(ctx, "x"); !errors.Is(err, syscall.ECONNRESET) {
-		t.Errorf("Send: got %v, want ECONNRESET", err)
-	}
 }
 
 // The peer's end right behind its last bytes, in the same read or the next, is
@@ -566,35 +462,6 @@ func TestNoLostWakeUps(t *testing.T) {
 			}
 		}
 	})
-}
-
-// A frame may come in any number of pieces, and many in one.
-func TestSplitAndMergedWrites(t *testing.T) {
-	ctx := testContext(t)
-	for _, f := range framings {
-		nc, peer := netPair(t, "tcp")
-		p := text
-		p.Framing = f
-		c, err := qsocket.NewConn(ctx, nc, p, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var stream string
-		for i := range 500 {
-			stream += wire(t, f, fmt.Sprint("m", i))
-		}
-		go func() {
-			for i, step := 0, 1; i < len(stream); i, step = i+step, step%37+1 {
-				peer.Write([]byte(stream[i:min(i+step, len(stream))]))
-			}
-		}()
-		for i := range 500 {
-			if m, err := c.Recv(ctx); err != nil || m != fmt.Sprint("m", i) {
-				t.Fatalf("%v: got %q, %v, want m%d", f, m, err, i)
-			}
-		}
-		end(c)
-	}
 }
 
 // panicking is a codec that panics at will.

@@ -1,0 +1,291 @@
+package qsocket_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fb9bb4ed/qsocket"
+	"github.com/fb9bb4ed/qsocket/qsockettest"
+)
+
+// Shutdown returns nil only when the peer has ended after all was flushed, or has
+// confirmed, and then all has arrived, however late the peer reads, and although
+// messages of the peer lie unread in our socket.
+func TestFault15Shutdown(t *testing.T) {
+	fault(t)
+	const messages = 2000
+	rounds, arrived := fullCount(5, 1000), 0
+	forModes(t, kernelTransports, func(t *testing.T, transport string, p qsocket.Protocol[[]byte]) {
+		for range rounds {
+			ctx := testContext(t)
+			a, b := pair(t, transport, p, &qsocket.Options{SendBuffer: 4 << 20}, nil)
+			for range 100 {
+				if err := b.Send(ctx, make([]byte, 1000)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for i := range messages {
+				if err := a.Send(ctx, numbered(0, i, 1000)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			shut := async(func() error { return a.Shutdown(ctx) })
+			for i := range messages {
+				m, err := b.Recv(ctx)
+				if err != nil {
+					t.Fatalf("message %d: %v", i, err)
+				}
+				if _, got := parseNumbered(m); got != i {
+					t.Fatalf("got message %d, want %d", got, i)
+				}
+				arrived++
+				select {
+				case err := <-shut:
+					t.Fatalf("Shutdown returned %v before the peer took message %d", err, i+1)
+				default:
+				}
+			}
+			if _, err := b.Recv(ctx); err != io.EOF {
+				t.Fatalf("got %v, want io.EOF", err)
+			}
+			if p.Name == "" { // only the peer's end tells that it took everything
+				if err := b.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := result(t, "Shutdown", shut); err != nil {
+				t.Errorf("Shutdown: got %v, want nil", err)
+			}
+			end(a)
+			end(b)
+		}
+	})
+	t.Logf("%d rounds each over %v, raw and named: %d of %d messages arrived", rounds, kernelTransports, arrived, 6*rounds*messages)
+}
+
+// Close while both ends flood: what arrives is a prefix for each sender.
+func TestFault16CloseWhileFlooding(t *testing.T) {
+	fault(t)
+	const senders = 4
+	// The end that closes later floods on, and is read, until this is over.
+	opts := &qsocket.Options{CloseTimeout: 50 * time.Millisecond}
+	var slowest longest
+	rounds := fullCount(5, 100)
+	forModes(t, transports, func(t *testing.T, transport string, p qsocket.Protocol[[]byte]) {
+		for range rounds {
+			ctx := testContext(t)
+			a, b := pair(t, transport, p, opts, opts)
+			var wg sync.WaitGroup
+			for _, c := range []*qsocket.Conn[[]byte]{a, b} {
+				for s := range senders {
+					wg.Go(func() {
+						for i := 0; c.Send(ctx, numbered(s, i, 100)) == nil; i++ {
+						}
+					})
+				}
+			}
+			for _, c := range []*qsocket.Conn[[]byte]{a, b} {
+				wg.Go(func() {
+					var next [senders]int
+					total := 0
+					for m := range c.Messages() {
+						s, i := parseNumbered(m)
+						if i != next[s] {
+							t.Errorf("sender %d: got message %d, want %d", s, i, next[s])
+						}
+						next[s]++
+						if total++; total == 1000 {
+							wg.Go(func() {
+								start := time.Now()
+								_ = c.Close() // it may be too late for what was accepted
+								slowest.add(time.Since(start))
+							})
+						}
+					}
+				})
+			}
+			wg.Wait()
+		}
+	})
+	t.Logf("%d rounds each over %v, raw and named: the longest Close took %v with a CloseTimeout of %v", rounds, transports, &slowest, opts.CloseTimeout)
+	// A Close that waits for the flood to end never returns, and the default of CloseTimeout is 5 s.
+	if time.Duration(slowest.ns.Load()) > 3*time.Second {
+		t.Errorf("a Close took %v, want %v", &slowest, opts.CloseTimeout)
+	}
+}
+
+// What was received before a reset is delivered, and then the reset.
+func TestFault17Reset(t *testing.T) {
+	fault(t)
+	const n = 10
+	for _, mode := range []string{"raw", "named"} {
+		t.Run(mode, func(t *testing.T) {
+			ctx := testContext(t)
+			var c *qsocket.Conn[string]
+			var peer net.Conn
+			if mode == "named" {
+				var s wirePeer
+				c, s = scripted(t, nil)
+				peer = s.Conn
+			} else {
+				var nc net.Conn
+				var err error
+				nc, peer = netPair(t, "tcp")
+				if c, err = qsocket.NewConn(ctx, nc, text, nil); err != nil {
+					t.Fatal(err)
+				}
+				defer end(c)
+			}
+			var inbound string
+			for i := range n {
+				inbound += wire(t, qsocket.Uint32, fmt.Sprint(i))
+			}
+			if _, err := peer.Write([]byte(inbound)); err != nil {
+				t.Fatal(err)
+			}
+			messages := c.Messages()
+			eventually(t, "all messages queued", func() bool { return len(messages) == n })
+			peer.(*net.TCPConn).SetLinger(0)
+			peer.Close()
+			waitClosed(t, "Done", c.Done())
+			got := 0
+			for m := range messages {
+				if m != fmt.Sprint(got) {
+					t.Fatalf("got %q, want %d", m, got)
+				}
+				got++
+			}
+			if got != n {
+				t.Errorf("got %d messages, want %d", got, n)
+			}
+			if err := c.Err(); !errors.Is(err, syscall.ECONNRESET) {
+				t.Errorf("Err: got %v, want ECONNRESET", err)
+			}
+			if _, err := c.Recv(ctx); !errors.Is(err, syscall.ECONNRESET) {
+				t.Errorf("Recv: got %v, want ECONNRESET", err)
+			}
+			if err := c.Send(ctx, "x"); !errors.Is(err, syscall.ECONNRESET) {
+				t.Errorf("Send: got %v, want ECONNRESET", err)
+			}
+			t.Logf("%d of %d queued messages delivered, then %v (%s)", got, n, c.Err(), mode)
+		})
+	}
+}
+
+// Close does not wait for the consumer of Messages, and what is queued can
+// still be received.
+func TestFault24ConsumerGone(t *testing.T) {
+	fault(t)
+	var slowest longest
+	consumerGone := func(t *testing.T, a, b *qsocket.Conn[[]byte]) {
+		ctx := t.Context()
+		messages := a.Messages()
+		for i := range 10 {
+			if err := b.Send(ctx, numbered(0, i, 8)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for len(messages) < cap(messages) { // in a bubble this takes no time
+			time.Sleep(time.Millisecond)
+		}
+		start := time.Now()
+		if err := result(t, "Close", async(a.Close)); err != nil {
+			t.Error(err)
+		}
+		slowest.add(time.Since(start))
+		n := 0
+		for m := range messages {
+			if _, i := parseNumbered(m); i != n {
+				t.Errorf("got message %d, want %d", i, n)
+			}
+			n++
+		}
+		if n < cap(messages) {
+			t.Errorf("%d messages after Close, want the %d that were queued", n, cap(messages))
+		}
+		if _, err := a.Recv(ctx); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Recv: got %v, want net.ErrClosed", err)
+		}
+		if err := a.Err(); err != nil {
+			t.Errorf("Err: got %v, want nil after our own Close", err)
+		}
+	}
+	opts := &qsocket.Options{RecvQueue: 4}
+	forModes(t, transports, func(t *testing.T, transport string, p qsocket.Protocol[[]byte]) {
+		a, b := pair(t, transport, p, opts, nil)
+		consumerGone(t, a, b)
+	})
+	t.Logf("the longest Close of a full queue over %v took %v", transports, &slowest)
+	// One that waits for the consumer takes CloseTimeout, which is 5 s here. In named mode over a
+	// net.Pipe it waits for 100 ms if nobody takes the goodbye.
+	if time.Duration(slowest.ns.Load()) > 3*time.Second {
+		t.Errorf("a Close took %v, want at most 100 ms", &slowest)
+	}
+	for _, p := range []qsocket.Protocol[[]byte]{raw, rawNamed} {
+		synctest.Test(t, func(t *testing.T) {
+			slowest = longest{}
+			a, b := qsockettest.Pipe(t, p, opts)
+			consumerGone(t, a, b)
+			if slowest.ns.Load() != 0 {
+				t.Errorf("Close took %v in a bubble, want no time at all", &slowest)
+			}
+		})
+	}
+}
+
+// Both ends send and none receives: each Send that finds no room returns the
+// error of its ctx, and Close works all the same.
+func TestFault28NobodyReceives(t *testing.T) {
+	fault(t)
+	each := fullCount(20_000, 100_000)
+	for _, p := range []qsocket.Protocol[[]byte]{raw, rawNamed} {
+		synctest.Test(t, func(t *testing.T) {
+			a, b := qsockettest.Pipe(t, p, nil)
+			var wg sync.WaitGroup
+			var accepted [2]int
+			for end, c := range []*qsocket.Conn[[]byte]{a, b} {
+				wg.Go(func() {
+					for i := range each {
+						ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+						start := time.Now()
+						err := c.Send(ctx, numbered(0, i, 100))
+						took := time.Since(start)
+						cancel()
+						switch {
+						case err == nil:
+							accepted[end]++
+						case err != context.DeadlineExceeded || took != time.Millisecond:
+							t.Errorf("got %v after %v, want context.DeadlineExceeded after 1ms", err, took)
+							return
+						}
+					}
+				})
+			}
+			wg.Wait()
+			start := time.Now()
+			for _, closed := range []<-chan error{async(a.Close), async(b.Close)} {
+				if err := <-closed; err != nil {
+					t.Error(err)
+				}
+			}
+			if accepted[0] == 0 || accepted[0] == each {
+				t.Errorf("%d of %d accepted, want some", accepted[0], each)
+			}
+			<-a.Done()
+			<-b.Done()
+			if err := errors.Join(a.Err(), b.Err()); err != nil {
+				t.Error(err)
+			}
+			t.Logf("%q: %d and %d of %d messages accepted, the others refused after exactly the 1 ms of their ctx; Close took %v (virtual time)",
+				p.Name, accepted[0], accepted[1], each, time.Since(start))
+		})
+	}
+}

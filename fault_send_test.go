@@ -1,0 +1,153 @@
+package qsocket_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/fb9bb4ed/qsocket"
+)
+
+// Random cancellations by many senders leave a valid stream of exactly the
+// accepted messages.
+func TestFault13RandomCancellations(t *testing.T) {
+	fault(t)
+	const senders, each = 8, 1250
+	forTransports(t, transports, func(t *testing.T, transport string) {
+		ctx := testContext(t)
+		a, b := pair(t, transport, raw, &qsocket.Options{SendBuffer: 4096}, nil)
+		var accepted [senders][]int
+		var wg sync.WaitGroup
+		for s := range senders {
+			wg.Go(func() {
+				r := rand.New(rand.NewPCG(1, uint64(s)))
+				for i := range each {
+					short, cancel := context.WithTimeout(ctx, time.Duration(r.IntN(200))*time.Microsecond)
+					err := a.Send(short, numbered(s, i, 8+r.IntN(2000)))
+					cancel()
+					switch {
+					case err == nil:
+						accepted[s] = append(accepted[s], i)
+					case !errors.Is(err, context.DeadlineExceeded):
+						t.Error(err)
+					}
+				}
+			})
+		}
+		closed := async(func() error { wg.Wait(); return a.Close() })
+		var got [senders][]int
+		for {
+			m, err := b.Recv(ctx)
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, i := parseNumbered(m)
+			got[s] = append(got[s], i)
+		}
+		if err := result(t, "Close", closed); err != nil {
+			t.Error(err)
+		}
+		n, accepts := 0, 0
+		for s := range senders {
+			if fmt.Sprint(got[s]) != fmt.Sprint(accepted[s]) {
+				t.Errorf("sender %d: got %d messages, accepted %d", s, len(got[s]), len(accepted[s]))
+			}
+			n, accepts = n+len(got[s]), accepts+len(accepted[s])
+		}
+		t.Logf("%d of %d sends accepted, %d messages arrived (%s)", accepts, senders*each, n, transport)
+	})
+}
+
+// After a write that was cut short not one byte is written: it would land
+// inside the torn frame.
+func TestFault14TornFrame(t *testing.T) {
+	fault(t)
+	ctx := testContext(t)
+	na, nb := netPair(t, "tcp")
+	w := &failingWriter{Conn: na}
+	w.left.Store(150)
+	a, b := wrapPair(t, w, nb, raw, nil, nil)
+	var err error
+	for i := 0; err == nil; i++ {
+		err = a.Send(ctx, numbered(0, i, 96))
+	}
+	if !errors.Is(err, errBroken) {
+		t.Errorf("Send: got %v, want the failed write", err)
+	}
+	if err := a.Close(); !errors.Is(err, errBroken) {
+		t.Errorf("Close: got %v, want the failed write: accepted messages are lost", err)
+	}
+	if got := w.written.Load(); got != 150 {
+		t.Errorf("%d bytes were written, want no more than the 150 before the failure", got)
+	}
+	if m, err := b.Recv(ctx); err != nil || len(m) != 96 {
+		t.Errorf("got %d bytes, %v, want the first message", len(m), err)
+	}
+	if _, err := b.Recv(ctx); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("got %v, want io.ErrUnexpectedEOF", err)
+	}
+}
+
+// What arrived before a write failed is still delivered.
+func TestFault18InboundSurvivesFailedWrite(t *testing.T) {
+	fault(t)
+	for _, mode := range []string{"pull", "channel"} {
+		for _, transport := range []string{"tcp", "unix"} {
+			t.Run(mode+"/"+transport, func(t *testing.T) {
+				ctx := testContext(t)
+				nc, peer := netPair(t, transport)
+				c, err := qsocket.NewConn(ctx, nc, text, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer end(c)
+				// One write, so that no part of it is still in the peer's kernel
+				// when the reset is provoked.
+				var inbound string
+				for i := range 100 {
+					inbound += wire(t, qsocket.Uint32, fmt.Sprint(i))
+				}
+				if _, err := peer.Write([]byte(inbound)); err != nil {
+					t.Fatal(err)
+				}
+				peer.Close()
+				for err == nil {
+					err = c.Send(ctx, "into the void")
+				}
+				if !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
+					t.Errorf("Send: got %v, want EPIPE or ECONNRESET", err)
+				}
+				failed := err
+				recv := func() (string, error) { return c.Recv(ctx) }
+				if mode == "channel" {
+					recv = func() (string, error) {
+						m, ok := <-c.Messages()
+						if !ok {
+							return "", c.Err()
+						}
+						return m, nil
+					}
+				}
+				for i := range 100 {
+					got, err := recv()
+					if err != nil || got != fmt.Sprint(i) {
+						t.Fatalf("message %d: got %q, %v", i, got, err)
+					}
+				}
+				if _, err := recv(); !errors.Is(failed, err) {
+					t.Errorf("at the end: got %v, want the failed write %v", err, failed)
+				}
+				waitClosed(t, "Done", c.Done())
+			})
+		}
+	}
+}
