@@ -175,7 +175,7 @@ func TestFault17Reset(t *testing.T) {
 			if err := c.Send(ctx, "x"); !errors.Is(err, syscall.ECONNRESET) {
 				t.Errorf("Send: got %v, want ECONNRESET", err)
 			}
-			t.Logf("%d of %d queued messages delivered, then %v (%s)", got, n, c.Err(), mode)
+			t.Logf("%d of %d queued messages delivered, then %v (%s)", got, n, errno(c.Err()), mode)
 		})
 	}
 }

@@ -1,70 +1,175 @@
 package qsocket_test
 
 import (
+	"context"
+	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
+	"net"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/fb9bb4ed/qsocket"
+	"github.com/fb9bb4ed/qsocket/qsockettest"
 )
 
 // A stream may be cut at any byte: whole messages arrive, and then either a
-// clean end or io.ErrUnexpectedEOF.
+// clean end or io.ErrUnexpectedEOF. In named mode an end without goodbye is not
+// clean, over TLS as well, where the network alone cannot tell.
 func TestFault20CutAtEveryOffset(t *testing.T) {
 	fault(t)
 	for _, f := range framings {
 		t.Run(f.String(), func(t *testing.T) {
-			one := wire(t, f, "one")
-			stream := []byte(one + wire(t, f, "second") + wire(t, f, ""))
-			bounds := map[int]int{0: 0, len(one): 1, len(one) + len(wire(t, f, "second")): 2, len(stream): 3}
+			one, second := wire(t, f, "one"), wire(t, f, "second")
+			stream := []byte(one + second + wire(t, f, ""))
+			bounds := []int{0, len(one), len(one) + len(second), len(stream)}
 			for cut := range len(stream) + 1 {
-				got, err := receive(t, f, nil, stream[:cut])
-				whole, clean := bounds[cut]
-				if !clean {
-					for at, n := range bounds {
-						if at < cut {
-							whole = max(whole, n)
-						}
+				messages, clean := 0, false
+				for n, at := range bounds {
+					if at <= cut {
+						messages, clean = n, at == cut
 					}
 				}
-				if len(got) != whole {
-					t.Errorf("cut at %d: got %q, want %d messages", cut, got, whole)
-				}
-				if clean && err != io.EOF || !clean && !errors.Is(err, io.ErrUnexpectedEOF) {
-					t.Errorf("cut at %d: got %v, want a clean end: %v", cut, err, clean)
-				}
+				cutRaw(t, f, stream, cut, messages, clean)
 			}
+			t.Logf("%d offsets: whole messages, then the right end", len(stream)+1)
+		})
+	}
+	for _, transport := range []string{"plain", "tls"} {
+		t.Run("named over "+transport, func(t *testing.T) {
+			secure := cutTLS(transport)
+			bounds := cutNamed(t, secure, -1, nil)
+			handshake, all := bounds[0], bounds[len(bounds)-1]
+			n := 0
+			for cut := int64(0); cut <= all; cut++ {
+				if cut < handshake && transport == "tls" && !*faultFull && cut%50 != 0 {
+					continue // a handshake takes a millisecond
+				}
+				cutNamed(t, secure, cut, bounds)
+				n++
+			}
+			t.Logf("%d offsets of the %d bytes, of which the first %d are handshake: whole messages, then io.ErrUnexpectedEOF unless the goodbye was whole", n, all, handshake)
 		})
 	}
 }
 
-// A frame may come in any number of pieces, and many in one.
-func TestFault22SplitAndMerge(t *testing.T) {
-	fault(t)
-	ctx := testContext(t)
-	for _, f := range framings {
-		nc, peer := netPair(t, "tcp")
+// cutRaw sends a stream to a Conn of raw mode and cuts it.
+func cutRaw(t *testing.T, f qsocket.Framing, stream []byte, cut, want int, clean bool) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		proxy := qsockettest.NewProxy(1, qsockettest.Faults{Cut: qsockettest.FIN, CutAfter: int64(cut)}, qsockettest.Faults{})
+		defer proxy.Close()
+		peer, nc := proxy.Pipe()
+		defer peer.Close()
 		p := text
 		p.Framing = f
-		c, err := qsocket.NewConn(ctx, nc, p, nil)
+		c, err := qsocket.NewConn(t.Context(), nc, p, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		var stream string
-		for i := range 500 {
-			stream += wire(t, f, fmt.Sprint("m", i))
+		defer end(c)
+		if _, err := peer.Write(stream); err != nil {
+			t.Fatal(err)
 		}
-		go func() {
-			for i, step := 0, 1; i < len(stream); i, step = i+step, step%37+1 {
-				peer.Write([]byte(stream[i:min(i+step, len(stream))]))
-			}
-		}()
-		for i := range 500 {
-			if m, err := c.Recv(ctx); err != nil || m != fmt.Sprint("m", i) {
-				t.Fatalf("%v: got %q, %v, want m%d", f, m, err, i)
-			}
+		got := 0
+		for err = error(nil); err == nil; got++ {
+			_, err = c.Recv(t.Context())
 		}
-		end(c)
+		if got--; got != want {
+			t.Errorf("cut at %d: got %d messages, want %d", cut, got, want)
+		}
+		if clean && err != io.EOF || !clean && !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("cut at %d: got %v, want a clean end: %v", cut, err, clean)
+		}
+	})
+}
+
+// cutTLS returns what makes TLS of a connection in a bubble, or leaves it alone.
+func cutTLS(transport string) func(client, server net.Conn) (net.Conn, net.Conn) {
+	if transport != "tls" {
+		return func(client, server net.Conn) (net.Conn, net.Conn) { return client, server }
 	}
+	ca, now := testCA(), time.Now()
+	certified := func() time.Time { return now } // a bubble's clock begins in 2000
+	return func(client, server net.Conn) (net.Conn, net.Conn) {
+		return tls.Client(client, &tls.Config{RootCAs: ca.pool, ServerName: "localhost", Time: certified}),
+			tls.Server(server, &tls.Config{Certificates: []tls.Certificate{ca.server}, Time: certified})
+	}
+}
+
+// counted counts the bytes that are written to a connection.
+type counted struct {
+	*qsockettest.StreamConn
+	n atomic.Int64
+}
+
+func (c *counted) Write(b []byte) (int, error) {
+	c.n.Add(int64(len(b)))
+	return c.StreamConn.Write(b)
+}
+
+// cutNamed lets two ends talk: three messages, and Close. It returns how many bytes
+// the client had written after the handshake, each message and the goodbye. With
+// those it cuts the connection and checks what the server got.
+func cutNamed(t *testing.T, secure func(client, server net.Conn) (net.Conn, net.Conn), cut int64, bounds []int64) (measured []int64) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		faults := qsockettest.Faults{}
+		if bounds != nil {
+			faults = qsockettest.Faults{Cut: qsockettest.FIN, CutAfter: cut}
+		}
+		proxy := qsockettest.NewProxy(1, faults, qsockettest.Faults{})
+		defer proxy.Close()
+		na, nb := proxy.Pipe()
+		count := &counted{StreamConn: na}
+		client, server := secure(count, nb)
+		got := 0
+		ended := async(func() error {
+			b, err := qsocket.NewConn(context.Background(), server, named, nil)
+			if err != nil {
+				return err
+			}
+			defer end(b)
+			for {
+				if _, err := b.Recv(context.Background()); err != nil {
+					return err
+				}
+				got++
+			}
+		})
+		a, err := qsocket.NewConn(context.Background(), client, named, nil)
+		if err == nil {
+			defer end(a)
+			synctest.Wait() // until everything of the handshake is written
+			measured = append(measured, count.n.Load())
+			for _, m := range []string{"one", "second", ""} {
+				_ = a.Send(t.Context(), m) // whether it arrives is what the server tells
+				_ = a.Flush(t.Context())
+				measured = append(measured, count.n.Load())
+			}
+			_ = a.Close()
+			measured = append(measured, count.n.Load())
+		}
+		err = <-ended
+		if bounds == nil {
+			if err != io.EOF || got != 3 {
+				t.Fatalf("without a cut: %d messages, then %v", got, err)
+			}
+			return
+		}
+		messages := 0
+		for messages < 3 && cut >= bounds[1+messages] {
+			messages++
+		}
+		if cut < bounds[0] && got == 0 && err != nil { // TLS reports an end in its own words
+			return
+		}
+		whole := cut >= bounds[4]
+		if got != messages || whole && err != io.EOF || !whole && !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("cut at %d: %d messages, then %v, want %d and a clean end: %v", cut, got, err, messages, whole)
+		}
+	})
+	return measured
 }

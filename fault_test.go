@@ -3,12 +3,14 @@ package qsocket_test
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -59,7 +61,7 @@ func isChild(t *testing.T) (words []string, is bool) {
 
 // childCommand is the test t in a process of its own.
 func childCommand(t *testing.T, env []string, words ...string) *exec.Cmd {
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=10m", fmt.Sprint("-full=", *faultFull))
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+strings.ReplaceAll(t.Name(), "/", "$/^")+"$", "-test.v", "-test.timeout=10m", fmt.Sprint("-full=", *faultFull))
 	cmd.Env = append(append(os.Environ(), env...), childOf+"="+t.Name()+" "+strings.Join(words, " "))
 	return cmd
 }
@@ -119,4 +121,13 @@ func forModes(t *testing.T, names []string, test func(t *testing.T, transport st
 		t.Run("raw", func(t *testing.T) { test(t, transport, raw) })
 		t.Run("named", func(t *testing.T) { test(t, transport, rawNamed) })
 	})
+}
+
+// errno returns what the system said in the end.
+func errno(err error) error {
+	var no syscall.Errno
+	if errors.As(err, &no) {
+		return no
+	}
+	return err
 }

@@ -1,75 +1,253 @@
 package qsocket_test
 
 import (
+	"context"
 	"errors"
 	"net"
 	"os"
-	"sync"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/fb9bb4ed/qsocket"
+	"github.com/fb9bb4ed/qsocket/qsockettest"
 )
 
 // A frame has FrameTimeout from its first byte to its last, however the bytes
 // dribble in; between frames there is no limit.
 func TestFault06Dribble(t *testing.T) {
 	fault(t)
-	dribble := func(t *testing.T, opts *qsocket.Options, pause time.Duration, bytes int) (time.Duration, error) {
-		na, nb := net.Pipe()
-		c, err := qsocket.NewConn(t.Context(), na, text, opts)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer end(c)
-		received := make(chan error, 1)
-		go func() {
-			_, err := c.Recv(t.Context())
-			received <- err
-		}()
-		time.Sleep(time.Hour) // nothing is expected before the first byte
-		start := time.Now()
-		var dribbling sync.WaitGroup
-		defer dribbling.Wait()
-		defer nb.Close()
-		dribbling.Go(func() {
-			for _, b := range []byte(wire(t, qsocket.Uint32, "hello"))[:bytes] {
-				if _, err := nb.Write([]byte{b}); err != nil {
-					return
-				}
-				time.Sleep(pause)
-			}
-		})
-		err = <-received
-		return time.Since(start), err
-	}
+	word := strings.Repeat("x", 96) // 100 bytes with the header
 	for _, test := range []struct {
 		name  string
 		opts  *qsocket.Options
-		pause time.Duration
-		bytes int
+		every time.Duration
 		after time.Duration // 0: the frame arrives
 	}{
-		{"default", nil, 7 * time.Second, 9, 30 * time.Second},
-		{"set", &qsocket.Options{FrameTimeout: 2 * time.Second}, 300 * time.Millisecond, 9, 2 * time.Second},
-		{"stalled", &qsocket.Options{FrameTimeout: 2 * time.Second}, 0, 3, 2 * time.Second},
-		{"in time", &qsocket.Options{FrameTimeout: 2 * time.Second}, 200 * time.Millisecond, 9, 0},
-		{"none", &qsocket.Options{FrameTimeout: -1}, time.Minute, 9, 0},
+		{"1 byte per second", nil, time.Second, 30 * time.Second},
+		{"1 byte per 7 s", nil, 7 * time.Second, 30 * time.Second},
+		{"set", &qsocket.Options{FrameTimeout: 2 * time.Second}, 300 * time.Millisecond, 2 * time.Second},
+		{"stalled", &qsocket.Options{FrameTimeout: 2 * time.Second}, time.Hour, 2 * time.Second},
+		{"in time", &qsocket.Options{FrameTimeout: 100 * time.Second}, time.Second, 0},
+		{"none", &qsocket.Options{FrameTimeout: -1, Heartbeat: -1}, time.Minute, 0},
+	} {
+		for _, p := range []qsocket.Protocol[string]{text, named} {
+			for _, r := range receivers {
+				t.Run(test.name+"/"+p.Name+"/"+r.name, func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						var opts qsocket.Options
+						if test.opts != nil {
+							opts = *test.opts
+						}
+						opts.CloseTimeout = time.Nanosecond // the peer is too slow for a goodbye
+						proxy := qsockettest.NewProxy(1, qsockettest.Faults{}, qsockettest.Faults{})
+						defer proxy.Close()
+						na, nb := proxy.Pipe()
+						a, b := wrapPair(t, na, nb, p, &qsocket.Options{Heartbeat: -1}, &opts)
+						if p.Name == "" {
+							time.AfterFunc(time.Hour, func() {}) // nothing is expected before the first byte
+							time.Sleep(time.Hour)
+						}
+						synctest.Wait()
+						proxy.Set(qsockettest.Faults{DribbleBytes: 1, DribbleEvery: test.every}, qsockettest.Faults{})
+						start := time.Now()
+						if err := a.Send(t.Context(), word); err != nil {
+							t.Fatal(err)
+						}
+						m, err := r.recv(b, t.Context())
+						took := time.Since(start)
+						if test.after == 0 {
+							if m != word || err != nil {
+								t.Errorf("got %q, %v, want the message", m, err)
+							}
+							return
+						}
+						if !errors.Is(err, os.ErrDeadlineExceeded) || took != test.after {
+							t.Errorf("got %v after %v, want os.ErrDeadlineExceeded after %v", err, took, test.after)
+						}
+					})
+				})
+			}
+		}
+	}
+	t.Log("a frame that came at 1 byte per second was cut after exactly 30 s, the default of FrameTimeout (virtual time)")
+}
+
+// While the peer reads nothing, Send is refused when its ctx ends, exactly then,
+// and what waits costs no more memory than SendBuffer and a frame.
+func TestFault12PeerNeverReads(t *testing.T) {
+	fault(t)
+	for _, p := range []qsocket.Protocol[[]byte]{raw, rawNamed} {
+		synctest.Test(t, func(t *testing.T) {
+			a, _ := qsockettest.Pipe(t, p, nil)
+			refused := 0
+			for refused < 10 {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				start := time.Now()
+				err := a.Send(ctx, make([]byte, 1000))
+				took := time.Since(start)
+				cancel()
+				if err == nil {
+					continue
+				}
+				if refused++; err != context.DeadlineExceeded || took != time.Second {
+					t.Errorf("got %v after %v, want context.DeadlineExceeded after 1s", err, took)
+				}
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(time.Minute, cancel)
+			start := time.Now()
+			if err := a.Send(ctx, make([]byte, 1000)); err != context.Canceled || time.Since(start) != time.Minute {
+				t.Errorf("got %v after %v, want context.Canceled after 1m", err, time.Since(start))
+			}
+		})
+	}
+	t.Log("Send failed at exactly the time of its ctx (virtual time)")
+
+	const conns, buffer, frame = 20, 64 << 10, 10 << 10
+	forModes(t, []string{"tcp", "tls"}, func(t *testing.T, transport string, p qsocket.Protocol[[]byte]) {
+		opts := &qsocket.Options{SendBuffer: buffer}
+		var all []*qsocket.Conn[[]byte]
+		for range conns {
+			a, _ := pair(t, transport, p, opts, nil)
+			all = append(all, a)
+		}
+		before, buffered := liveHeap(), 0
+		message := make([]byte, frame)
+		for _, a := range all {
+			for refused := false; !refused; {
+				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+				refused = a.Send(ctx, message) != nil
+				cancel()
+			}
+			s := a.Stats()
+			if s.SendBuffered > buffer+frame {
+				t.Errorf("%d bytes buffered, want at most %d", s.SendBuffered, buffer+frame)
+			}
+			buffered = max(buffered, s.SendBuffered)
+		}
+		got := heapPer(conns, before)
+		t.Logf("SendBuffer %d, frames of %d: at most %d bytes buffered, %d of heap for each Conn", buffer, frame, buffered, got)
+		// Without a bound all that the program sends would be there. What is being
+		// written and what waits are two buffers, of sizes that pools have.
+		if limit := int64(3 * (buffer + frame)); got > limit {
+			t.Errorf("%d bytes for each Conn, want at most %d", got, limit)
+		}
+	})
+}
+
+// deafListener is the address of a peer that takes connections and says nothing.
+func deafConn(t *testing.T) net.Conn {
+	a, b := qsockettest.NetPipe()
+	t.Cleanup(func() { b.Close() })
+	return a
+}
+
+// Every timeout, to the nanosecond of a bubble's time.
+func TestFault29Timeouts(t *testing.T) {
+	fault(t)
+	const second = time.Second
+	open := func(t *testing.T, p qsocket.Protocol[string], opts *qsocket.Options) *qsocket.Conn[string] {
+		a, _ := qsockettest.Pipe(t, p, opts)
+		return a
+	}
+	bounded := func(t *testing.T, d time.Duration) context.Context {
+		ctx, cancel := context.WithTimeout(t.Context(), d)
+		t.Cleanup(cancel)
+		return ctx
+	}
+	fill := func(t *testing.T, c *qsocket.Conn[string]) { // until Send has to wait
+		for c.Send(bounded(t, 1), string(make([]byte, 1000))) == nil {
+		}
+	}
+	start := time.Now()
+	for _, test := range []struct {
+		name string
+		call func(t *testing.T) (begin time.Time, err error)
+		want time.Duration
+		is   error
+	}{
+		{"ctx of Send", func(t *testing.T) (time.Time, error) {
+			c := open(t, text, nil)
+			fill(t, c)
+			return time.Now(), c.Send(bounded(t, 7*second), "x")
+		}, 7 * second, context.DeadlineExceeded},
+		{"ctx of Flush", func(t *testing.T) (time.Time, error) {
+			c := open(t, text, nil)
+			fill(t, c)
+			return time.Now(), c.Flush(bounded(t, 7*second))
+		}, 7 * second, context.DeadlineExceeded},
+		{"ctx of Recv", func(t *testing.T) (time.Time, error) {
+			c := open(t, named, nil)
+			begin := time.Now()
+			_, err := c.Recv(bounded(t, 7*second))
+			return begin, err
+		}, 7 * second, context.DeadlineExceeded},
+		{"ctx of Shutdown", func(t *testing.T) (time.Time, error) {
+			c := open(t, named, nil)
+			return time.Now(), c.Shutdown(bounded(t, 7*second))
+		}, 7 * second, context.DeadlineExceeded},
+		{"ctx of NewConn", func(t *testing.T) (time.Time, error) {
+			begin := time.Now()
+			_, err := qsocket.NewConn(bounded(t, 7*second), deafConn(t), named, nil)
+			return begin, err
+		}, 7 * second, context.DeadlineExceeded},
+		{"HandshakeTimeout", func(t *testing.T) (time.Time, error) {
+			begin := time.Now()
+			_, err := qsocket.NewConn(t.Context(), deafConn(t), named, nil)
+			return begin, err
+		}, 10 * second, os.ErrDeadlineExceeded},
+		{"HandshakeTimeout, set", func(t *testing.T) (time.Time, error) {
+			begin := time.Now()
+			_, err := qsocket.NewConn(t.Context(), deafConn(t), named, &qsocket.Options{HandshakeTimeout: 3 * second})
+			return begin, err
+		}, 3 * second, os.ErrDeadlineExceeded},
+		{"WriteTimeout", func(t *testing.T) (time.Time, error) {
+			c := open(t, text, &qsocket.Options{WriteTimeout: 3 * second})
+			fill(t, c)
+			begin := time.Now()
+			return begin, c.Flush(t.Context())
+		}, 3 * second, os.ErrDeadlineExceeded},
+		{"CloseTimeout", func(t *testing.T) (time.Time, error) {
+			nc := deafConn(t)
+			c, err := qsocket.NewConn(t.Context(), nc, text, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			fill(t, c)
+			return time.Now(), c.Close()
+		}, 5 * second, os.ErrDeadlineExceeded},
+		{"CloseTimeout of CloseWrite", func(t *testing.T) (time.Time, error) {
+			nc := deafConn(t)
+			c, err := qsocket.NewConn(t.Context(), nc, text, &qsocket.Options{CloseTimeout: 3 * second})
+			if err != nil {
+				t.Fatal(err)
+			}
+			fill(t, c)
+			return time.Now(), c.CloseWrite()
+		}, 3 * second, os.ErrDeadlineExceeded},
+		{"CloseTimeout of a peer that does not end", func(t *testing.T) (time.Time, error) {
+			c, err := qsocket.NewConn(t.Context(), deafConn(t), text, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			begin := time.Now()
+			if err := c.Close(); err != nil || time.Since(begin) != 0 {
+				t.Errorf("Close: %v after %v, want nil at once", err, time.Since(begin))
+			}
+			<-c.Done()
+			return begin, c.Err()
+		}, 5 * second, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				took, err := dribble(t, test.opts, test.pause, test.bytes)
-				if test.after == 0 {
-					if err != nil {
-						t.Errorf("got %v, want the message", err)
-					}
-					return
-				}
-				if !errors.Is(err, os.ErrDeadlineExceeded) || took != test.after {
-					t.Errorf("got %v after %v, want os.ErrDeadlineExceeded after %v", err, took, test.after)
+				begin, err := test.call(t)
+				if took := time.Since(begin); !errors.Is(err, test.is) || took != test.want {
+					t.Errorf("got %v after %v, want %v after %v", err, took, test.is, test.want)
 				}
 			})
 		})
 	}
+	t.Logf("every timeout exact to the nanosecond (virtual time); the group took %v", round(time.Since(start)))
 }
