@@ -46,8 +46,7 @@ func TestFault06Dribble(t *testing.T) {
 						na, nb := proxy.Pipe()
 						a, b := wrapPair(t, na, nb, p, &qsocket.Options{Heartbeat: -1}, &opts)
 						if p.Name == "" {
-							time.AfterFunc(time.Hour, func() {}) // nothing is expected before the first byte
-							time.Sleep(time.Hour)
+							time.Sleep(time.Hour) // nothing is expected before the first byte
 						}
 						synctest.Wait()
 						proxy.Set(qsockettest.Faults{DribbleBytes: 1, DribbleEvery: test.every}, qsockettest.Faults{})
@@ -137,17 +136,15 @@ func TestFault12PeerNeverReads(t *testing.T) {
 	})
 }
 
-// deafListener is the address of a peer that takes connections and says nothing.
-func deafConn(t *testing.T) net.Conn {
-	a, b := qsockettest.NetPipe()
-	t.Cleanup(func() { b.Close() })
-	return a
-}
-
 // Every timeout, to the nanosecond of a bubble's time.
 func TestFault29Timeouts(t *testing.T) {
 	fault(t)
 	const second = time.Second
+	deaf := func(t *testing.T) net.Conn { // a peer that says nothing
+		a, b := qsockettest.NetPipe()
+		t.Cleanup(func() { b.Close() })
+		return a
+	}
 	open := func(t *testing.T, p qsocket.Protocol[string], opts *qsocket.Options) *qsocket.Conn[string] {
 		a, _ := qsockettest.Pipe(t, p, opts)
 		return a
@@ -171,7 +168,7 @@ func TestFault29Timeouts(t *testing.T) {
 		{"ctx of Send", func(t *testing.T) (time.Time, error) {
 			c := open(t, text, nil)
 			fill(t, c)
-			return time.Now(), c.Send(bounded(t, 7*second), "x")
+			return time.Now(), c.Send(bounded(t, 7*second), string(make([]byte, 1000)))
 		}, 7 * second, context.DeadlineExceeded},
 		{"ctx of Flush", func(t *testing.T) (time.Time, error) {
 			c := open(t, text, nil)
@@ -190,27 +187,27 @@ func TestFault29Timeouts(t *testing.T) {
 		}, 7 * second, context.DeadlineExceeded},
 		{"ctx of NewConn", func(t *testing.T) (time.Time, error) {
 			begin := time.Now()
-			_, err := qsocket.NewConn(bounded(t, 7*second), deafConn(t), named, nil)
+			_, err := qsocket.NewConn(bounded(t, 7*second), deaf(t), named, nil)
 			return begin, err
 		}, 7 * second, context.DeadlineExceeded},
 		{"HandshakeTimeout", func(t *testing.T) (time.Time, error) {
 			begin := time.Now()
-			_, err := qsocket.NewConn(t.Context(), deafConn(t), named, nil)
+			_, err := qsocket.NewConn(t.Context(), deaf(t), named, nil)
 			return begin, err
 		}, 10 * second, os.ErrDeadlineExceeded},
 		{"HandshakeTimeout, set", func(t *testing.T) (time.Time, error) {
 			begin := time.Now()
-			_, err := qsocket.NewConn(t.Context(), deafConn(t), named, &qsocket.Options{HandshakeTimeout: 3 * second})
+			_, err := qsocket.NewConn(t.Context(), deaf(t), named, &qsocket.Options{HandshakeTimeout: 3 * second})
 			return begin, err
 		}, 3 * second, os.ErrDeadlineExceeded},
 		{"WriteTimeout", func(t *testing.T) (time.Time, error) {
 			c := open(t, text, &qsocket.Options{WriteTimeout: 3 * second})
-			fill(t, c)
 			begin := time.Now()
+			fill(t, c)
 			return begin, c.Flush(t.Context())
 		}, 3 * second, os.ErrDeadlineExceeded},
 		{"CloseTimeout", func(t *testing.T) (time.Time, error) {
-			nc := deafConn(t)
+			nc := deaf(t)
 			c, err := qsocket.NewConn(t.Context(), nc, text, nil)
 			if err != nil {
 				t.Fatal(err)
@@ -219,7 +216,7 @@ func TestFault29Timeouts(t *testing.T) {
 			return time.Now(), c.Close()
 		}, 5 * second, os.ErrDeadlineExceeded},
 		{"CloseTimeout of CloseWrite", func(t *testing.T) (time.Time, error) {
-			nc := deafConn(t)
+			nc := deaf(t)
 			c, err := qsocket.NewConn(t.Context(), nc, text, &qsocket.Options{CloseTimeout: 3 * second})
 			if err != nil {
 				t.Fatal(err)
@@ -228,7 +225,7 @@ func TestFault29Timeouts(t *testing.T) {
 			return time.Now(), c.CloseWrite()
 		}, 3 * second, os.ErrDeadlineExceeded},
 		{"CloseTimeout of a peer that does not end", func(t *testing.T) (time.Time, error) {
-			c, err := qsocket.NewConn(t.Context(), deafConn(t), text, nil)
+			c, err := qsocket.NewConn(t.Context(), deaf(t), text, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
