@@ -2,7 +2,9 @@ package qsocket_test
 
 import (
 	"context"
+	"encoding/gob"
 	"errors"
+	"fmt"
 	"io"
 	"runtime"
 	"testing"
@@ -10,10 +12,45 @@ import (
 	"github.com/fb9bb4ed/qsocket"
 )
 
-// A handler that panics, or ends its goroutine, ends its Conn and nothing else.
-// Panics are counted and logged.
+// A panic in a codec, or in a handler of Serve, ends its Conn and nothing else.
 func TestFault26Panics(t *testing.T) {
 	fault(t)
+	t.Run("codec", codecPanics)
+	t.Run("handler", handlerPanics)
+	t.Log("5 ways to leave a handler and 2 panics in a codec: the others' Conns and the Listener went on, each panic was counted and logged")
+}
+
+// A codec that panics costs a message where it encodes, and its Conn where it
+// decodes.
+func codecPanics(t *testing.T) {
+	ctx := testContext(t)
+	a, b := pair(t, "tcp", panicking, nil, nil)
+	var ce *qsocket.CodecError
+	err := a.Send(ctx, "panic while encoding")
+	if !errors.As(err, &ce) || ce.Op != "encode" || ce.Codec != "panicking" {
+		t.Errorf("Send: got %v, want a CodecError of encode", err)
+	}
+	if err := a.Send(ctx, "fine"); err != nil {
+		t.Error("the Conn did not survive:", err)
+	}
+	if m, err := b.Recv(ctx); m != "fine" || err != nil {
+		t.Errorf("got %q, %v", m, err)
+	}
+	if err := a.Send(ctx, "panic while decoding"); err != nil {
+		t.Error(err)
+	}
+	if _, err := b.Recv(ctx); !errors.As(err, &ce) || ce.Op != "decode" {
+		t.Errorf("Recv: got %v, want a CodecError of decode", err)
+	}
+	waitClosed(t, "Done", b.Done())
+	if !errors.As(b.Err(), &ce) {
+		t.Errorf("Err: got %v, want a CodecError", b.Err())
+	}
+}
+
+// A handler that panics, or ends its goroutine, ends its Conn and nothing else.
+// Panics are counted and logged.
+func handlerPanics(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		leave  func()
@@ -90,4 +127,58 @@ func TestFault26Panics(t *testing.T) {
 			})
 		})
 	}
+}
+
+type gobRecord struct {
+	Name string
+	Of   map[string]int
+}
+
+func init() { gob.Register(gobRecord{}) }
+
+// After a message that gob could not encode, or that was too large, the next
+// hundred decode.
+func TestFault25GobFailures(t *testing.T) {
+	fault(t)
+	type unregistered struct{ A int }
+	forTransports(t, transports, func(t *testing.T, transport string) {
+		for _, p := range []qsocket.Protocol[any]{{Codec: qsocket.Gob[any]()}, {Name: "gob/1", Codec: qsocket.Gob[any]()}} {
+			ctx := testContext(t)
+			a, b := pair(t, transport, p, &qsocket.Options{MaxFrame: 1000}, nil)
+			arrived := async(func() error {
+				for i := range 400 {
+					m, err := b.Recv(ctx)
+					if want := any(gobRecord{Name: fmt.Sprint(i)}); err != nil || fmt.Sprint(m) != fmt.Sprint(want) {
+						return fmt.Errorf("message %d: got %v, %w, want %v", i, m, err, want)
+					}
+				}
+				return nil
+			})
+			n := 0
+			for _, bad := range []struct {
+				what string
+				m    any
+				is   func(error) bool
+			}{
+				{"unregistered type", unregistered{1}, func(err error) bool { var ce *qsocket.CodecError; return errors.As(err, &ce) }},
+				{"above MaxFrame", string(make([]byte, 2000)), func(err error) bool { return errors.Is(err, qsocket.ErrFrameTooLarge) }},
+				{"above MaxFrame with a type of its own", hostileBig{N: 1}, func(err error) bool { return errors.Is(err, qsocket.ErrFrameTooLarge) }},
+				{"a func", func() {}, func(err error) bool { var ce *qsocket.CodecError; return errors.As(err, &ce) }},
+			} {
+				if err := a.Send(ctx, bad.m); !bad.is(err) {
+					t.Errorf("%s: got %v", bad.what, err)
+				}
+				for range 100 {
+					if err := a.Send(ctx, gobRecord{Name: fmt.Sprint(n)}); err != nil {
+						t.Fatalf("message %d, after %s: %v", n, bad.what, err)
+					}
+					n++
+				}
+			}
+			if err := result(t, "all messages", arrived); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	t.Logf("4 failed messages over %v, raw and named: the next 100 decoded each time", transports)
 }

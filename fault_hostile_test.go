@@ -2,6 +2,8 @@ package qsocket_test
 
 import (
 	"encoding/binary"
+	"errors"
+	"io"
 	"net"
 	"testing"
 	"time"
@@ -92,4 +94,58 @@ func TestFault04LyingLengths(t *testing.T) {
 	if got > limit {
 		t.Errorf("%d bytes for each lying peer, want at most %d", got, limit)
 	}
+}
+
+// A length above MaxFrame is refused as soon as the header has come, and costs
+// no memory but that of the read.
+func TestFault05LengthAboveMaxFrame(t *testing.T) {
+	fault(t)
+	const maxFrame = 64 << 20
+	const limit = 128 << 10 // a read may take a buffer of 64 KiB before it knows what comes
+	worst := uint64(0)
+	try := func(t *testing.T, c *qsocket.Conn[string], peer io.Writer, header string) {
+		ctx := testContext(t)
+		var err error
+		allocated := fuzzAllocated(func() {
+			if _, err = peer.Write([]byte(header)); err == nil { // and no more: the connection stays open
+				_, err = c.Recv(ctx)
+			}
+		})
+		if !errors.Is(err, qsocket.ErrProtocol) {
+			t.Errorf("% x: got %v, want ErrProtocol", header, err)
+		}
+		if worst = max(worst, allocated); allocated > limit {
+			t.Errorf("% x: %d bytes allocated, want at most %d", header, allocated, limit)
+		}
+		waitClosed(t, "Done", c.Done())
+	}
+	opts := &qsocket.Options{MaxFrame: maxFrame}
+	for _, test := range []struct {
+		framing qsocket.Framing
+		header  string
+	}{
+		{qsocket.Uint32, "\x04\x00\x00\x01"},
+		{qsocket.Uint32, "\x7f\xff\xff\xff"},
+		{qsocket.Uint32, "\xff\xff\xff\xff"},
+		{qsocket.Uint32LE, "\x01\x00\x00\x04"},
+		{qsocket.Uint32LE, "\xff\xff\xff\xff"},
+		{qsocket.Uvarint, "\x81\x80\x80\x20"},
+		{qsocket.Uvarint, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"},
+		{qsocket.Netstring, "67108865:"},
+		{qsocket.Netstring, "9999999999:"},
+	} {
+		p := text
+		p.Framing = test.framing
+		nc, peer := netPair(t, "tcp")
+		c, err := qsocket.NewConn(t.Context(), nc, p, opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		try(t, c, peer, test.header)
+	}
+	for _, header := range []string{"\x04\x00\x00\x01", "\x7f\xff\xff\xff", "\xff\xff\xff\xff", "\x80\x00\x10\x01"} {
+		c, s := scripted(t, opts)
+		try(t, c, s, header)
+	}
+	t.Logf("13 headers that announce more than MaxFrame: refused without a byte of payload, at most %d bytes allocated", worst)
 }

@@ -483,32 +483,6 @@ var panicking = qsocket.Protocol[string]{Codec: qsocket.Stateless("panicking",
 		return nil
 	})}
 
-func TestCodecFailures(t *testing.T) {
-	ctx := testContext(t)
-	a, b := pair(t, "tcp", panicking, nil, nil)
-	var ce *qsocket.CodecError
-	err := a.Send(ctx, "panic while encoding")
-	if !errors.As(err, &ce) || ce.Op != "encode" || ce.Codec != "panicking" {
-		t.Errorf("Send: got %v, want a CodecError of encode", err)
-	}
-	if err := a.Send(ctx, "fine"); err != nil {
-		t.Error("the Conn did not survive:", err)
-	}
-	if m, err := b.Recv(ctx); m != "fine" || err != nil {
-		t.Errorf("got %q, %v", m, err)
-	}
-	if err := a.Send(ctx, "panic while decoding"); err != nil {
-		t.Error(err)
-	}
-	if _, err := b.Recv(ctx); !errors.As(err, &ce) || ce.Op != "decode" {
-		t.Errorf("Recv: got %v, want a CodecError of decode", err)
-	}
-	waitClosed(t, "Done", b.Done())
-	if !errors.As(b.Err(), &ce) {
-		t.Errorf("Err: got %v, want a CodecError", b.Err())
-	}
-}
-
 func TestCodecErrorIsNeverEOF(t *testing.T) {
 	ctx := testContext(t)
 	a, b := pair(t, "tcp", panicking, nil, nil)
