@@ -4,10 +4,9 @@ package qsocket_test
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
-	"os/exec"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -20,31 +19,27 @@ import (
 // test runs in a process of its own, which it starves.
 func TestFault08OutOfDescriptors(t *testing.T) {
 	fault(t)
-	const variable = "QSOCKET_TEST_OUT_OF_DESCRIPTORS"
-	if os.Getenv(variable) != "" {
+	if _, ok := isChild(t); ok {
 		outOfDescriptors(t)
 		return
 	}
-	ctx := testContext(t)
-	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=15s")
-	cmd.Env = append(os.Environ(), variable+"=1")
-	out, err := cmd.CombinedOutput()
-	if strings.Contains(string(out), "--- SKIP") {
-		t.Skipf("%s", out)
+	told := runChild(t, nil)
+	if why, skipped := told["skip"]; skipped {
+		t.Skip(why)
 	}
-	if err != nil || !strings.Contains(string(out), "--- PASS") {
-		t.Errorf("%v\n%s", err, out)
-	}
+	t.Logf("without descriptors %s; %s after there were some again", told["failures"], told["recovery"])
 }
 
 func outOfDescriptors(t *testing.T) {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		t.Skip("getrlimit:", err)
+		report("skip", fmt.Sprint("getrlimit: ", err))
+		return
 	}
 	limit.Cur = 64
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		t.Skip("setrlimit:", err)
+		report("skip", fmt.Sprint("setrlimit: ", err))
+		return
 	}
 	w := warnings{slog.NewTextHandler(os.Stderr, nil), make(chan time.Time, 1000)}
 	ln, err := qsocket.Listen("tcp", "127.0.0.1:0", text, &qsocket.Options{Logger: slog.New(w)})
@@ -65,7 +60,8 @@ func outOfDescriptors(t *testing.T) {
 			t.Fatal(err)
 		}
 		if hoard = append(hoard, f); len(hoard) > 1000 {
-			t.Skip("setrlimit has no effect")
+			report("skip", "setrlimit has no effect")
+			return
 		}
 	}
 	last := len(hoard) - 1
@@ -82,6 +78,7 @@ func outOfDescriptors(t *testing.T) {
 	if took := latest.Sub(first); took < 635*time.Millisecond {
 		t.Errorf("%d failures within %v, want at least 635ms", failures, took)
 	}
+	report("failures", fmt.Sprintf("%d accept errors in %v", failures, round(latest.Sub(first))))
 	if got := ln.Stats().AcceptErrors; got < failures || got > failures+1 {
 		t.Errorf("AcceptErrors: got %d, want %d", got, failures)
 	}
@@ -92,7 +89,9 @@ func outOfDescriptors(t *testing.T) {
 	}
 	start := time.Now()
 	exchange(t, client, accepted(t, ln), "at last")
-	if took := time.Since(start); took > 3*time.Second {
+	took := time.Since(start)
+	report("recovery", fmt.Sprint("accepting went on ", round(took)))
+	if took > 3*time.Second {
 		t.Errorf("accepting went on after %v, want about 1s", took)
 	}
 	if err := ln.Err(); err != nil {

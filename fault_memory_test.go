@@ -1,0 +1,157 @@
+package qsocket_test
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/fb9bb4ed/qsocket"
+)
+
+// residentMemory returns what this process has in memory, bytes, when nothing is there
+// that could be given back.
+func residentMemory() int {
+	runtime.GC()
+	debug.FreeOSMemory()
+	return procStatus("VmRSS")
+}
+
+// Connections that come and go leave nothing behind.
+func TestFault10ConnectAndClose(t *testing.T) {
+	fault(t)
+	if _, ok := isChild(t); !ok {
+		if procStatus("VmRSS") == 0 {
+			t.Skip("needs /proc/self/status")
+		}
+		told := runChild(t, nil)
+		t.Logf("%s connections one after the other: %s of memory before, %s after", told["rounds"], told["before"], told["after"])
+		return
+	}
+	ln := listenOn(t, "tcp", named, nil)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	served := serve(ctx, ln, echo)
+	connect := func() {
+		c, err := qsocket.Dial(ctx, "tcp", ln.Addr().String(), named, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Send(ctx, "hello"); err != nil {
+			t.Fatal(err)
+		}
+		if m, err := c.Recv(ctx); m != "hello" || err != nil {
+			t.Fatalf("got %q, %v", m, err)
+		}
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+		waitClosed(t, "Done", c.Done())
+	}
+	rounds := fullCount(2000, 20_000)
+	for range 500 { // so that what is made once is there
+		connect()
+	}
+	eventually(t, "the server's ends", func() bool { return ln.Stats().Open == 0 })
+	before := residentMemory()
+	for range rounds {
+		connect()
+	}
+	eventually(t, "the server's ends", func() bool { return ln.Stats().Open == 0 })
+	after := residentMemory()
+	report("rounds", rounds)
+	report("before", fmt.Sprint(before>>10, " KiB"))
+	report("after", fmt.Sprint(after>>10, " KiB"))
+	if after > before+before/5 {
+		t.Errorf("%d KiB before, %d KiB after, want at most 20 %% more", before>>10, after>>10)
+	}
+	cancel()
+	if err := result(t, "Serve", served); err != nil {
+		t.Error(err)
+	}
+}
+
+// A program that has set GOMEMLIMIT below what its buffers could take goes on,
+// and at no less than half of its speed.
+func TestFault27MemoryLimit(t *testing.T) {
+	fault(t)
+	if _, ok := isChild(t); ok {
+		memoryLimit(t)
+		return
+	}
+	if openFiles() < 1200 {
+		t.Skipf("only %d files may be open, want 1200", openFiles())
+	}
+	var rates [2]float64
+	var peaks [2]string
+	runs := 2 // of which the better one counts: the machine has other work, too
+	if raceEnabled {
+		runs = 1
+	}
+	for i, limit := range []string{"off", "256MiB"} {
+		for range runs {
+			told := runChild(t, []string{"GOMEMLIMIT=" + limit})
+			rate, err := strconv.ParseFloat(told["rate"], 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rates[i], peaks[i] = max(rates[i], rate), told["peak"]
+		}
+	}
+	t.Logf("500 connections with messages of 64 KiB both ways: %.0f MiB/s and %s without a limit, %.0f MiB/s (%.0f %%) and %s with GOMEMLIMIT=256MiB",
+		rates[0], peaks[0], rates[1], 100*rates[1]/rates[0], peaks[1])
+	// A process that collects garbage all the time has nothing left for work.
+	if rates[1] < rates[0]/4 {
+		t.Errorf("%.0f MiB/s with the limit, %.0f without", rates[1], rates[0])
+	}
+}
+
+// memoryLimit moves messages both ways over 500 connections, both ends of which are here.
+func memoryLimit(t *testing.T) {
+	const conns, size = 500, 64 << 10
+	each := fullCount(20, 100)
+	if raceEnabled {
+		each = 5
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	message := make([]byte, size)
+	var wg sync.WaitGroup
+	var all []*qsocket.Conn[[]byte]
+	for range conns {
+		a, b := pair(t, "tcp", rawNamed, nil, nil)
+		all = append(all, a, b)
+	}
+	start := time.Now()
+	for _, c := range all {
+		wg.Go(func() {
+			for range each {
+				if err := c.Send(ctx, message); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+			if err := c.CloseWrite(); err != nil {
+				t.Error(err)
+			}
+		})
+		wg.Go(func() {
+			n := 0
+			for m := range c.Messages() {
+				if n++; len(m) != size {
+					t.Errorf("message of %d bytes", len(m))
+				}
+			}
+			if n != each {
+				t.Errorf("%d messages, then %v", n, c.Err())
+			}
+		})
+	}
+	wg.Wait()
+	report("rate", float64(2*conns*each*size>>20)/time.Since(start).Seconds())
+	report("peak", fmt.Sprint(procStatus("VmHWM")>>20, " MiB"))
+}
