@@ -113,7 +113,7 @@ func TestFault27MemoryLimit(t *testing.T) {
 // memoryLimit moves messages both ways over 500 connections, both ends of which are here.
 func memoryLimit(t *testing.T) {
 	const conns, size = 500, 64 << 10
-	each := fullCount(20, 100)
+	each := fullCount(10, 100)
 	if raceEnabled {
 		each = 5
 	}

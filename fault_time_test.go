@@ -201,10 +201,20 @@ func TestFault29Timeouts(t *testing.T) {
 			return begin, err
 		}, 3 * second, os.ErrDeadlineExceeded},
 		{"WriteTimeout", func(t *testing.T) (time.Time, error) {
-			c := open(t, text, &qsocket.Options{WriteTimeout: 3 * second})
+			c, peer, err := qsocket.Pipe(text, &qsocket.Options{WriteTimeout: 3 * second})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { end(c); end(peer) })
+			if err := c.Send(t.Context(), "nobody reads"); err != nil {
+				t.Fatal(err)
+			}
 			begin := time.Now()
-			fill(t, c)
-			return begin, c.Flush(t.Context())
+			err = c.Flush(t.Context())
+			if err := c.Send(t.Context(), "x"); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("Send: got %v, want os.ErrDeadlineExceeded", err)
+			}
+			return begin, err
 		}, 3 * second, os.ErrDeadlineExceeded},
 		{"CloseTimeout", func(t *testing.T) (time.Time, error) {
 			nc := deaf(t)

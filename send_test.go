@@ -241,30 +241,6 @@ func (w *failingWriter) Write(b []byte) (int, error) {
 }
 
 func TestWriteTimeout(t *testing.T) {
-	t.Run("pipe", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			a, b, err := qsocket.Pipe(text, &qsocket.Options{WriteTimeout: 3 * time.Second})
-			if err != nil {
-				t.Fatal(err)
-			}
-			start := time.Now()
-			if err := a.Send(t.Context(), "nobody reads"); err != nil {
-				t.Fatal(err)
-			}
-			err = a.Flush(t.Context())
-			if !errors.Is(err, os.ErrDeadlineExceeded) {
-				t.Errorf("Flush: got %v, want os.ErrDeadlineExceeded", err)
-			}
-			if got := time.Since(start); got != 3*time.Second {
-				t.Errorf("after %v, want 3s", got)
-			}
-			if err := a.Send(t.Context(), "x"); !errors.Is(err, os.ErrDeadlineExceeded) {
-				t.Errorf("Send: got %v, want os.ErrDeadlineExceeded", err)
-			}
-			end(a)
-			end(b)
-		})
-	})
 	t.Run("progress", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			na, nb := net.Pipe()
