@@ -168,10 +168,12 @@ func (l *link) flushGoodbye() (ok bool) {
 
 // halfCloseSocket ends sending for good.
 func (l *link) halfCloseSocket() {
+	var err error
 	if l.sock.half != nil {
-		l.halfErr = l.sock.half.CloseWrite()
+		err = l.sock.half.CloseWrite()
 	}
 	l.mu.Lock()
+	l.halfErr = err // in named mode CloseWrite may have returned by now
 	l.sendOver = true
 	over := l.recvOver || l.sock.half == nil && l.partedLocked()
 	l.mu.Unlock()

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -375,4 +376,27 @@ func TestCloseOfIdlePipe(t *testing.T) {
 	}
 	waitClosed(t, "Done of a", a.Done())
 	waitClosed(t, "Done of b", b.Done())
+}
+
+// Both ends close their half at once: each half-closes the socket when it has
+// heard of the other, which may be while CloseWrite returns.
+func TestNamedCloseWriteCrossing(t *testing.T) {
+	for range 300 {
+		a, b := pair(t, "tcp", named, nil, nil)
+		var wg sync.WaitGroup
+		for _, c := range []*qsocket.Conn[string]{a, b} {
+			wg.Go(func() {
+				for range c.Messages() {
+				}
+			})
+			wg.Go(func() {
+				if err := c.CloseWrite(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		waitClosed(t, "Done of a", a.Done())
+		waitClosed(t, "Done of b", b.Done())
+	}
 }
