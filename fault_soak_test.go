@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -17,6 +16,7 @@ import (
 
 // soak counts what has happened.
 type soak struct {
+	running             sync.RWMutex // read-held by each connection
 	conns, clean, cut   atomic.Int64
 	accepted, delivered atomic.Int64
 }
@@ -37,7 +37,9 @@ func TestFault30Soak(t *testing.T) {
 		workersDone.Go(func() { // ends with ctx
 			r := rand.New(rand.NewPCG(uint64(w), 30))
 			for ctx.Err() == nil && !t.Failed() {
+				s.running.RLock()
 				s.round(t, r, w)
+				s.running.RUnlock()
 			}
 		})
 	}
@@ -46,7 +48,7 @@ func TestFault30Soak(t *testing.T) {
 	early := time.NewTimer(*faultSoak / 10)
 	defer early.Stop()
 	<-early.C
-	first, firstHeap := time.Now(), lowestHeap()
+	first, firstHeap := time.Now(), s.heap()
 	report := time.NewTicker(time.Minute)
 	defer report.Stop()
 	for ctx.Err() == nil && !t.Failed() {
@@ -56,8 +58,9 @@ func TestFault30Soak(t *testing.T) {
 		case <-ctx.Done():
 		}
 	}
-	last, lastHeap := time.Since(first), lowestHeap()
+	last := time.Since(first)
 	workersDone.Wait()
+	lastHeap := s.heap()
 	grown := float64(lastHeap-firstHeap) / (1 << 20)
 	t.Logf("%v of random faults: %s; every stream a prefix of what was accepted; the heap went from %.1f to %.1f MiB: %+.2f MiB per 10 min",
 		*faultSoak, s.String(), float64(firstHeap)/(1<<20), float64(lastHeap)/(1<<20), grown*float64(10*time.Minute)/float64(last))
@@ -71,14 +74,11 @@ func (s *soak) String() string {
 		s.conns.Load(), s.clean.Load(), s.cut.Load(), s.delivered.Load(), s.accepted.Load())
 }
 
-// lowestHeap returns the least heap of several moments: connections are under way.
-func lowestHeap() int64 {
-	lowest := int64(liveHeap())
-	for range 20 {
-		runtime.Gosched()
-		lowest = min(lowest, int64(liveHeap()))
-	}
-	return lowest
+// heap returns the heap in use while there is no connection.
+func (s *soak) heap() int64 {
+	s.running.Lock()
+	defer s.running.Unlock()
+	return int64(liveHeap())
 }
 
 // round is the life of a connection under faults that are drawn.
