@@ -37,10 +37,14 @@ func TestFault21EveryBitFlipped(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			bits := 8 * converse(t, test.p, -1, new(time.Duration))
 			var slowest time.Duration
-			for bit := range bits {
+			step := int64(1)
+			if raceEnabled && !*faultFull {
+				step = 5
+			}
+			for bit := int64(0); bit < bits; bit += step {
 				converse(t, test.p, bit, &slowest)
 			}
-			t.Logf("%d bits, one by one: no panic, both ends over after %v at most (virtual time)", bits, slowest)
+			t.Logf("%d bits, one by one: no panic, both ends over after %v at most (virtual time)", (bits+step-1)/step, slowest)
 		})
 	}
 }

@@ -102,6 +102,9 @@ func TestFault27MemoryLimit(t *testing.T) {
 			rates[i], peaks[i] = max(rates[i], rate), told["peak"]
 		}
 	}
+	if raceEnabled {
+		t.Log("under the race detector with 100 connections, and of them one run each")
+	}
 	t.Logf("500 connections with messages of 64 KiB both ways: %.0f MiB/s and %s without a limit, %.0f MiB/s (%.0f %%) and %s with GOMEMLIMIT=256MiB",
 		rates[0], peaks[0], rates[1], 100*rates[1]/rates[0], peaks[1])
 	// A process that collects garbage all the time has nothing left for work.
@@ -112,10 +115,10 @@ func TestFault27MemoryLimit(t *testing.T) {
 
 // memoryLimit moves messages both ways over 500 connections, both ends of which are here.
 func memoryLimit(t *testing.T) {
-	const conns, size = 500, 64 << 10
-	each := fullCount(10, 100)
-	if raceEnabled {
-		each = 5
+	const size = 64 << 10
+	conns, each := 500, fullCount(10, 100)
+	if raceEnabled { // ten times slower, and larger
+		conns = 100
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()

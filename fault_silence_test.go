@@ -69,7 +69,7 @@ func blackHole(t *testing.T, r receiver, beat time.Duration, talk bool) {
 			}()
 		}
 	}
-	time.Sleep(time.Hour) // heartbeats keep it up
+	time.Sleep(20 * beat) // heartbeats keep it up
 	pulled := time.Now()
 	select {
 	case e := <-ended:

@@ -25,7 +25,7 @@ func TestFault06Dribble(t *testing.T) {
 		every time.Duration
 		after time.Duration // 0: the frame arrives
 	}{
-		{"1 byte per second", nil, time.Second, 30 * time.Second},
+		{"1 byte per second", nil, time.Second + time.Millisecond, 30 * time.Second}, // none comes at the very end
 		{"1 byte per 7 s", nil, 7 * time.Second, 30 * time.Second},
 		{"set", &qsocket.Options{FrameTimeout: 2 * time.Second}, 300 * time.Millisecond, 2 * time.Second},
 		{"stalled", &qsocket.Options{FrameTimeout: 2 * time.Second}, time.Hour, 2 * time.Second},
