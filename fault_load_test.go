@@ -52,7 +52,10 @@ func TestFault07SilentClients(t *testing.T) {
 func TestFault11StalledConsumer(t *testing.T) {
 	fault(t)
 	const conns = 100
-	each := fullCount(1000, 5000)
+	each := fullCount(5000, 20_000)
+	if raceEnabled {
+		each = 500
+	}
 	ctx := testContext(t)
 	ln := listenOn(t, "tcp", rawNamed, nil)
 	release := make(chan struct{})

@@ -116,7 +116,7 @@ func TestFault27MemoryLimit(t *testing.T) {
 // memoryLimit moves messages both ways over 500 connections, both ends of which are here.
 func memoryLimit(t *testing.T) {
 	const size = 64 << 10
-	conns, each := 500, fullCount(10, 100)
+	conns, each := 500, fullCount(10, 40)
 	if raceEnabled { // ten times slower, and larger
 		conns = 100
 	}
