@@ -86,7 +86,8 @@ func (c *Conn[T]) Shutdown(ctx context.Context) error {
 	c.close("")
 	done, confirmed := c.wait(&c.done), c.wait(&c.confirmed)
 	select {
-	case <-confirmed:
+	case <-confirmed: // before this call, perhaps: see heardConfirm
+		c.closeWithin()
 		return nil
 	default:
 	}
@@ -175,11 +176,17 @@ func (l *link) halfCloseSocket() {
 	l.mu.Lock()
 	l.halfErr = err // in named mode CloseWrite may have returned by now
 	l.sendOver = true
-	over := l.recvOver || l.sock.half == nil && l.partedLocked()
+	over := l.recvOver || l.cannotHalfCloseLocked() && l.partedLocked()
 	l.mu.Unlock()
 	if over {
 		l.finish()
 	}
+}
+
+// cannotHalfCloseLocked reports whether the peer will see no end of file before
+// the socket is closed.
+func (l *link) cannotHalfCloseLocked() bool {
+	return l.sock.half == nil || l.named() && l.halfErr != nil
 }
 
 // partedLocked reports whether an end that has sent its last byte and cannot

@@ -84,7 +84,7 @@ func (l *link) heardConfirm() error {
 	if l.awaiting { // Shutdown need not stay to see to the rest
 		l.closeWithinLocked()
 	}
-	over := l.sendOver && l.sock.half == nil
+	over := l.sendOver && l.cannotHalfCloseLocked()
 	l.mu.Unlock()
 	if over {
 		l.finish()
@@ -155,12 +155,17 @@ func (l *link) attended(err error) {
 		l.fail(err)
 		return
 	}
+	gone := !errors.Is(err, io.EOF) && !l.finished && !l.sendOver
 	if !l.finished { // else it is our own end that was read
 		l.recvOver = true
 		l.reset = l.reset || !clean
 	}
 	over := l.sendOver
 	l.mu.Unlock()
+	if gone { // nobody takes what is left, so there is no waiting for that
+		l.kill(err)
+		return
+	}
 	if over {
 		l.finish()
 	} else if said != nothing {

@@ -102,7 +102,11 @@ func (h *hello) exchange(ctx context.Context, nc net.Conn) (theirs *hello, err e
 // end waits for the other. When ctx ends it returns an error that wraps ctx's,
 // and nc is of no use any more.
 func exchange(ctx context.Context, nc net.Conn, words []byte, read func(io.Reader) error) error {
-	stop := context.AfterFunc(ctx, func() { _ = nc.SetDeadline(past) })
+	stop := context.AfterFunc(ctx, func() {
+		if nc.SetDeadline(past) != nil { // it has none, or is closed
+			_ = nc.Close()
+		}
+	})
 	sent := make(chan error, 1)
 	go func() { // ends when the peer has taken them, at a deadline, or when nc is closed
 		_, err := nc.Write(words)

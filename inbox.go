@@ -114,6 +114,9 @@ func (in *inbox) next(ctx context.Context) ([]byte, error) {
 		case err != nil:
 			in.err = err
 		default:
+			if err := ctx.Err(); err != nil { // control frames are no reason to stay
+				return nil, err
+			}
 			if err := in.fill(ctx); err != nil {
 				return nil, err
 			}

@@ -55,12 +55,13 @@ type link struct {
 	timer        *time.Timer          // of CloseTimeout
 
 	// Named mode, guarded by mu as well.
-	heard     weight      // the peer's goodbye
-	answered  bool        // ... and our answer is in the outbox
-	declined  bool        // ... which is no confirm
-	confirmed signal      // the peer took every message up to our goodbye
-	awaiting  bool        // Shutdown waits for that
-	pulse     *time.Timer // runs beat
+	heard     weight        // the peer's goodbye
+	answered  bool          // ... and our answer is in the outbox
+	declined  bool          // ... which is no confirm
+	confirmed signal        // the peer took every message up to our goodbye
+	awaiting  bool          // Shutdown waits for that
+	pulse     *time.Timer   // runs beat
+	due       time.Duration // when, on the clock of quietConn
 }
 
 // init makes l the life of sock. In named mode attend is what sees to the
@@ -74,6 +75,7 @@ func (l *link) init(sock socket, framing Framing, opts Options, attend func()) {
 	l.in.init(&l.sock, framing, &l.opts)
 	if l.named() {
 		l.in.control = l.control
+		l.in.maxFrame = min(opts.MaxFrame, maxNamedFrame)
 	}
 }
 
@@ -112,10 +114,10 @@ func (l *link) fail(err error) {
 // the peer can still be received, so the end comes with that of receiving. It
 // returns the cause: a write that finish has broken is a consequence.
 //
-// If only a goodbye or an answer to one was lost, or if the peer no longer reads
-// messages anyway, it is no failure.
+// If only a control frame was lost, or if the peer no longer reads messages
+// anyway, it is no failure yet: what is read next decides.
 func (l *link) writeFailed(err error) error {
-	harmless := l.out.goodbye() != nothing && l.out.unsent() == 0
+	harmless := l.named() && l.out.unsent() == 0
 	l.mu.Lock()
 	harmless = harmless || l.heard == full
 	if l.err == nil && !l.finished && !harmless {

@@ -28,7 +28,12 @@ type Options struct {
 
 	HandshakeTimeout time.Duration // TLS handshake and hello; 10 s
 	CloseTimeout     time.Duration // bound on Close, CloseWrite, and on what they leave to the background; 5 s
-	Heartbeat        time.Duration // named mode: interval asked of the peer when idle; 15 s, at least 1 ms, negative for none
+
+	// Heartbeat is, in named mode, the interval that we ask of the peer when it has
+	// nothing to say; 15 s, at least 1 ms, negative for none. A peer of which nothing
+	// comes for twice that, while somebody receives, is given up. Under TLS only whole
+	// records count, of 16 KiB at most: give a slow link time for two.
+	Heartbeat time.Duration
 
 	MaxConns int // Listener: open Conns beyond which accepting waits; 0 for no limit
 

@@ -13,26 +13,35 @@ import "time"
 // reads does not count. So neither direction costs a message anything but, where
 // the receiver has to wait for it, a look at the clock.
 
+// maxHeartbeat keeps twice an interval a duration.
+const maxHeartbeat = 1 << 61 * time.Nanosecond
+
 // startPulse starts the timer, which finish stops.
 func (l *link) startPulse(peerWants time.Duration) {
 	l.out.pulse.every = peerWants / 4
 	l.out.pulse.next = time.Since(clockStart) + peerWants/4
-	l.in.patience = 2 * l.opts.Heartbeat
+	l.in.patience = 2 * min(l.opts.Heartbeat, maxHeartbeat)
 	first := shortest(l.out.pulse.every, l.in.patience)
 	if first == 0 {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.due = time.Since(clockStart) + first
 	l.pulse = time.AfterFunc(first, l.beat)
 }
 
 // beat does what is due, and comes back when more may be.
 func (l *link) beat() {
-	next := shortest(l.out.keepAlive(time.Since(clockStart)), l.in.checkSilence())
+	now := time.Since(clockStart)
+	l.mu.Lock()
+	late := now - l.due
+	l.mu.Unlock()
+	next := shortest(l.out.keepAlive(now), l.in.checkSilence(late))
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if next > 0 && !l.finished {
+		l.due = time.Since(clockStart) + next
 		l.pulse.Reset(next)
 	}
 }
@@ -79,12 +88,17 @@ func (o *outbox) keepAlive(now time.Duration) time.Duration {
 }
 
 // checkSilence breaks the wait under way if the peer has been silent for too
-// long, and returns when that may be the case next; 0 is never.
-func (in *inbox) checkSilence() time.Duration {
+// long, and returns when that may be the case next; 0 is never. If it is called
+// much too late, the process has been stopped, or starved, and what came
+// meanwhile may be unread: the clock starts anew.
+func (in *inbox) checkSilence(late time.Duration) time.Duration {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.patience == 0 {
 		return 0
+	}
+	if late > in.patience/4 {
+		in.silent, in.since = 0, time.Since(clockStart)
 	}
 	left := in.patience - in.silent
 	if in.listening {

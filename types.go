@@ -19,6 +19,9 @@ import (
 // maxTypes is the longest description, bytes.
 const maxTypes = schema.MaxText
 
+// maxDifferences bounds what a peer can make us keep for it, bytes.
+const maxDifferences = 16 << 10
+
 // differ reports whether the two ends have to exchange descriptions.
 func (h *hello) differ(theirs *hello) bool {
 	return h.Types != "" && theirs.Types != "" && h.Types != theirs.Types && h.Desc > 0 && theirs.Desc > 0
@@ -47,6 +50,10 @@ func compareTypes(ctx context.Context, nc net.Conn, ours string, size uint64) (d
 	for _, d := range schema.Compare(local, peer) {
 		if d.Breaking {
 			return "", &HandshakeError{Field: "types", Local: describe(d.Path, d.Local), Peer: describe(d.Path, d.Peer)}
+		}
+		if lines.Len() > maxDifferences {
+			lines.WriteString("and more\n")
+			break
 		}
 		lines.WriteString(d.String() + "\n")
 	}

@@ -114,7 +114,11 @@ func (c *comparer) start(l, p side, codec, path string) {
 
 func (c *comparer) push(t task) {
 	c.steps++
-	k := pair{t.local.id(), t.peer.id(), t.terms}
+	l, p := t.local, t.peer
+	if l.Kind == Pointer && p.Kind == Pointer {
+		l, p = l.Elem, p.Elem
+	}
+	k := pair{l.id(), p.id(), t.terms}
 	recursive := hasDef(t.local) && hasDef(t.peer) // or else it comes to an end by itself
 	if t.root || !(recursive && c.seen[k]) && t.level < maxLevel {
 		c.seen[k] = true
