@@ -1,7 +1,6 @@
 package qsocket_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -237,55 +236,6 @@ func TestFault24ConsumerGone(t *testing.T) {
 			if slowest.ns.Load() != 0 {
 				t.Errorf("Close took %v in a bubble, want no time at all", &slowest)
 			}
-		})
-	}
-}
-
-// Both ends send and none receives: each Send that finds no room returns the
-// error of its ctx, and Close works all the same.
-func TestFault28NobodyReceives(t *testing.T) {
-	fault(t)
-	each := fullCount(20_000, 100_000)
-	for _, p := range []qsocket.Protocol[[]byte]{raw, rawNamed} {
-		synctest.Test(t, func(t *testing.T) {
-			a, b := qsockettest.Pipe(t, p, nil)
-			var wg sync.WaitGroup
-			var accepted [2]int
-			for end, c := range []*qsocket.Conn[[]byte]{a, b} {
-				wg.Go(func() {
-					for i := range each {
-						ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-						start := time.Now()
-						err := c.Send(ctx, numbered(0, i, 100))
-						took := time.Since(start)
-						cancel()
-						switch {
-						case err == nil:
-							accepted[end]++
-						case err != context.DeadlineExceeded || took != time.Millisecond:
-							t.Errorf("got %v after %v, want context.DeadlineExceeded after 1ms", err, took)
-							return
-						}
-					}
-				})
-			}
-			wg.Wait()
-			start := time.Now()
-			for _, closed := range []<-chan error{async(a.Close), async(b.Close)} {
-				if err := <-closed; err != nil {
-					t.Error(err)
-				}
-			}
-			if accepted[0] == 0 || accepted[0] == each {
-				t.Errorf("%d of %d accepted, want some", accepted[0], each)
-			}
-			<-a.Done()
-			<-b.Done()
-			if err := errors.Join(a.Err(), b.Err()); err != nil {
-				t.Error(err)
-			}
-			t.Logf("%q: %d and %d of %d messages accepted, the others refused after exactly the 1 ms of their ctx; Close took %v (virtual time)",
-				p.Name, accepted[0], accepted[1], each, time.Since(start))
 		})
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/fb9bb4ed/qsocket"
 )
@@ -64,7 +65,10 @@ func TestFault23ConcurrentEnds(t *testing.T) {
 		for round := range rounds {
 			ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
 			if transport == "pipe" {
-				a, b := pair(t, transport, p, nil, nil)
+				// Over net.Pipe an end learns that it is not confirmed from the other's end,
+				// for which two that both wait have to wait for CloseTimeout.
+				opts := &qsocket.Options{CloseTimeout: 500 * time.Millisecond}
+				a, b := pair(t, transport, p, opts, opts)
 				concurrentEnds(t, ctx, round, a, b)
 				cancel()
 				continue

@@ -73,69 +73,6 @@ func TestFault06Dribble(t *testing.T) {
 	t.Log("a frame that came at 1 byte per second was cut after exactly 30 s, the default of FrameTimeout (virtual time)")
 }
 
-// While the peer reads nothing, Send is refused when its ctx ends, exactly then,
-// and what waits costs no more memory than SendBuffer and a frame.
-func TestFault12PeerNeverReads(t *testing.T) {
-	fault(t)
-	for _, p := range []qsocket.Protocol[[]byte]{raw, rawNamed} {
-		synctest.Test(t, func(t *testing.T) {
-			a, _ := qsockettest.Pipe(t, p, nil)
-			refused := 0
-			for refused < 10 {
-				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-				start := time.Now()
-				err := a.Send(ctx, make([]byte, 1000))
-				took := time.Since(start)
-				cancel()
-				if err == nil {
-					continue
-				}
-				if refused++; err != context.DeadlineExceeded || took != time.Second {
-					t.Errorf("got %v after %v, want context.DeadlineExceeded after 1s", err, took)
-				}
-			}
-			ctx, cancel := context.WithCancel(t.Context())
-			time.AfterFunc(time.Minute, cancel)
-			start := time.Now()
-			if err := a.Send(ctx, make([]byte, 1000)); err != context.Canceled || time.Since(start) != time.Minute {
-				t.Errorf("got %v after %v, want context.Canceled after 1m", err, time.Since(start))
-			}
-		})
-	}
-	t.Log("Send failed at exactly the time of its ctx (virtual time)")
-
-	const conns, buffer, frame = 20, 64 << 10, 10 << 10
-	forModes(t, []string{"tcp", "tls"}, func(t *testing.T, transport string, p qsocket.Protocol[[]byte]) {
-		opts := &qsocket.Options{SendBuffer: buffer}
-		var all []*qsocket.Conn[[]byte]
-		for range conns {
-			a, _ := pair(t, transport, p, opts, nil)
-			all = append(all, a)
-		}
-		before, buffered := liveHeap(), 0
-		message := make([]byte, frame)
-		for _, a := range all {
-			for refused := false; !refused; {
-				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-				refused = a.Send(ctx, message) != nil
-				cancel()
-			}
-			s := a.Stats()
-			if s.SendBuffered > buffer+frame {
-				t.Errorf("%d bytes buffered, want at most %d", s.SendBuffered, buffer+frame)
-			}
-			buffered = max(buffered, s.SendBuffered)
-		}
-		got := heapPer(conns, before)
-		t.Logf("SendBuffer %d, frames of %d: at most %d bytes buffered, %d of heap for each Conn", buffer, frame, buffered, got)
-		// Without a bound all that the program sends would be there. What is being
-		// written and what waits are two buffers, of sizes that pools have.
-		if limit := int64(3 * (buffer + frame)); got > limit {
-			t.Errorf("%d bytes for each Conn, want at most %d", got, limit)
-		}
-	})
-}
-
 // Every timeout, to the nanosecond of a bubble's time.
 func TestFault29Timeouts(t *testing.T) {
 	fault(t)

@@ -5,12 +5,11 @@
 #	ci/faults.sh -full           with the full counts, some minutes
 #	ci/faults.sh -idle 10000     and 10,000 idle connections; needs ulimit -n 10100
 #	ci/faults.sh -soak 30m       and half an hour of random faults
-#
-# Flags of go test stand before those: ci/faults.sh -race -full
+#	ci/faults.sh -race           any flags of go test
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-go test -count=1 -timeout=0 -run Fault -v "$@" . | awk '
+go test -count=1 -timeout=0 -run Fault -v . "$@" | awk '
 	/^=== / { next }
 	/^ *(fault|hostile)[a-z_0-9]*_test\.go:[0-9]+: / {
 		sub(/^ *[a-z_0-9]+_test\.go:[0-9]+: /, "")
