@@ -95,6 +95,10 @@ func filledPointers(n int) map[int]*wide {
 	return m
 }
 
+// others is what the runtime and its collector may allocate meanwhile, which
+// counts as well.
+const others = 16 << 10
+
 func measureBudget[T any](t *testing.T, name string, v T) {
 	t.Helper()
 	var buf bytes.Buffer
@@ -123,7 +127,7 @@ func measureBudget[T any](t *testing.T, name string, v T) {
 		}
 		runtime.ReadMemStats(&after)
 		spent, want := after.TotalAlloc-before.TotalAlloc, scan.Spent()+uint64(reflect.TypeFor[T]().Size())+64
-		if spent > want {
+		if spent > want+others {
 			t.Errorf("%s, round %d: gob allocated %d bytes, estimated were %d", name, round, spent, want)
 		}
 		if want > 8*spent+20_000 {
