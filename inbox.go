@@ -61,7 +61,9 @@ type inbox struct {
 	attended    bool          // ... but for control frames: stopped does not count
 	patience    time.Duration // how long the peer may be silent while it is listened to; 0: for ever
 	listening   bool          // a wait is under way
-	since       time.Duration // ... and began then, on the clock of quietConn
+	since       time.Duration // ... and began then, on the clock of quietConn, unless busy
+	busy        bool          // there are too many waits to look at the clock for each
+	seen        int           // watch, when checkSilence was last called
 	silent      time.Duration // how long earlier waits have lasted since the last byte came
 	dead        bool          // patience has run out, and the wait under way is broken
 	interrupted bool          // the deadline is in the past because ctx has ended

@@ -35,7 +35,10 @@ func (in *inbox) arm() bool {
 		return false
 	}
 	if in.patience > 0 {
-		in.listening, in.since = true, time.Since(clockStart)
+		in.listening = true
+		if !in.busy {
+			in.since = time.Since(clockStart)
+		}
 	}
 	in.setDeadlineLocked(deadline)
 	if w.ctx.Done() != nil {

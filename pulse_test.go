@@ -217,3 +217,28 @@ func TestHeartbeatsAfterCloseWrite(t *testing.T) {
 		}
 	})
 }
+
+// A peer that falls silent amid dense traffic is found an eighth of the time,
+// or a second, later at most.
+func TestPeerDeadAmidTraffic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, s := inBubble(t, &qsocket.Options{Heartbeat: time.Second})
+		go io.Copy(io.Discard, s)
+		go func() {
+			for range 5000 {
+				time.Sleep(time.Millisecond)
+				s.send("00000001 6d")
+			}
+		}()
+		n := 0
+		var last time.Time
+		for range c.Messages() {
+			n++
+			last = time.Now()
+		}
+		took := time.Since(last)
+		if n != 5000 || !errors.Is(c.Err(), qsocket.ErrPeerDead) || took < 2*time.Second || took > 2250*time.Millisecond {
+			t.Errorf("got %d messages, and %v after %v, want ErrPeerDead after 2s to 2.25s", n, c.Err(), took)
+		}
+	})
+}
