@@ -98,10 +98,10 @@ func (in *inbox) disarm() error {
 			in.broken = w.err // the kernel tells it only once
 		}
 		return errStopped
-	case w.ctx.Err() != nil && (timedOut || w.err == errInterrupted):
-		return w.ctx.Err()
 	case dead && timedOut:
 		return fmt.Errorf("%w: nothing came for %v, twice Options.Heartbeat", ErrPeerDead, in.patience)
+	case w.ctx.Err() != nil && (timedOut || w.err == errInterrupted):
+		return w.ctx.Err()
 	case !timedOut:
 		return nil
 	}
