@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/fb9bb4ed/qsocket"
+	"github.com/fb9bb4ed/qsocket/internal/leak"
 )
 
 // The tests named TestFault are the cases of docs/reliability.md, by number.
@@ -34,7 +35,7 @@ var (
 func fault(t *testing.T) {
 	t.Helper()
 	t.Cleanup(func() {
-		if left := leaked(2 * time.Second); left != "" {
+		if left := leak.Left(2 * time.Second); left != "" {
 			t.Errorf("goroutines left after 2 s:\n\n%s", left)
 		}
 	})

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/fb9bb4ed/qsocket"
+	"github.com/fb9bb4ed/qsocket/internal/leak"
 )
 
 // listenOn returns a Listener on one of the kernelTransports.
@@ -124,7 +125,7 @@ func eventually(t testing.TB, what string, true func() bool) {
 func noGoroutinesLeft(t *testing.T) {
 	t.Helper()
 	for deadline := time.Now().Add(testTimeout); ; time.Sleep(time.Millisecond) {
-		left := leaked(0)
+		left := leak.Left(0)
 		if left == "" {
 			return
 		}
