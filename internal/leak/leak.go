@@ -23,8 +23,9 @@ func Main(m *testing.M) {
 	os.Exit(code)
 }
 
-// Left returns the stacks of goroutines that belong to the module or its tests,
-// but for the caller's, and are still there after the given time.
+// Left returns the stacks of goroutines that belong to the module or its tests
+// and are still there after the given time, but for the caller's and those of
+// tests that wait for it.
 func Left(within time.Duration) string {
 	deadline := time.Now().Add(within)
 	for {
@@ -32,7 +33,7 @@ func Left(within time.Duration) string {
 		buf = buf[:runtime.Stack(buf, true)]
 		var left []string
 		for i, g := range strings.Split(string(buf), "\n\n") {
-			if i > 0 && strings.Contains(g, "fb9bb4ed/qsocket") { // 0 is this goroutine
+			if i > 0 && strings.Contains(g, "fb9bb4ed/qsocket") && !strings.Contains(g, "testing.(*T).Run(") { // 0 is this goroutine
 				left = append(left, g)
 			}
 		}
