@@ -57,8 +57,8 @@ type Conn[T any] struct {
 	link
 
 	// Immutable.
-	framing   Framing
 	codecName string
+	framing   Framing
 	stateless bool
 
 	enc          Encoder[T]     // guarded by out.mu
@@ -71,10 +71,10 @@ type Conn[T any] struct {
 	peer     Peer   // zero in raw mode
 
 	queued   atomic.Bool // the reader goroutine takes over; messages is set by then
+	holding  bool        // owned by the reader goroutine: next is a message for which messages is full
 	started  signal      // fired after queued was set; guarded by link.mu
 	messages chan T      // set once, under link.mu
 	next     T           // owned by the holder of in.token: the message being decoded; zero otherwise
-	holding  bool        // owned by the reader goroutine: next is a message for which messages is full
 }
 
 // Stats counts what has gone through a Conn.
@@ -129,7 +129,7 @@ func NewConn[T any](ctx context.Context, nc net.Conn, p Protocol[T], opts *Optio
 
 // wrap makes a Conn of a connection that is ready for messages. peer is nil in
 // raw mode.
-func wrap[T any](nc net.Conn, p Protocol[T], opts Options, peer *Peer) (*Conn[T], error) {
+func wrap[T any](nc net.Conn, p Protocol[T], opts *Options, peer *Peer) (*Conn[T], error) {
 	codec := p.codec()
 	c := &Conn[T]{
 		sendMax:   opts.MaxFrame,

@@ -12,14 +12,14 @@ import (
 
 // open makes a Conn of nc, or closes nc. opts have been checked and have their
 // defaults.
-func open[T any](ctx context.Context, nc net.Conn, p Protocol[T], opts Options) (*Conn[T], error) {
+func open[T any](ctx context.Context, nc net.Conn, p Protocol[T], opts *Options) (*Conn[T], error) {
 	if err := ctx.Err(); err != nil {
 		hardClose(nc, false)
 		return nil, err
 	}
 	bounded, cancel := context.WithTimeout(ctx, opts.HandshakeTimeout)
 	defer cancel()
-	peer, err := handshake(bounded, nc, p, &opts)
+	peer, err := handshake(bounded, nc, p, opts)
 	if err == nil {
 		var c *Conn[T]
 		if c, err = wrap(nc, p, opts, peer); err == nil {

@@ -39,12 +39,12 @@ type inbox struct {
 	frameLeft time.Duration // what is left of FrameTimeout for that frame; 0: its clock has not started
 	readSize  int           // what to offer the next Read where there is no raw access
 	err       error         // why nothing more can be read
-	parted    bool          // the peer has said goodbye: no more messages may come
-	discarded bool          // a message was dropped
 	late      error         // what a read said after another had brought bytes; for the next call of more
 	broken    error         // what a read that stop overtook has said of the connection
+	parted    bool          // the peer has said goodbye: no more messages may come
+	discarded bool          // a message was dropped
+	inside    bool          // handOn is called by readRaw
 	handOn    func() bool   // of the reader goroutine, see readRaw; nil for a caller of Recv
-	inside    bool          // it is called by readRaw
 	wait      struct {      // the wait under way
 		ctx     context.Context
 		stop    func() bool // ends the watch over ctx
@@ -56,20 +56,21 @@ type inbox struct {
 	readFunc func(fd uintptr) bool // readRaw, bound once
 	count    traffic               // whole frames so far
 
-	mu          sync.Mutex    // guards following, and every read deadline
-	stopped     bool          // nobody may read for messages any more
-	attended    bool          // ... but for control frames: stopped does not count
-	patience    time.Duration // how long the peer may be silent while it is listened to; 0: for ever
-	listening   bool          // a wait is under way
-	since       time.Duration // ... and began then, on the clock of quietConn, unless busy
-	busy        bool          // there are too many waits to look at the clock for each
-	seen        int           // watch, when checkSilence was last called
-	silent      time.Duration // how long earlier waits have lasted since the last byte came
-	dead        bool          // patience has run out, and the wait under way is broken
-	interrupted bool          // the deadline is in the past because ctx has ended
-	watch       int           // number of the wait that interrupt may break
-	deadline    time.Time     // the socket's, as far as this wait goes
-	endWithin   time.Duration // not 0: how long a wait for a new frame may take
+	mu          sync.Mutex      // guards following, and every read deadline
+	stopped     bool            // nobody may read for messages any more
+	attended    bool            // ... but for control frames: stopped does not count
+	interrupted bool            // the deadline is in the past because ctx has ended
+	listening   bool            // a wait is under way
+	busy        bool            // there are too many waits to look at the clock for each
+	dead        bool            // patience has run out, and the wait under way is broken
+	patience    time.Duration   // how long the peer may be silent while it is listened to; 0: for ever
+	since       time.Duration   // when the wait under way began, on the clock of quietConn, unless busy
+	seen        int             // watch, when checkSilence was last called
+	silent      time.Duration   // how long earlier waits have lasted since the last byte came
+	watch       int             // number of the wait that interrupt may break
+	covered     context.Context // its end closes this end of the connection: no wait need watch it; may be nil
+	deadline    time.Time       // the socket's, as far as this wait goes
+	endWithin   time.Duration   // not 0: how long a wait for a new frame may take
 
 	// For others than the holder of token, who publishes whenever it has emptied
 	// buf or may be about to wait. An atomic operation for each message of a

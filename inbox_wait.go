@@ -41,7 +41,7 @@ func (in *inbox) arm() bool {
 		}
 	}
 	in.setDeadlineLocked(deadline)
-	if w.ctx.Done() != nil {
+	if w.ctx != in.covered && w.ctx.Done() != nil {
 		in.watch++
 		watch := in.watch
 		w.stop = context.AfterFunc(w.ctx, func() { in.interrupt(watch) })
@@ -55,6 +55,14 @@ func (in *inbox) setDeadlineLocked(t time.Time) {
 		in.deadline = t
 		_ = in.sock.SetReadDeadline(t) // fails only on a closed socket, which the read will notice
 	}
+}
+
+// cover tells of a ctx whose end closes this end of the connection. Watching it
+// for each wait costs more than a read.
+func (in *inbox) cover(ctx context.Context) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.covered = ctx
 }
 
 // interrupt breaks the wait of that number, if it is still under way.

@@ -20,7 +20,7 @@ import (
 type link struct {
 	// Immutable.
 	sock     socket
-	opts     Options
+	opts     *Options
 	log      *slog.Logger
 	onFinish func() // told of the end, without locks held; may be nil; set before the link is used
 	attend   func() // named mode: starts the reader goroutine, if there is none; raw mode: nil
@@ -37,9 +37,9 @@ type link struct {
 	halfErr      error      // of the half-close
 	done         signal     // fired last: both directions are over, and so is Messages
 	err          error      // the first failure, or the peer's reason
+	parts        int        // how often flushAndHalfClose was asked for
+	parting      bool       // ... and it runs, or has ended for good
 	remote       bool       // err is a *RemoteError
-	parting      bool       // flushAndHalfClose runs, or has ended for good
-	parts        int        // how often it was asked for
 	flushed      bool       // every accepted message is with the kernel, and no more will come
 	sendOver     bool
 	recvOver     bool
@@ -50,29 +50,29 @@ type link struct {
 	reset        bool                 // after our close, receiving ended other than by end of file
 	finished     bool                 // finish has been called
 	released     bool                 // ... and has released everything
-	ends         map[*func()]struct{} // to be called at the end, see atEnd
 	reading      bool                 // the reader goroutine runs
+	ends         map[*func()]struct{} // to be called at the end, see atEnd
 	timer        *time.Timer          // of CloseTimeout
 
 	// Named mode, guarded by mu as well.
 	heard     weight        // the peer's goodbye
 	answered  bool          // ... and our answer is in the outbox
 	declined  bool          // ... which is no confirm
+	awaiting  bool          // Shutdown waits for confirmed
 	confirmed signal        // the peer took every message up to our goodbye
-	awaiting  bool          // Shutdown waits for that
 	pulse     *time.Timer   // runs beat
 	due       time.Duration // when, on the clock of quietConn
 }
 
 // init makes l the life of sock. In named mode attend is what sees to the
 // socket when this end closes; in raw mode it is nil.
-func (l *link) init(sock socket, framing Framing, opts Options, attend func()) {
+func (l *link) init(sock socket, framing Framing, opts *Options, attend func()) {
 	l.sock = sock
 	l.opts = opts
 	l.log = opts.Logger
 	l.attend = attend
-	l.out.init(&l.sock, &l.opts, l.writeFailed)
-	l.in.init(&l.sock, framing, &l.opts)
+	l.out.init(&l.sock, l.opts, l.writeFailed)
+	l.in.init(&l.sock, framing, l.opts)
 	if l.named() {
 		l.in.control = l.control
 		l.in.maxFrame = min(opts.MaxFrame, maxNamedFrame)

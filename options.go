@@ -120,11 +120,12 @@ func (o *Options) withDefaults() (Options, error) {
 	return d, nil
 }
 
-// checked returns opts with their defaults if both p and opts are valid.
-func checked[T any](p Protocol[T], opts *Options) (Options, error) {
+// checked returns a copy of opts with their defaults if both p and opts are valid.
+// All Conns of a Listener share one.
+func checked[T any](p Protocol[T], opts *Options) (*Options, error) {
 	o, err := opts.withDefaults()
 	if err == nil {
 		err = p.check()
 	}
-	return o, err
+	return &o, err
 }

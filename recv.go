@@ -118,9 +118,12 @@ func (c *Conn[T]) recvQueued(ctx context.Context) (T, error) {
 // unless it is the peer's clean end.
 func (c *Conn[T]) endReceiving(ctx context.Context, err error) error {
 	switch {
-	case err == errStopped:
 	case err == ctx.Err():
 		return err
+	case err == errStopped:
+		if err := ctx.Err(); err != nil { // that was perhaps what stopped it, see cover
+			return err
+		}
 	case err == errGoodbye:
 		c.attend() // from here on there are only control frames to read
 	case err == io.EOF && c.named():

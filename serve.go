@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 )
 
 // Serve runs handle in a goroutine for each connection, and closes the Conn
@@ -26,54 +28,110 @@ func (l *Listener[T]) Serve(ctx context.Context, handle func(context.Context, *C
 	if handle == nil {
 		return errors.New("qsocket: Serve without a handler")
 	}
-	var handlers sync.WaitGroup
+	s := &service[T]{log: l.log, panics: &l.panics, handle: handle, conns: make(map[*Conn[T]]struct{})}
+	s.stop = context.AfterFunc(ctx, s.closeAll)
+	defer s.endServing()
 	for {
 		c, err := l.Accept(ctx)
 		if err != nil {
 			break
 		}
-		handlers.Go(func() { l.serve(ctx, c, handle) })
+		s.start(ctx, c)
 	}
 	if ctx.Err() != nil {
 		_ = l.Close() // the program asked for the end
-		handlers.Wait()
+		s.running.Wait()
 		return nil
 	}
 	l.mu.Lock()
 	shutdown := l.shutdown
 	l.mu.Unlock()
 	if shutdown {
-		handlers.Wait()
+		s.running.Wait()
 	}
 	return l.Err()
 }
 
+// service is one call of Serve, and lives on until its last handler has returned.
+type service[T any] struct {
+	log     *slog.Logger
+	panics  *atomic.Uint64
+	handle  func(context.Context, *Conn[T])
+	running sync.WaitGroup // handlers, and what closes their Conns
+	stop    func() bool    // keeps closeAll from being called
+
+	mu    sync.Mutex            // guards following
+	conns map[*Conn[T]]struct{} // those whose handlers run
+	ended bool                  // ctx has ended: none is to stay open
+	over  bool                  // Serve takes no more
+}
+
+// start runs a handler for c.
+func (s *service[T]) start(ctx context.Context, c *Conn[T]) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.conns[c] = struct{}{}
+	s.running.Go(func() { s.serve(ctx, c) })
+	if s.ended {
+		s.running.Go(func() { s.close(c, "") })
+	}
+}
+
 // serve runs one handler. The Conn is closed when it returns, panics, or ctx
 // ends.
-func (l *Listener[T]) serve(ctx context.Context, c *Conn[T], handle func(context.Context, *Conn[T])) {
+//
+// One function waits for ctx on behalf of all Conns: one for each would take more
+// memory than the rest of serve.
+func (s *service[T]) serve(ctx context.Context, c *Conn[T]) {
 	ctx, cancel := context.WithCancel(ctx)
-	closeConn := func(reason string) {
-		if err := c.CloseWithReason(reason); err != nil {
-			l.log.Warn("qsocket: close after handler", "peer", addr(c.RemoteAddr()), "err", err)
-		}
-	}
-	closed := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(closed)
-		closeConn("")
-	})
+	c.in.cover(ctx)
 	defer func() {
-		if !stop() {
-			<-closed // Serve leaves nothing behind that closes or logs
-		}
 		reason := ""
 		if r := recover(); r != nil {
-			l.panics.Add(1)
-			l.log.Error("qsocket: handler panicked", "peer", addr(c.RemoteAddr()), "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+			s.panics.Add(1)
+			s.log.Error("qsocket: handler panicked", "peer", addr(c.RemoteAddr()), "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
 			reason = "handler panicked"
 		}
-		closeConn(reason)
+		s.close(c, reason)
 		cancel()
+		s.mu.Lock()
+		delete(s.conns, c)
+		s.mu.Unlock()
+		s.endIfUnused()
 	}()
-	handle(ctx, c)
+	s.handle(ctx, c)
+}
+
+func (s *service[T]) close(c *Conn[T], reason string) {
+	if err := c.CloseWithReason(reason); err != nil {
+		s.log.Warn("qsocket: close after handler", "peer", addr(c.RemoteAddr()), "err", err)
+	}
+}
+
+// closeAll is called when ctx ends.
+func (s *service[T]) closeAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = true
+	for c := range s.conns {
+		s.running.Go(func() { s.close(c, "") }) // its handler runs, so nobody has seen running at zero
+	}
+}
+
+// endServing is called when Serve returns.
+func (s *service[T]) endServing() {
+	s.mu.Lock()
+	s.over = true
+	s.mu.Unlock()
+	s.endIfUnused()
+}
+
+// endIfUnused no longer waits for ctx if nothing is left to close.
+func (s *service[T]) endIfUnused() {
+	s.mu.Lock()
+	unused := s.over && len(s.conns) == 0
+	s.mu.Unlock()
+	if unused {
+		s.stop()
+	}
 }

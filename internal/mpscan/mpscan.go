@@ -3,8 +3,8 @@
 // The decoder of github.com/vmihailenco/msgpack/v5 believes what a payload
 // announces: five bytes make it allocate a slice of four billion elements, and
 // nesting is followed on the stack until the process dies of it. [Scanner.Scan]
-// walks a value without recursion and without allocation, and accepts it only
-// if every count and length is covered by bytes that are there. A [Reader] then
+// walks a value without recursion, and accepts it only if every count and length
+// is covered by bytes that are there. A [Reader] then
 // hands it to v5, and keeps v5 on what Scan has looked at.
 //
 // The format is that of https://github.com/msgpack/msgpack/blob/master/spec.md.
@@ -28,7 +28,7 @@ type Scanner struct {
 	// AllowInvalidUTF8 accepts str values that are not UTF-8.
 	AllowInvalidUTF8 bool
 
-	open [MaxDepth]int // values still to come in the containers around the innermost one
+	open []int // values still to come in the containers around the innermost one; grows to MaxDepth at most
 }
 
 // Scan accepts b if it is exactly one MessagePack value, nested at most
@@ -64,7 +64,7 @@ func (s *Scanner) Skip(b []byte, i, base int) (end int, err error) {
 				return i, nil
 			}
 			depth--
-			left = s.open[depth]
+			left = s.open[depth-base]
 		}
 		left--
 		if i == len(b) {
@@ -153,7 +153,7 @@ func (s *Scanner) Skip(b []byte, i, base int) (end int, err error) {
 			if depth == MaxDepth {
 				return i, tooDeep(what, start)
 			}
-			s.open[depth] = left
+			s.open = append(s.open[:depth-base], left)
 			depth++
 			left = size
 			if f.kind == object {
