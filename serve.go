@@ -28,7 +28,7 @@ func (l *Listener[T]) Serve(ctx context.Context, handle func(context.Context, *C
 	if handle == nil {
 		return errors.New("qsocket: Serve without a handler")
 	}
-	s := &service[T]{log: l.log, panics: &l.panics, handle: handle, conns: make(map[*Conn[T]]struct{})}
+	s := &service[T]{log: l.log, panics: &l.panics, handle: handle, conns: make(map[*Conn[T]]context.Context)}
 	s.stop = context.AfterFunc(ctx, s.closeAll)
 	defer s.endServing()
 	for {
@@ -60,18 +60,20 @@ type service[T any] struct {
 	running sync.WaitGroup // handlers, and what closes their Conns
 	stop    func() bool    // keeps closeAll from being called
 
-	mu    sync.Mutex            // guards following
-	conns map[*Conn[T]]struct{} // those whose handlers run
-	ended bool                  // ctx has ended: none is to stay open
-	over  bool                  // Serve takes no more
+	mu    sync.Mutex                   // guards following
+	conns map[*Conn[T]]context.Context // those whose handlers run, and what these got
+	ended bool                         // ctx has ended: none is to stay open
+	over  bool                         // Serve takes no more
 }
 
 // start runs a handler for c.
 func (s *service[T]) start(ctx context.Context, c *Conn[T]) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.conns[c] = struct{}{}
-	s.running.Go(func() { s.serve(ctx, c) })
+	ctx, cancel := context.WithCancel(ctx)
+	s.conns[c] = ctx
+	c.in.cover(ctx)
+	s.running.Go(func() { s.serve(ctx, cancel, c) })
 	if s.ended {
 		s.running.Go(func() { s.close(c, "") })
 	}
@@ -82,9 +84,7 @@ func (s *service[T]) start(ctx context.Context, c *Conn[T]) {
 //
 // One function waits for ctx on behalf of all Conns: one for each would take more
 // memory than the rest of serve.
-func (s *service[T]) serve(ctx context.Context, c *Conn[T]) {
-	ctx, cancel := context.WithCancel(ctx)
-	c.in.cover(ctx)
+func (s *service[T]) serve(ctx context.Context, cancel func(), c *Conn[T]) {
 	defer func() {
 		reason := ""
 		if r := recover(); r != nil {
@@ -113,8 +113,11 @@ func (s *service[T]) closeAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ended = true
-	for c := range s.conns {
-		s.running.Go(func() { s.close(c, "") }) // its handler runs, so nobody has seen running at zero
+	for c, ctx := range s.conns {
+		s.running.Go(func() { // the handler runs, so nobody has seen running at zero
+			<-ctx.Done() // the handler is to see this first
+			s.close(c, "")
+		})
 	}
 }
 

@@ -129,6 +129,10 @@ func TestServeContext(t *testing.T) {
 			_, err := c.Recv(context.Background())
 			return err
 		}, net.ErrClosed},
+		{"Recv with ctx", func(ctx context.Context, c *qsocket.Conn[string]) error {
+			_, err := c.Recv(ctx)
+			return err
+		}, context.Canceled},
 		{"Send", func(_ context.Context, c *qsocket.Conn[string]) error {
 			for {
 				if err := c.Send(context.Background(), string(make([]byte, 10000))); err != nil {
