@@ -6,7 +6,8 @@ import (
 )
 
 // Frame buffers are shared by all connections of the process, so that a
-// connection on which nothing happens holds none. They come in powers of two;
+// connection on which nothing happens holds none. They come in powers of two and
+// three sizes between each two of these, so that a quarter at most is not used;
 // larger ones are left to the garbage collector.
 const (
 	minBuffer = 1 << minBufferBits
@@ -21,7 +22,7 @@ const (
 type bufferBox struct{ b []byte }
 
 var (
-	bufferPools [maxBufferBits - minBufferBits + 1]sync.Pool // of *bufferBox with a buffer of that power of two
+	bufferPools [4*(maxBufferBits-minBufferBits) + 1]sync.Pool // of *bufferBox, by sizeClass
 	emptyBoxes  = sync.Pool{New: func() any { return new(bufferBox) }}
 )
 
@@ -30,10 +31,10 @@ func getBuffer(size int) []byte {
 	if size > maxBuffer {
 		return make([]byte, 0, size)
 	}
-	class := bits.Len(uint(max(size, minBuffer)-1)) - minBufferBits
+	class, room := sizeClass(max(size, minBuffer))
 	box, _ := bufferPools[class].Get().(*bufferBox)
 	if box == nil {
-		return make([]byte, 0, minBuffer<<class)
+		return make([]byte, 0, room)
 	}
 	b := box.b
 	box.b = nil
@@ -47,7 +48,20 @@ func putBuffer(b []byte) {
 	if cap(b) < minBuffer || cap(b) > maxBuffer {
 		return
 	}
+	class, room := sizeClass(cap(b))
+	if room > cap(b) {
+		class--
+	}
 	box := emptyBoxes.Get().(*bufferBox)
 	box.b = b[:0]
-	bufferPools[bits.Len(uint(cap(b)))-1-minBufferBits].Put(box)
+	bufferPools[class].Put(box)
+}
+
+// sizeClass returns the smallest class whose buffers have room for size bytes,
+// and that room. size is between minBuffer and maxBuffer.
+func sizeClass(size int) (class, room int) {
+	top := uint(size - 1)
+	shift := bits.Len(top) - 3 // of top's first three bits: 100 to 111
+	class = 4*(shift+2-minBufferBits) + int(top>>shift&3) + 1
+	return class, int(top>>shift+1) << shift
 }

@@ -9,3 +9,8 @@ func ForceSendPath(t testing.TB, path string) {
 	sendPath.Store(map[string]int32{"direct": pathDirect, "flusher": pathFlusher, "takeover": pathTakeOver}[path])
 	t.Cleanup(func() { sendPath.Store(pathChosen) })
 }
+
+var (
+	GetBuffer = getBuffer
+	PutBuffer = putBuffer
+)

@@ -69,7 +69,7 @@ func TestFault12PeerNeverReads(t *testing.T) {
 		t.Logf("SendBuffer %d, frames of %d: at most %d bytes buffered, %d of heap for each Conn", buffer, frame, buffered, got)
 		// Without a bound all that the program sends would be there. What is being
 		// written and what waits are two buffers, of sizes that pools have.
-		if limit := int64(3 * (buffer + frame)); got > limit {
+		if limit := int64(5 * (buffer + frame) / 2); got > limit {
 			t.Errorf("%d bytes for each Conn, want at most %d", got, limit)
 		}
 	})

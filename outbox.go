@@ -103,7 +103,8 @@ func (o *outbox) growLocked(want int) {
 		o.pending = getBuffer(max(want, o.batch))
 		return
 	}
-	b := append(getBuffer(max(want, 2*cap(o.pending))), o.pending...)
+	most := o.limit + want - len(o.pending) // what SendBuffer allows, and the frame
+	b := append(getBuffer(max(want, min(2*cap(o.pending), most))), o.pending...)
 	putBuffer(o.pending)
 	o.pending = b
 }

@@ -1,0 +1,31 @@
+package qsocket_test
+
+import (
+	"testing"
+
+	"github.com/fb9bb4ed/qsocket"
+)
+
+// Buffers of a pool have room for what was asked for, and a quarter more at
+// most; what is given back serves no size that it is too small for.
+func TestBuffers(t *testing.T) {
+	const small, large = 512, 4 << 20 // the smallest and the largest that are pooled
+	for size := small; size <= large; size += 1 + size/50 {
+		b := qsocket.GetBuffer(size)
+		if len(b) != 0 || cap(b) < size || cap(b) > size+size/4+8192 {
+			t.Fatalf("for %d bytes: a buffer of length %d and capacity %d", size, len(b), cap(b))
+		}
+		for _, foreign := range []int{size - 1, size, size + 1} {
+			qsocket.PutBuffer(make([]byte, foreign))
+			if b := qsocket.GetBuffer(size); cap(b) < size {
+				t.Fatalf("for %d bytes after one of %d was given back: %d", size, foreign, cap(b))
+			}
+		}
+	}
+	for _, size := range []int{0, 1, small - 1, large + 1} {
+		qsocket.PutBuffer(make([]byte, size))
+		if b := qsocket.GetBuffer(size); len(b) != 0 || cap(b) < size {
+			t.Errorf("for %d bytes: a buffer of length %d and capacity %d", size, len(b), cap(b))
+		}
+	}
+}
