@@ -28,6 +28,7 @@ var fuzzTargets = []struct {
 	{"frame readers of all framings", FuzzFrames, "FuzzFrames"},
 	{"hello", FuzzHello, "FuzzHello"},
 	{"control frames", FuzzControl, "FuzzControl"},
+	{"tags of unions", FuzzUnion, "FuzzUnion"},
 	{"msgpack payloads", FuzzMsgpackDecode, "FuzzMsgpackDecode"},
 	{"guard of v5's decoder", FuzzMsgpackGuard, "FuzzMsgpackGuard"},
 	{"gob payloads", FuzzGobDecode, "FuzzGobDecode"},
