@@ -63,11 +63,11 @@ func (c *Conn[T]) CloseWithReason(reason string) error {
 	return c.closeError()
 }
 
-// Shutdown closes the Conn as Close does, but waits for the peer, as long as
-// ctx allows. In named mode nil means that the peer has confirmed that its reader
-// took every message, which is not to say that its program has processed them; it
-// returns as soon as that has come. [ErrUnconfirmed] means that the peer ended without
-// confirming: it had closed itself and dropped something, or is gone.
+// Shutdown closes the Conn as Close does, but waits for the peer, as long as ctx
+// allows. In named mode nil means that the peer has confirmed that its reader took
+// every message, which is not to say that its program has processed them; it
+// returns as soon as that has come. [ErrUnconfirmed] means that the peer ended
+// without confirming: it had closed itself and dropped something, or is gone.
 //
 // In raw mode nil means that everything was flushed and the peer
 // ended without a reset, which is the most that TCP can tell. The peer has to end

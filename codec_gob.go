@@ -46,11 +46,11 @@ import (
 // # Payloads
 //
 // A payload is the gob messages (see encoding/gob, "Encoding Details") that one
-// Encode makes: definitions, if any, and the value. A payload that begins with the byte
-// 00, as no gob message does, restarts the stream: both ends forget all types,
-// and the rest of the payload begins a new one. The encoder restarts after an
-// Encode that failed or panicked, and when the Conn tells it, through Reset, that
-// a payload was not sent: the definitions in it would be missing.
+// Encode makes: definitions, if any, and the value. A payload that begins with the
+// byte 00, as no gob message does, restarts the stream: both ends forget all
+// types, and the rest of the payload begins a new one. The encoder restarts after
+// an Encode that failed or panicked, and when the Conn tells it, through Reset,
+// that a payload was not sent: the definitions in it would be missing.
 //
 // # Values
 //

@@ -20,9 +20,9 @@ import (
 //
 // A payload is exactly one value. Structs are maps from field names to values,
 // integers are as short as they can be, times are timestamps (extension -1),
-// []byte is bin. Maps are sorted, so that equal values have equal payloads:
-// string keys bytewise, false before true, numbers by value, keys of other
-// types by their encoding. (Maps that EncodeMsgpack of a type writes are in its hands.)
+// []byte is bin. Maps are sorted, so that equal values have equal payloads: string
+// keys bytewise, false before true, numbers by value, keys of other types by their
+// encoding. (Maps that EncodeMsgpack of a type writes are in its hands.)
 //
 // # Evolution
 //

@@ -32,8 +32,8 @@ import (
 // T and a nil pointer, both ways: receivers need not check for nil.
 // So is a tag that is not known, unless there is an [Otherwise].
 //
-// Union panics, and says which, if a tag or a type is there twice, if a Variant is nil,
-// or if there are no cases.
+// Union panics, and says which, if a tag or a type is there twice, if a Variant is
+// nil, or if there are no cases.
 func Union[T any](cases ...Variant[T]) Codec[T] {
 	u := &unionCodec[T]{}
 	for _, v := range cases {
@@ -96,9 +96,9 @@ func Case[T, V any](tag uint64, codec Codec[V]) Variant[T] {
 }
 
 // Otherwise is the part of a [Union] that takes payloads with tags that no Case
-// has: a newer peer may send them. f gets the tag and what follows it, which it must not
-// keep; it returns the message to deliver, or the error that ends the Conn. To
-// drop such messages, return a value that the receivers ignore.
+// has: a newer peer may send them. f gets the tag and what follows it, which it
+// must not keep; it returns the message to deliver, or the error that ends the
+// Conn. To drop such messages, return a value that the receivers ignore.
 //
 // Otherwise panics if f is nil.
 func Otherwise[T any](f func(tag uint64, payload []byte) (T, error)) Variant[T] {

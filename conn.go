@@ -41,7 +41,8 @@ type Conn[T any] struct {
 	// How it works, in invariants:
 	//
 	//  1. Only the flusher, or the one Send that writes in its stead, writes to
-	//     the socket, and after a failed write nobody does. (TLS writes alerts of its own accord, from Read as well.)
+	//     the socket, and after a failed write nobody does. (TLS writes alerts
+	//     of its own accord, from Read as well.)
 	//  2. Only the holder of the inbox's token reads from the socket. Once this
 	//     end has closed, only discard does.
 	//  3. No lock is held across I/O or while waiting, and no two of the locks
@@ -103,12 +104,12 @@ type Peer struct {
 	Differences string
 }
 
-// NewConn makes a Conn over nc, a stream connection of any kind. It owns nc
-// from the call on and closes it if it returns an error. ctx and
+// NewConn makes a Conn over nc, a stream connection of any kind. It owns nc from
+// the call on and closes it if it returns an error. ctx and
 // Options.HandshakeTimeout bound the handshake: that of TLS if nc is a *tls.Conn
 // that has not done it, and the hello of a named protocol, in whose error
-// errors.As finds a [*HandshakeError]. Later ctx has no effect. Options.TLS must be nil: to use TLS
-// over nc, wrap it with package tls first.
+// errors.As finds a [*HandshakeError]. Later ctx has no effect. Options.TLS must
+// be nil: to use TLS over nc, wrap it with package tls first.
 //
 // nc must support deadlines. Without them a Recv cannot honour its ctx, and
 // FrameTimeout and WriteTimeout have no effect; Close works all the same.
@@ -166,17 +167,18 @@ func wrap[T any](nc net.Conn, p Protocol[T], opts *Options, peer *Peer) (*Conn[T
 // CloseWrite at one end does not close it.
 //
 // After Close, that is when the peer has ended too, or after CloseTimeout. A
-// program that only sends learns from Done that the peer has closed or the Conn has failed. Like
-// Messages, Done starts the reader goroutine: if the peer sends anything,
-// receive it, or the reader never gets to the end.
+// program that only sends learns from Done that the peer has closed or the Conn
+// has failed. Like Messages, Done starts the reader goroutine: if the peer sends
+// anything, receive it, or the reader never gets to the end.
 func (c *Conn[T]) Done() <-chan struct{} {
 	c.startReader()
 	return c.wait(&c.done)
 }
 
-// Err returns nil while the Conn works and after a clean end: our own Close,
-// or the peer's goodbye, in raw mode its end between two frames. Otherwise it returns the first error
-// that ended the Conn or one of its directions. See [Conn] for the kinds.
+// Err returns nil while the Conn works and after a clean end: our own Close, or
+// the peer's goodbye, in raw mode its end between two frames. Otherwise it returns
+// the first error that ended the Conn or one of its directions. See [Conn] for the
+// kinds.
 func (c *Conn[T]) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -7,8 +7,8 @@ import (
 	"net"
 )
 
-// Dial connects to address and makes a Conn of the connection.
-// network is "tcp", "tcp4", "tcp6" or "unix"; addresses are those of package net. ctx bounds
+// Dial connects to address and makes a Conn of the connection. network is "tcp",
+// "tcp4", "tcp6" or "unix"; addresses are those of package net. ctx bounds
 // connecting and the handshake, Options.HandshakeTimeout the handshake alone;
 // later ctx has no effect. With a named protocol Dial returns when the two ends
 // have found that they can talk. If they cannot, errors.As finds a

@@ -13,8 +13,9 @@ import (
 // of contexts). They arrive wrapped: compare with errors.Is.
 var (
 	// ErrFrameTooLarge: a payload is larger than MaxFrame, ours or in named mode
-	// the peer's, or than the framing can announce. Send refuses such a message and the Conn lives on (except
-	// with a stateful Encoder that has no Reset); on receive it ends the Conn.
+	// the peer's, or than the framing can announce. Send refuses such a message
+	// and the Conn lives on (except with a stateful Encoder that has no Reset); on
+	// receive it ends the Conn.
 	ErrFrameTooLarge = errors.New("qsocket: frame too large")
 
 	// ErrProtocol: the peer sent bytes that are no legal frame.

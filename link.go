@@ -110,9 +110,10 @@ func (l *link) fail(err error) {
 	l.finish()
 }
 
-// writeFailed is called by the writer whose write has failed. Sending is over; what has arrived from
-// the peer can still be received, so the end comes with that of receiving. It
-// returns the cause: a write that finish has broken is a consequence.
+// writeFailed is called by the writer whose write has failed. Sending is over;
+// what has arrived from the peer can still be received, so the end comes with that
+// of receiving. It returns the cause: a write that finish has broken is a
+// consequence.
 //
 // If only a control frame was lost, or if the peer no longer reads messages
 // anyway, it is no failure yet: what is read next decides.

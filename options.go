@@ -9,16 +9,18 @@ import (
 )
 
 // Options are the choices of one end. In named mode the peer is told MaxFrame and
-// Heartbeat; it need not know the others. A nil *Options, and every zero field, means the default given with the field.
-// A constructor copies the Options it is given. Negative sizes are refused.
+// Heartbeat; it need not know the others. A nil *Options, and every zero field,
+// means the default given with the field. A constructor copies the Options it is
+// given. Negative sizes are refused.
 type Options struct {
 	MaxFrame   int // largest payload accepted or sent, bytes; 1 MiB, in named mode at most 2 GiB - 1
 	RecvQueue  int // capacity of Messages, messages; 16, at most 16,777,216
 	SendBuffer int // bytes accepted by Send and not yet written, beyond which Send waits; 256 KiB
 
-	// WriteTimeout bounds socket writes that make no progress; default none, because
-	// long back-pressure is legal, and so is a negative one. Where the progress inside a Write cannot be
-	// seen (TLS, net.Pipe, wrappers), it bounds each 16 KiB written.
+	// WriteTimeout bounds socket writes that make no progress; default none,
+	// because long back-pressure is legal, and so is a negative one. Where the
+	// progress inside a Write cannot be seen (TLS, net.Pipe, wrappers), it bounds
+	// each 16 KiB written.
 	WriteTimeout time.Duration
 
 	// FrameTimeout is for a frame from its first byte to its last. The time in
@@ -29,10 +31,11 @@ type Options struct {
 	HandshakeTimeout time.Duration // TLS handshake and hello; 10 s
 	CloseTimeout     time.Duration // bound on Close, CloseWrite, and on what they leave to the background; 5 s
 
-	// Heartbeat is, in named mode, the interval that we ask of the peer when it has
-	// nothing to say; 15 s, at least 1 ms, negative for none. A peer of which nothing
-	// comes for twice that, while somebody receives, is given up. Under TLS only whole
-	// records count, of 16 KiB at most: give a slow link time for two.
+	// Heartbeat is, in named mode, the interval that we ask of the peer when it
+	// has nothing to say; 15 s, at least 1 ms, negative for none. A peer of which
+	// nothing comes for twice that, while somebody receives, is given up. Under
+	// TLS only whole records count, of 16 KiB at most: give a slow link time for
+	// two.
 	Heartbeat time.Duration
 
 	MaxConns int // Listener: open Conns beyond which accepting waits; 0 for no limit

@@ -5,14 +5,13 @@ import "time"
 // A connection of a named protocol on which nothing happens is kept provably
 // alive by heartbeats, in each direction as the receiver of it wishes.
 //
-// To send them, beat looks every quarter of the peer's interval whether
-// anything was sent since it last looked. After two looks in vain, half an interval, a
+// To send them, beat looks every quarter of the peer's interval whether anything
+// was sent since it last looked. After two looks in vain, half an interval, a
 // heartbeat goes out. To miss them, the inbox notes when a wait begins, and beat
-// comes back when that wait has lasted for twice our interval, with what
-// earlier waits have lasted since the last byte came. Time in which nobody
-// reads does not count. So neither direction costs a message anything but, on a
-// connection with little traffic, a look at the clock where the receiver has to
-// wait for it.
+// comes back when that wait has lasted for twice our interval, with what earlier
+// waits have lasted since the last byte came. Time in which nobody reads does not
+// count. So neither direction costs a message anything but, on a connection with
+// little traffic, a look at the clock where the receiver has to wait for it.
 
 // maxHeartbeat keeps twice an interval a duration.
 const maxHeartbeat = 1 << 61 * time.Nanosecond
