@@ -7,8 +7,8 @@ import (
 
 // Frame buffers are shared by all connections of the process, so that a
 // connection on which nothing happens holds none. They come in powers of two and
-// three sizes between each two of these, so that a quarter at most is not used;
-// larger ones are left to the garbage collector.
+// three sizes between each two of these, so that a quarter more than was asked
+// for is the most; larger ones are left to the garbage collector.
 const (
 	minBuffer = 1 << minBufferBits
 	maxBuffer = 1 << maxBufferBits

@@ -409,3 +409,22 @@ func TestTLSOnOneEnd(t *testing.T) {
 		}
 	})
 }
+
+// A peer that ends where TLS expects more is an unexpected end, also between two
+// records.
+func TestDialPeerEndsDuringTLS(t *testing.T) {
+	ctx := testContext(t)
+	a, b := net.Pipe()
+	peer := async(func() error {
+		record := make([]byte, 64<<10) // net.Pipe hands on what one Write writes, and so the whole hello
+		_, err := b.Read(record)
+		return errors.Join(err, b.Close())
+	})
+	_, err := qsocket.NewConn(ctx, tls.Client(a, &tls.Config{ServerName: "localhost"}), text, nil)
+	if !errors.Is(err, io.ErrUnexpectedEOF) || !strings.HasPrefix(err.Error(), "qsocket: TLS handshake: ") {
+		t.Errorf("got %v, want qsocket: TLS handshake: … io.ErrUnexpectedEOF", err)
+	}
+	if err := result(t, "the peer", peer); err != nil {
+		t.Error(err)
+	}
+}

@@ -55,8 +55,8 @@ const (
 	takeOver = 32 << 10
 
 	// takeOverAlone is the same while no other connection of the process takes
-	// over: three times as much for a system call is a fifth less time for each
-	// message of a stream.
+	// over, if SendBuffer has room for twice that: three times as much for a system
+	// call is a fifth less time for each message of a stream.
 	takeOverAlone = 96 << 10
 )
 
@@ -112,7 +112,8 @@ func (o *outbox) wantTakeOverLocked() bool {
 	}
 	switch sendPath.Load() {
 	case pathChosen:
-		if o.accepted < takeOver || o.accepted < takeOverAlone && o.direct.taken == takeOvers.Load() {
+		alone := o.direct.taken == takeOvers.Load()
+		if o.accepted < takeOver || alone && o.accepted < min(takeOverAlone, o.limit/2) {
 			return false
 		}
 		o.direct.taken = takeOvers.Add(1)

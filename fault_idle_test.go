@@ -25,13 +25,16 @@ func TestFault09IdleConns(t *testing.T) {
 	if n > openFiles()-100 {
 		t.Fatalf("only %d files may be open, want %d (ulimit -n)", openFiles(), n+100)
 	}
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip("needs the go command, to build internal/idle: https://go.dev/dl")
+	}
 	program := filepath.Join(t.TempDir(), "idle")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./internal/idle").CombinedOutput(); err != nil {
-		t.Skipf("needs the go command to build internal/idle: %v\n%s", err, out)
+		t.Fatalf("%v\n%s", err, out)
 	}
 	for _, test := range []struct {
 		transport, beat string
-		server, client  string // how they receive
+		server, client  string // how they receive; a client with recv does not
 		limit           int    // MiB for 10,000
 	}{
 		{"tcp", "0s", "recv", "messages", 100},

@@ -84,7 +84,7 @@ func NewGroup[T any](p Protocol[T], policy Overflow) *Group[T] {
 }
 
 // Add makes c a member. It has no effect if c is one already or has ended. Add
-// panics if c uses another codec or framing than the Group.
+// panics if c is nil or uses another codec or framing than the Group.
 func (g *Group[T]) Add(c *Conn[T]) {
 	if c.codecName != g.codec.Name() || c.framing != g.p.Framing {
 		panic(fmt.Sprintf("qsocket: Group.Add of a connection with codec %q and framing %v, but the Group uses %q and %v", c.codecName, c.framing, g.codec.Name(), g.p.Framing))

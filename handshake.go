@@ -74,6 +74,9 @@ func tlsError(err error) error {
 			return fmt.Errorf(tlsPrefix+"%s: %w", found, err)
 		}
 	}
+	if err == io.EOF { // between two records, but not between two messages
+		err = fmt.Errorf("the peer ended it: %w", io.ErrUnexpectedEOF)
+	}
 	return fmt.Errorf(tlsPrefix+"%w", err)
 }
 

@@ -60,6 +60,7 @@ type inbox struct {
 	stopped     bool            // nobody may read for messages any more
 	attended    bool            // ... but for control frames: stopped does not count
 	interrupted bool            // the deadline is in the past because ctx has ended
+	unwatched   bool            // the wait under way is one that interruptCovered is to break
 	listening   bool            // a wait is under way
 	busy        bool            // there are too many waits to look at the clock for each
 	dead        bool            // patience has run out, and the wait under way is broken
@@ -68,7 +69,7 @@ type inbox struct {
 	seen        int             // watch, when checkSilence was last called
 	silent      time.Duration   // how long earlier waits have lasted since the last byte came
 	watch       int             // number of the wait that interrupt may break
-	covered     context.Context // its end closes this end of the connection: no wait need watch it; may be nil
+	covered     context.Context // what no wait need watch, see cover; may be nil
 	deadline    time.Time       // the socket's, as far as this wait goes
 	endWithin   time.Duration   // not 0: how long a wait for a new frame may take
 

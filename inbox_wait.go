@@ -41,7 +41,9 @@ func (in *inbox) arm() bool {
 		}
 	}
 	in.setDeadlineLocked(deadline)
-	if w.ctx != in.covered && w.ctx.Done() != nil {
+	if w.ctx == in.covered {
+		in.unwatched = true
+	} else if w.ctx.Done() != nil {
 		in.watch++
 		watch := in.watch
 		w.stop = context.AfterFunc(w.ctx, func() { in.interrupt(watch) })
@@ -57,12 +59,21 @@ func (in *inbox) setDeadlineLocked(t time.Time) {
 	}
 }
 
-// cover tells of a ctx whose end closes this end of the connection. Watching it
-// for each wait costs more than a read.
+// cover promises a call of interruptCovered when ctx has ended. Watching it for
+// each wait costs more than a read.
 func (in *inbox) cover(ctx context.Context) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.covered = ctx
+}
+
+func (in *inbox) interruptCovered() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.unwatched && !in.stoppedLocked() {
+		in.interrupted = true
+		in.setDeadlineLocked(past)
+	}
 }
 
 // interrupt breaks the wait of that number, if it is still under way.
@@ -94,6 +105,7 @@ func (in *inbox) disarm() error {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.watch++
+	in.unwatched = false
 	in.heardLocked()
 	dead := in.dead
 	if in.interrupted || dead {

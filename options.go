@@ -114,6 +114,7 @@ func (o *Options) withDefaults() (Options, error) {
 		return d, fmt.Errorf("qsocket: Options.Heartbeat is %v, want at least 1ms, 0 (default) or negative (none)", d.Heartbeat)
 	}
 	d.MaxFrame = min(d.MaxFrame, maxMaxFrame)
+	d.SendBuffer = min(d.SendBuffer, math.MaxInt/2) // so that a frame can be added
 	if d.RecvQueue > maxRecvQueue {
 		return d, fmt.Errorf("qsocket: Options.RecvQueue is %d, want at most %d", d.RecvQueue, maxRecvQueue)
 	}

@@ -81,9 +81,6 @@ func (s *service[T]) start(ctx context.Context, c *Conn[T]) {
 
 // serve runs one handler. The Conn is closed when it returns, panics, or ctx
 // ends.
-//
-// One function waits for ctx on behalf of all Conns: one for each would take more
-// memory than the rest of serve.
 func (s *service[T]) serve(ctx context.Context, cancel func(), c *Conn[T]) {
 	defer func() {
 		reason := ""
@@ -108,7 +105,8 @@ func (s *service[T]) close(c *Conn[T], reason string) {
 	}
 }
 
-// closeAll is called when ctx ends.
+// closeAll is called when ctx ends. One such call for each Conn would take more
+// memory than the rest of serve.
 func (s *service[T]) closeAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -116,6 +114,7 @@ func (s *service[T]) closeAll() {
 	for c, ctx := range s.conns {
 		s.running.Go(func() { // the handler runs, so nobody has seen running at zero
 			<-ctx.Done() // the handler is to see this first
+			c.in.interruptCovered()
 			s.close(c, "")
 		})
 	}

@@ -23,6 +23,9 @@ import (
 	"github.com/fb9bb4ed/qsocket"
 )
 
+// Both ends use this. As two programs they would import it.
+var protocol = qsocket.Protocol[string]{Name: "greeting/1"}
+
 func main() {
 	if err := run(os.Stdout); err != nil {
 		log.Fatal(err)
@@ -41,7 +44,7 @@ func run(out io.Writer) error {
 	trusted := x509.NewCertPool()
 	trusted.AddCert(ca.Leaf)
 
-	ln, err := qsocket.Listen("tcp", "127.0.0.1:0", qsocket.Protocol[string]{Name: "greeting/1"}, &qsocket.Options{TLS: &tls.Config{
+	ln, err := qsocket.Listen("tcp", "127.0.0.1:0", protocol, &qsocket.Options{TLS: &tls.Config{
 		Certificates: []tls.Certificate{server},
 		ClientAuth:   tls.RequireAndVerifyClientCert,
 		ClientCAs:    trusted,
@@ -79,7 +82,7 @@ func greet(ctx context.Context, conn *qsocket.Conn[string]) {
 // visit is the client. In TLS 1.3 a client has finished its handshake before the
 // server looks at its certificate, so a refusal can arrive after Dial has returned.
 func visit(ctx context.Context, address string, config *tls.Config) (greeting string, err error) {
-	conn, err := qsocket.Dial(ctx, "tcp", address, qsocket.Protocol[string]{Name: "greeting/1"}, &qsocket.Options{TLS: config})
+	conn, err := qsocket.Dial(ctx, "tcp", address, protocol, &qsocket.Options{TLS: config})
 	if err != nil {
 		return "", err
 	}

@@ -42,7 +42,7 @@ type end struct {
 
 func main() {
 	log.SetFlags(0)
-	if len(os.Args) < 6 {
+	if len(os.Args) < 6 || os.Args[1] == "client" && len(os.Args) < 7 {
 		log.Fatal("idle: want server or client, tcp or tls, heartbeat, recv or messages, number, and of a client the address")
 	}
 	words := os.Args[1:]

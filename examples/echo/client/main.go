@@ -10,12 +10,13 @@ import (
 	"os"
 
 	"github.com/fb9bb4ed/qsocket"
+	"github.com/fb9bb4ed/qsocket/examples/echo"
 )
 
 func main() {
 	address := flag.String("dial", "127.0.0.1:7007", "`address` of the server")
 	flag.Parse()
-	conn, err := qsocket.Dial(context.Background(), "tcp", *address, qsocket.Protocol[string]{Name: "echo/1"}, nil)
+	conn, err := qsocket.Dial(context.Background(), "tcp", *address, echo.Protocol, nil)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"os/signal"
 
 	"github.com/fb9bb4ed/qsocket"
+	"github.com/fb9bb4ed/qsocket/examples/echo"
 )
 
 func main() {
@@ -20,7 +21,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 
-	ln, err := qsocket.Listen("tcp", *address, qsocket.Protocol[string]{Name: "echo/1"}, nil)
+	ln, err := qsocket.Listen("tcp", *address, echo.Protocol, nil)
 	if err != nil {
 		log.Fatal(err)
 	}
