@@ -57,9 +57,14 @@ func (c *Conn[T]) CloseWithReason(reason string) error {
 	if reason != "" {
 		c.log.Info("qsocket: closing connection", "peer", addr(c.RemoteAddr()), "reason", reason)
 	}
-	c.closeWithin()
+	c.mu.Lock()
+	shutting := c.awaiting // then its ctx is the bound
+	if !shutting {
+		c.closeWithinLocked()
+	}
+	c.mu.Unlock()
 	c.close(reason)
-	c.awaitGoodbye()
+	c.awaitGoodbye(shutting)
 	return c.closeError()
 }
 
@@ -77,8 +82,9 @@ func (c *Conn[T]) CloseWithReason(reason string) error {
 // lost, or that the net.Conn has no CloseWrite with which to wait for the peer.
 //
 // When ctx ends, the Conn is closed the hard way and ctx's error returned. Nothing
-// else bounds the wait, so give it a deadline: a peer in which nobody receives never
-// confirms.
+// else bounds the wait but the CloseTimeout of an earlier Close, so give it a
+// deadline: a peer in which nobody receives never confirms. A Close during the wait
+// cuts nothing short; it returns after CloseTimeout at the latest.
 func (c *Conn[T]) Shutdown(ctx context.Context) error {
 	c.mu.Lock()
 	c.awaiting = true

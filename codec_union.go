@@ -165,8 +165,11 @@ func (c *variant[T, V]) codecName() string       { return c.codec.Name() }
 func (c *variant[T, V]) isStateless() bool       { return isStateless(c.codec) }
 
 func (c *variant[T, V]) canReset() bool {
+	if isStateless(c.codec) { // and NewEncoder is not called before the program begins
+		return true
+	}
 	_, ok := c.codec.NewEncoder().(interface{ Reset() })
-	return ok || isStateless(c.codec)
+	return ok
 }
 
 func (c *variant[T, V]) schema() string {

@@ -104,13 +104,27 @@ func (l *link) part() {
 	}
 }
 
-// awaitGoodbye waits for the goodbye that Close has queued, or CloseTimeout.
-func (l *link) awaitGoodbye() {
-	if l.sock.half != nil {
-		<-l.wait(&l.goodbyeSent)
+// awaitGoodbye waits for the goodbye that Close has queued, or CloseTimeout, which
+// ends the Conn unless a Shutdown waits as well.
+func (l *link) awaitGoodbye(shutting bool) {
+	var late <-chan time.Time
+	if shutting {
+		timer := time.NewTimer(l.opts.CloseTimeout)
+		defer timer.Stop()
+		late = timer.C
+	}
+	sent := &l.goodbyeSent
+	if l.sock.half == nil {
+		sent = &l.messagesSent
+	}
+	select {
+	case <-l.wait(sent):
+	case <-late:
 		return
 	}
-	<-l.wait(&l.messagesSent)
+	if l.sock.half != nil {
+		return
+	}
 	timer := time.NewTimer(goodbyeGrace)
 	defer timer.Stop()
 	select {

@@ -3,6 +3,7 @@ package qsocket_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/fb9bb4ed/qsocket"
+	"github.com/fb9bb4ed/qsocket/qsockettest"
 )
 
 // serve runs Serve and returns the channel of its result.
@@ -311,6 +313,64 @@ func TestServeAndShutdown(t *testing.T) {
 		}
 		checkClosed(t, ln)
 	})
+}
+
+// The bound on Shutdown is its ctx, also where the handler's return closes the Conn
+// meanwhile: a peer that takes its time gets everything.
+func TestServeAndPatientShutdown(t *testing.T) {
+	for _, p := range []qsocket.Protocol[string]{text, named} {
+		synctest.Test(t, func(t *testing.T) {
+			const messages, pause = 20, 20 * time.Second // they fit into SendBuffer
+			nl := newFakeListener()
+			client, server := qsockettest.NetPipe()
+			nl.queue <- server
+			ln, err := qsocket.NewListener(nl, p, &qsocket.Options{CloseTimeout: time.Second, Heartbeat: -1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			sent := make(chan struct{})
+			served := serve(t.Context(), ln, func(ctx context.Context, c *qsocket.Conn[string]) {
+				for range messages {
+					if err := c.Send(ctx, string(make([]byte, 10_000))); err != nil {
+						t.Error(err)
+					}
+				}
+				close(sent)
+				for range c.Messages() { // until Shutdown
+				}
+			})
+			c, err := qsocket.NewConn(t.Context(), client, p, &qsocket.Options{Heartbeat: -1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			slowly := async(func() error {
+				for n := range messages {
+					if n%10 == 5 {
+						time.Sleep(pause)
+					}
+					if _, err := c.Recv(t.Context()); err != nil {
+						return fmt.Errorf("message %d: %w", n, err)
+					}
+				}
+				if _, err := c.Recv(t.Context()); err != io.EOF {
+					return err
+				}
+				return c.Close()
+			})
+			<-sent
+			ctx, cancel := context.WithTimeout(t.Context(), 10*pause)
+			defer cancel()
+			if err := ln.Shutdown(ctx); err != nil {
+				t.Errorf("Shutdown: got %v, want nil", err)
+			}
+			if err := <-slowly; err != nil {
+				t.Errorf("the client: %v", err)
+			}
+			if err := <-served; err != nil {
+				t.Errorf("Serve: got %v, want nil", err)
+			}
+		})
+	}
 }
 
 // A peer that stops reading cannot keep Serve from returning for longer than

@@ -250,3 +250,20 @@ func TestUpdateFlagOfTheProgram(t *testing.T) {
 		t.Errorf("arguments without -update have changed")
 	}
 }
+
+// A case in a codec that the union did not use before changes the union's name, and
+// with it what the hello of every old peer compares.
+func TestGoldenUnionWithAnotherCodec(t *testing.T) {
+	t.Chdir(t.TempDir())
+	union := func(more ...qsocket.Variant[any]) qsocket.Protocol[any] {
+		return qsocket.Protocol[any]{Name: "orders/1", Codec: qsocket.Union(append(more, qsocket.Case[any](1, qsocket.Msgpack[placed]()))...)}
+	}
+	record(t, union())
+	if f := runGolden(union(qsocket.Case[any](2, qsocket.Msgpack[string]()))); len(f.errors) > 0 {
+		t.Errorf("a case in the same codec: %q", f.errors)
+	}
+	f := runGolden(union(qsocket.Case[any](2, qsocket.Gob[string]())))
+	if all := strings.Join(f.errors, "\n"); !strings.Contains(all, "union(msgpack)") || !strings.Contains(all, "union(msgpack,gob)") {
+		t.Errorf("a case in another codec: got %q, want the names of both", f.errors)
+	}
+}

@@ -27,9 +27,7 @@ func Compare(local, peer *Schema) []Difference {
 	switch {
 	case lu != nil && pu != nil:
 		c.unions(lu, pu, "")
-	case local.Codec != peer.Codec:
-		c.add(Difference{Path: "codec", Local: local.Codec, Peer: peer.Codec}, fate{kind: never}, fate{kind: never})
-	default:
+	case local.Codec == peer.Codec:
 		c.start(
 			side{local.Root, local.Flags},
 			side{peer.Root, peer.Flags},
@@ -37,6 +35,9 @@ func Compare(local, peer *Schema) []Difference {
 		)
 	}
 	c.work()
+	if local.Codec != peer.Codec { // of unions: each names the codecs of its cases
+		c.add(Difference{Path: "codec", Local: local.Codec, Peer: peer.Codec}, fate{kind: never}, fate{kind: never})
+	}
 	slices.SortStableFunc(c.list, func(a, b Difference) int {
 		if a.Breaking != b.Breaking {
 			if a.Breaking {

@@ -185,6 +185,7 @@ var comparisons = []struct {
 			"!case 2 is gob *Filled here and msgpack *Filled at the peer: neither decodes the other",
 			"!case 3 is int here and bool at the peer: neither decodes the other",
 			"!Placed.Price is float64 here and string at the peer: neither decodes the other",
+			"!codec is union(msgpack,gob) here and union(msgpack) at the peer: neither decodes the other",
 			"case 4 is only at the peer: it is answered with an error unless this end has Otherwise",
 		}, "case 2 was msgpack *Filled and is gob *Filled now: old and new peers cannot decode each other",
 	}, {
