@@ -1,6 +1,7 @@
 package qsocket_test
 
 import (
+	"runtime"
 	"testing"
 
 	"github.com/fb9bb4ed/qsocket"
@@ -32,6 +33,59 @@ func TestSendPaths(t *testing.T) {
 				qsocket.ForceSendPath(t, path)
 				test.run(t)
 			})
+		}
+	}
+}
+
+// A Send writes what waits for a flusher that has not started: 96 KiB, or 32 KiB if
+// another connection has done so meanwhile or SendBuffer has no room for more.
+func TestTakeOver(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // the flusher does not start while this goroutine runs
+	const frame, attempts = 1 << 10, 50
+	ctx := testContext(t)
+	message := make([]byte, frame-4)
+	// gathered returns how much had been gathered when c wrote of its own accord.
+	gathered := func(c *qsocket.Conn[[]byte]) int {
+		if err := c.Flush(ctx); err != nil {
+			t.Fatal(err)
+		}
+		for before := c.Stats(); ; {
+			if err := c.Send(ctx, message); err != nil {
+				t.Fatal(err)
+			}
+			if s := c.Stats(); s.Flushes > before.Flushes {
+				return int(s.BytesSent - before.BytesSent)
+			}
+		}
+	}
+	sender := func(buffer int) *qsocket.Conn[[]byte] {
+		a, b := pair(t, "tcp", raw, &qsocket.Options{SendBuffer: buffer}, nil)
+		go func() { // ends with the connection
+			for range b.Messages() {
+			}
+		}()
+		return a
+	}
+	alone, other, small := sender(0), sender(0), sender(64<<10)
+	for _, test := range []struct {
+		name string
+		run  func() int
+		want int
+	}{
+		{"alone", func() int { return gathered(alone) }, 96 << 10},
+		{"with another", func() int { gathered(other); return gathered(alone) }, 32 << 10},
+		{"with a small SendBuffer", func() int { return gathered(small) }, 32 << 10},
+	} {
+		var got []int
+		for range attempts { // the first write of a quiet connection is direct, and the scheduler may start the flusher
+			n := test.run()
+			got = append(got, n)
+			if n == test.want {
+				break
+			}
+		}
+		if got[len(got)-1] != test.want {
+			t.Errorf("%s: wrote after %v bytes, want once %d", test.name, got, test.want)
 		}
 	}
 }
