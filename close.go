@@ -14,7 +14,8 @@ import (
 // (FIN, or close_notify under TLS). It waits for CloseTimeout at most; if
 // accepted messages could not be flushed by then, the Conn is ended with an
 // error that wraps os.ErrDeadlineExceeded. On a Conn that has failed it returns
-// the failure, and after the peer's end with a reason that. Further calls return nil.
+// the failure; if the peer has closed with a reason, the [*RemoteError]. Calling it
+// again does nothing and returns the same.
 //
 // In raw mode over a net.Conn that has no method CloseWrite, such as that of
 // net.Pipe, it does nothing and returns an error that wraps errors.ErrUnsupported.
@@ -37,7 +38,8 @@ func (c *Conn[T]) CloseWrite() error {
 //
 // The error says that accepted messages were lost: it wraps
 // os.ErrDeadlineExceeded if they could not be flushed in time, and is the
-// failed write otherwise. Err has it as well. Further calls return nil.
+// failed write otherwise. Err has it as well, and tells of what the peer sent, of
+// which Close says nothing. Further calls return nil.
 //
 // Before the process exits, wait for Done or use Shutdown: when the process ends,
 // so does the discarding.

@@ -16,7 +16,7 @@ import (
 //
 //	Stateless() bool
 //
-// that returns true. All codecs of this package but [Gob] do.
+// that returns true. All codecs of this package but [Gob], and unions with it, do.
 //
 // A codec that can tell what its payloads look like has a method
 //
@@ -26,9 +26,11 @@ import (
 // empty one tells nothing. It is called each time a Conn opens, so it should
 // remember what it has made. Codecs that [Stateless] makes have no such method.
 type Codec[T any] interface {
-	// Name identifies the encoding in errors, benchmarks and handshakes.
+	// Name identifies the encoding in errors and benchmarks, and to handshakes,
+	// Group and Prepared: codecs of one name must understand each other.
 	Name() string
-	// NewEncoder is called once per connection, so an Encoder may keep state.
+	// NewEncoder is called once per connection, so an Encoder may keep state; and
+	// besides by Union, Group and Prepare.
 	NewEncoder() Encoder[T]
 	// NewDecoder is called once per connection, so a Decoder may keep state.
 	NewDecoder() Decoder[T]
@@ -100,7 +102,8 @@ func isStateless[T any](c Codec[T]) bool {
 
 // Stateless makes a Codec from two functions, such as those of another
 // encoding library. The functions must be safe for concurrent use. unmarshal
-// gets a fresh zero T and must not keep the payload. name identifies the
+// gets a fresh zero T, must not keep the payload, and must refuse bytes that are left
+// over. name identifies the
 // encoding to people and, in named protocols, to the peer. Two ends compare that
 // name only: nothing is known of the types.
 func Stateless[T any](name string, marshal func(T) ([]byte, error), unmarshal func([]byte, *T) error) Codec[T] {

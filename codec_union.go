@@ -25,7 +25,9 @@ import (
 //
 // Each case may have another codec. A Union is stateless if all of them are;
 // cases with [Gob] have a stream each. Its name is "union(…)" with the
-// different names of the cases' codecs in the order of the tags.
+// different names of the cases' codecs in the order of the tags: the first case
+// with another codec changes it, and peers that know the old one refuse the
+// connection.
 //
 // A value is encoded by the case of its exact type: a Placed by that of Placed, and a
 // *Placed by that of *Placed. Any other type is a [*CodecError], and so are a nil

@@ -44,7 +44,10 @@ The other dials. It may send and receive from as many goroutines as it likes:
 		return err
 	}
 	defer conn.Close()
-	err = conn.Send(ctx, ticks.Tick{Symbol: "ABC", Price: 101.5})
+	if err := conn.Send(ctx, ticks.Tick{Symbol: "ABC", Price: 101.5}); err != nil {
+		return err
+	}
+	return conn.Shutdown(ctx) // nil: the other's reader has it
 
 # The protocol
 
@@ -123,11 +126,11 @@ are these:
 
   - the flusher, one for each connection, while there is something to write;
   - the reader, one for each connection on which Messages or Done was called; in
-    named mode also after our own Close and after the peer's goodbye, to discard what still
-    comes and to deal with the end, and until then in any case;
-  - after Close, CloseWrite or the peer's goodbye one that waits for the flush, and in raw mode
-    one that discards what the peer still sends, both for CloseTimeout at most
-    (after Shutdown: as long as its ctx allows);
+    named mode also after our own Close and after the peer's goodbye, to discard
+    what still comes and to deal with the end, and until then in any case;
+  - after Close, CloseWrite or the peer's goodbye one that waits for the flush, and
+    in raw mode one that discards what the peer still sends, both for CloseTimeout
+    at most (after Shutdown: as long as its ctx allows);
   - in named mode one that sends the hello, until the peer has taken it, and a
     timer for heartbeats;
   - for each Listener one that accepts, one for each connection that does its
@@ -177,15 +180,16 @@ Whoever gets a Conn must end it. There are these ways:
   - [Conn.CloseWrite] ends sending only. The peer's Messages ends, but the peer
     may go on sending, and when it has ended as well the Conn is over.
   - The peer ends: Messages is closed and Recv returns io.EOF. If it has closed
-    and not only ended its sending, Send fails from then on, and the Conn answers the goodbye and
-    ends by itself. A program that only sends has to call [Conn.Done] to see that:
-    somebody must read the goodbye. Close the Conn in any case.
+    and not only ended its sending, Send fails from then on, and the Conn answers
+    the goodbye and ends by itself. A program that only sends has to call
+    [Conn.Done] to see that: somebody must read the goodbye. Close the Conn in any
+    case.
 
 After the end [Conn.Err] is nil if it was a clean one, and otherwise the first
 error. A stream that ends without a goodbye, or inside a frame, is
-io.ErrUnexpectedEOF. A peer that has been silent for twice Options.Heartbeat, 15 s
-unless you set it, is given up with [ErrPeerDead]; that too takes somebody who reads,
-and time in which nobody does is not counted. A Conn that fails resets the
+io.ErrUnexpectedEOF. A peer that has been silent for twice Options.Heartbeat, so
+for 30 s unless you set it, is given up with [ErrPeerDead]; that too takes somebody
+who reads, and time in which nobody does is not counted. A Conn that fails resets the
 connection where the network can (TCP).
 
 Before the process exits, wait for [Conn.Done] or use Shutdown: what is on its
@@ -210,10 +214,15 @@ ends as well.
 out alone. [Listener.Shutdown] ends those as well, and waits for their peers. The
 end of the ctx given to [Listener.Serve] ends the handlers and their connections:
 
-	err := ln.Serve(ctx, handle) // until ctx ends
+	go ln.Serve(ctx, handle) // until ctx ends, or Shutdown
+	…
 	ending, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	err = errors.Join(err, ln.Shutdown(ending)) // until the peers have ended
+	err := ln.Shutdown(ending) // until the peers have taken what they were sent
+
+When ctx ends, or a handler returns, the Conn is closed, which gives its peer no
+more than CloseTimeout; a Shutdown that has begun before lasts as long as its ctx
+allows.
 
 All of these stop receiving at once: requests that have not been received are
 dropped, and a handler that holds one cannot answer any more. A server that owes
@@ -227,6 +236,9 @@ decide what to send again:
 
 	for ctx.Err() == nil {
 		conn, err := qsocket.Dial(ctx, "tcp", address, protocol, nil)
+		if refused := (*qsocket.HandshakeError)(nil); errors.As(err, &refused) {
+			return err // dialing again will not help
+		}
 		if err == nil {
 			err = use(ctx, conn) // until Messages ends
 			conn.Close()
@@ -246,10 +258,10 @@ decide what to send again:
 	Binary   for types with MarshalBinary and UnmarshalBinary; the fastest
 	Stateless, Codec: any other encoding, in a few lines
 
-[Msgpack] and [JSON] payloads are checked before they are decoded (sizes, counts,
-depth, UTF-8, trailing bytes), and so are those of [Gob], which encoding/gob alone
-would let allocate gigabytes or overflow the stack. The documentation of each says
-what remains. What a change of T does between an old and a new program is in
+[Msgpack] payloads are checked before they are decoded (sizes, counts, depth, UTF-8,
+trailing bytes), and so are those of [Gob], which encoding/gob alone would let
+allocate gigabytes or overflow the stack; those of [JSON] for depth, UTF-8 and
+trailing bytes. The documentation of each says what remains. What a change of T does between an old and a new program is in
 docs/evolution.md. Package codecbench measures codecs with messages of your own.
 
 A frame above Options.MaxFrame, 1 MiB unless you set it, ends the connection
@@ -277,17 +289,6 @@ TCP keepalive, which package net switches on.
 
 The package takes its idea from a small Python package of the same name, whose
 frames it speaks (with a codec that reads pickles, which is best left to Python).
-
-	create_qsocket(addr)             Dial
-	QSocket(sock)                    NewConn
-	send(obj)                        Conn.Send
-	inq, recv()                      Conn.Messages, Conn.Recv
-	process(obj)                     the body of: for m := range conn.Messages()
-	on_close(), None in inq          the channel closes; Conn.Err, Conn.Done
-	close(wait)                      Conn.Close, Conn.Shutdown
-	PACK_FMT, PACK_SIZE              Protocol.Framing
-	SELECT_TIMEOUT, ACCEPT_TIMEOUT   not needed: closing unblocks at once
-	Listener(addr, socket_class)     Listen, and the handler given to Serve
-	sockq, accept()                  Listener.Conns, Listener.Accept
+README.md has a table of what has become of its names.
 */
 package qsocket

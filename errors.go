@@ -50,8 +50,9 @@ func (e *endedError) Unwrap() []error { return []error{net.ErrClosed, e.cause} }
 
 // CodecError reports a value that could not be encoded or a payload that could
 // not be decoded, a panic inside the codec included. On Send it costs only that
-// message; on receive it ends the Conn. It never unwraps to io.EOF: a payload
-// that ends too early is io.ErrUnexpectedEOF.
+// message (and the Conn only if a stateful [Encoder] without Reset panicked); on
+// receive it ends the Conn. It never unwraps to io.EOF: a payload that ends too
+// early is io.ErrUnexpectedEOF.
 type CodecError struct {
 	Op    string // "encode" or "decode"
 	Codec string // Codec.Name()

@@ -89,6 +89,7 @@ func ExampleOptions_openInternet() {
 		MaxHandshakes:    200,                           // a flood of clients that connect and say nothing
 		HandshakeTimeout: 5 * time.Second,               // or slowly
 		MaxFrame:         64 << 10,                      // no larger than the largest message
+		RecvQueue:        4,                             // messages that wait for the handler
 		SendBuffer:       64 << 10,                      // what waits for a client that does not read
 		FrameTimeout:     10 * time.Second,              // messages that dribble in
 		WriteTimeout:     30 * time.Second,              // clients that never read

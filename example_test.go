@@ -7,6 +7,7 @@ import (
 	"log"
 	"log/slog"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -183,8 +184,11 @@ func ExampleStateless() {
 		Codec: qsocket.Stateless("point",
 			func(p Point) ([]byte, error) { return fmt.Appendf(nil, "%d/%d", p.X, p.Y), nil },
 			func(payload []byte, p *Point) error {
-				_, err := fmt.Sscanf(string(payload), "%d/%d", &p.X, &p.Y)
-				return err
+				x, y, _ := strings.Cut(string(payload), "/")
+				var errX, errY error
+				p.X, errX = strconv.Atoi(x)
+				p.Y, errY = strconv.Atoi(y) // refuses what is left over, as every codec should
+				return errors.Join(errX, errY)
 			}),
 	}
 	a, b := mustPipe(points, nil)

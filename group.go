@@ -17,7 +17,7 @@ type Overflow uint8
 const (
 	Block      Overflow = iota // wait for the slow member, as long as ctx allows
 	Drop                       // skip it; counted in its Stats.Dropped
-	Disconnect                 // close it hard, in the background; its Err is ErrSlowConsumer
+	Disconnect                 // reset it, in the background, with what it has not taken; its Err is ErrSlowConsumer, and its peer is told no reason
 )
 
 // String returns the name of the constant.
@@ -84,7 +84,8 @@ func NewGroup[T any](p Protocol[T], policy Overflow) *Group[T] {
 }
 
 // Add makes c a member. It has no effect if c is one already or has ended. Add
-// panics if c is nil or uses another codec or framing than the Group.
+// panics if c is nil, or uses a codec of another name or another framing than the
+// Group: use the Protocol with which the Conns were made.
 func (g *Group[T]) Add(c *Conn[T]) {
 	if c.codecName != g.codec.Name() || c.framing != g.p.Framing {
 		panic(fmt.Sprintf("qsocket: Group.Add of a connection with codec %q and framing %v, but the Group uses %q and %v", c.codecName, c.framing, g.codec.Name(), g.p.Framing))

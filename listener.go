@@ -278,8 +278,8 @@ func (l *Listener[T]) Close() error {
 }
 
 // Shutdown is Close, and shuts down every Conn that the Listener has made (see
-// [Conn.Shutdown]) at the same time. It returns nil if all of them ended well,
-// the error of ctx if that ended first, and otherwise the errors of the others.
+// [Conn.Shutdown]) at the same time. It returns nil if all of them ended well, and
+// otherwise their errors joined, with that of ctx if that ended first.
 func (l *Listener[T]) Shutdown(ctx context.Context) error {
 	l.mu.Lock()
 	l.shutdown = true

@@ -11,16 +11,16 @@ import (
 // Options are the choices of one end. In named mode the peer is told MaxFrame and
 // Heartbeat; it need not know the others. A nil *Options, and every zero field,
 // means the default given with the field. A constructor copies the Options it is
-// given. Negative sizes are refused.
+// given. Negative sizes are refused,
+// and so are a negative HandshakeTimeout and CloseTimeout.
 type Options struct {
 	MaxFrame   int // largest payload accepted or sent, bytes; 1 MiB, in named mode at most 2 GiB - 1
 	RecvQueue  int // capacity of Messages, messages; 16, at most 16,777,216
 	SendBuffer int // bytes accepted by Send and not yet written, beyond which Send waits; 256 KiB
 
-	// WriteTimeout bounds socket writes that make no progress; default none,
-	// because long back-pressure is legal, and so is a negative one. Where the
-	// progress inside a Write cannot be seen (TLS, net.Pipe, wrappers), it bounds
-	// each 16 KiB written.
+	// WriteTimeout bounds socket writes that make no progress. Zero or negative:
+	// none, because long back-pressure is legal. Where the progress inside a Write
+	// cannot be seen (TLS, net.Pipe, wrappers), it bounds each 16 KiB written.
 	WriteTimeout time.Duration
 
 	// FrameTimeout is for a frame from its first byte to its last. The time in
@@ -41,8 +41,9 @@ type Options struct {
 	MaxConns int // Listener: open Conns beyond which accepting waits; 0 for no limit
 
 	// Listener: handshakes under way beyond which the one that has lasted longest
-	// is given up, because a client that means it is done in two round trips.
-	// They count among MaxConns while they last. 0 for no limit.
+	// is given up, because a client that means it is done in three round trips at
+	// most. They count among MaxConns while they last, so set it well below that.
+	// 0 for no limit.
 	MaxHandshakes int
 
 	// Dial: client side; Listen and NewListener: server side; nil for none. NewConn
@@ -53,8 +54,8 @@ type Options struct {
 	// Debug: connections that are open, and those that have ended well, with their
 	// counters. Info: failures, and reasons given for an end. Warn: handshakes
 	// refused, errors of accept, the first message that a Group drops for a Conn,
-	// and consumers that it disconnects. Error: panics, and the end of accepting.
-	// Nil: silent.
+	// consumers that it disconnects, and messages lost when Serve closed a Conn.
+	// Error: panics, and the end of accepting. Nil: silent.
 	Logger *slog.Logger
 }
 

@@ -50,8 +50,8 @@ func (m *Prepared[T]) encode(f Framing, codec string, enc Encoder[T], v T) error
 }
 
 // SendPrepared is [Conn.Send] of a message that [Protocol.Prepare] has encoded.
-// It is an error, which leaves the Conn unharmed, if the Conn has another codec
-// or framing than the Protocol, or if m is nil.
+// It is an error, which leaves the Conn unharmed, if the Conn has a codec of another
+// name or another framing than the Protocol, or if m is nil.
 func (c *Conn[T]) SendPrepared(ctx context.Context, m *Prepared[T]) error {
 	if m == nil {
 		return fmt.Errorf("qsocket: the Prepared is nil")

@@ -18,12 +18,12 @@ import (
 //     that has ended already sends nothing;
 //   - [ErrFrameTooLarge]: the payload exceeds Options.MaxFrame, in named mode that
 //     of the peer (Peer.MaxFrame), or what the framing can announce;
-//   - a [*CodecError]: v could not be encoded.
+//   - a [*CodecError]: v could not be encoded (but see the last paragraph but one).
 //
 // After an error that wraps net.ErrClosed it does not: this end has closed the
 // Conn or its sending half, or the Conn has failed, and the error wraps that
 // failure as well. A message that is too large for a stateful [Encoder] without
-// Reset ends the Conn.
+// Reset ends the Conn, and so does a panic in it.
 //
 // Send waits for nothing but room in the buffer; a message larger than
 // SendBuffer waits until it is empty. v is not retained.

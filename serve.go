@@ -14,7 +14,9 @@ import (
 // when handle returns. A panic in handle ends that Conn only; it is logged at
 // level Error with its stack (if there is an Options.Logger), and counted in
 // Stats. The peer of a named protocol gets the reason "handler panicked", that
-// of a raw one sees a Close.
+// of a raw one sees a Close. What a handler has sent and the peer does not take
+// within CloseTimeout is lost, and logged at level Warn: a handler that has to know
+// calls Shutdown before it returns.
 //
 // When ctx ends, Serve stops accepting, closes the Conns that it handed to
 // handlers (which ends their loops over Messages), waits for the handlers, and

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"net"
 	"time"
 
 	"github.com/fb9bb4ed/qsocket"
@@ -64,7 +65,8 @@ func Example_limits() {
 		MaxFrame:   16 << 10,        // no order comes near it
 		SendBuffer: 64 << 10,        // for each connection; beyond it Send waits
 		Heartbeat:  2 * time.Second, // a peer that is gone is noticed after 4 s
-		MaxConns:   1000,            // with MaxFrame and SendBuffer that bounds memory
+		MaxConns:   1000,            // with the others and RecvQueue that bounds memory
+		// and, if strangers can connect, MaxHandshakes: a silent one takes a place
 	}
 	ln, err := qsocket.Listen("tcp", "127.0.0.1:0", market.Protocol, opts)
 	if err != nil {
@@ -120,7 +122,8 @@ func Example_sendInTime() {
 	switch {
 	case err == nil: // accepted: it goes out without further calls
 	case errors.Is(err, context.DeadlineExceeded): // no room all that time; nothing of it was sent
-	default: // the connection has ended
+	case errors.Is(err, net.ErrClosed): // the connection has ended
+	default: // only this message: too large, or it cannot be encoded
 	}
 	fmt.Println(err)
 	gateway.Close()
