@@ -100,12 +100,11 @@ func isStateless[T any](c Codec[T]) bool {
 	return ok && s.Stateless()
 }
 
-// Stateless makes a Codec from two functions, such as those of another
-// encoding library. The functions must be safe for concurrent use. unmarshal
-// gets a fresh zero T, must not keep the payload, and must refuse bytes that are left
-// over. name identifies the
-// encoding to people and, in named protocols, to the peer. Two ends compare that
-// name only: nothing is known of the types.
+// Stateless makes a Codec from two functions, such as those of another encoding
+// library. The functions must be safe for concurrent use. unmarshal gets a fresh
+// zero T, must not keep the payload, and must refuse bytes that are left over.
+// name identifies the encoding to people and, in named protocols, to the peer. Two
+// ends compare that name only: nothing is known of the types.
 func Stateless[T any](name string, marshal func(T) ([]byte, error), unmarshal func([]byte, *T) error) Codec[T] {
 	return funcCodec[T]{name, marshal, unmarshal}
 }
