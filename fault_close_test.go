@@ -224,7 +224,7 @@ func TestFault24ConsumerGone(t *testing.T) {
 	})
 	t.Logf("the longest Close of a full queue over %v took %v", transports, &slowest)
 	// One that waits for the consumer takes CloseTimeout, which is 5 s here. In named mode over a
-	// net.Pipe it waits for 100 ms if nobody takes the goodbye.
+	// net.Pipe it waits for 90 ms if nobody takes the goodbye.
 	if time.Duration(slowest.ns.Load()) > 3*time.Second {
 		t.Errorf("a Close took %v, want at most 100 ms", &slowest)
 	}

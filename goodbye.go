@@ -32,7 +32,7 @@ var errNoGoodbye = fmt.Errorf("qsocket: the connection ended without a goodbye: 
 // goodbyeGrace is how long Close waits for a goodbye to be taken on a
 // connection without a half-close. Over net.Pipe it is only taken if the peer is
 // reading just then, and often nobody is.
-const goodbyeGrace = 100 * time.Millisecond
+const goodbyeGrace = 90 * time.Millisecond // so that Close takes less than 100
 
 // heardGoodbye is called by the receiver that has read the peer's goodbye. It
 // answers, and returns errGoodbye.
