@@ -56,17 +56,23 @@ func (c *Conn[T]) Close() error {
 // that are not UTF-8 become U+FFFD. Raw mode has no way to tell it to the peer.
 // This end logs it at level Info. An empty reason is a Close.
 func (c *Conn[T]) CloseWithReason(reason string) error {
+	return c.closeWith(reason, false)
+}
+
+// closeWith is CloseWithReason, but if patient, a Shutdown under way goes on as
+// long as its ctx allows.
+func (c *Conn[T]) closeWith(reason string, patient bool) error {
 	if reason != "" {
 		c.log.Info("qsocket: closing connection", "peer", addr(c.RemoteAddr()), "reason", reason)
 	}
 	c.mu.Lock()
-	shutting := c.awaiting // then its ctx is the bound
-	if !shutting {
+	patient = patient && c.awaiting
+	if !patient {
 		c.closeWithinLocked()
 	}
 	c.mu.Unlock()
 	c.close(reason)
-	c.awaitGoodbye(shutting)
+	c.awaitGoodbye(patient)
 	return c.closeError()
 }
 
@@ -84,9 +90,9 @@ func (c *Conn[T]) CloseWithReason(reason string) error {
 // lost, or that the net.Conn has no CloseWrite with which to wait for the peer.
 //
 // When ctx ends, the Conn is closed the hard way and ctx's error returned. Nothing
-// else bounds the wait but the CloseTimeout of an earlier Close, so give it a
-// deadline: a peer in which nobody receives never confirms. A Close during the wait
-// cuts nothing short; it returns after CloseTimeout at the latest.
+// else bounds the wait but the CloseTimeout of a Close of the same Conn, so give it a
+// deadline: a peer in which nobody receives never confirms. (The Close with which
+// Serve ends the Conn of a handler that has returned does not bound it.)
 func (c *Conn[T]) Shutdown(ctx context.Context) error {
 	c.mu.Lock()
 	c.awaiting = true

@@ -220,9 +220,9 @@ end of the ctx given to [Listener.Serve] ends the handlers and their connections
 	defer cancel()
 	err := ln.Shutdown(ending) // until the peers have taken what they were sent
 
-When ctx ends, or a handler returns, the Conn is closed, which gives its peer no
-more than CloseTimeout; a Shutdown that has begun before lasts as long as its ctx
-allows.
+When ctx ends, or a handler returns, Serve closes the Conn, which gives its peer no
+more than CloseTimeout. A Shutdown of the Listener that has begun before lasts as
+long as its ctx allows, unless the handler itself calls Close.
 
 All of these stop receiving at once: requests that have not been received are
 dropped, and a handler that holds one cannot answer any more. A server that owes

@@ -105,10 +105,10 @@ func (l *link) part() {
 }
 
 // awaitGoodbye waits for the goodbye that Close has queued, or CloseTimeout, which
-// ends the Conn unless a Shutdown waits as well.
-func (l *link) awaitGoodbye(shutting bool) {
+// ends the Conn; if patient, it only ends the wait.
+func (l *link) awaitGoodbye(patient bool) {
 	var late <-chan time.Time
-	if shutting {
+	if patient {
 		timer := time.NewTimer(l.opts.CloseTimeout)
 		defer timer.Stop()
 		late = timer.C

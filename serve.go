@@ -102,7 +102,7 @@ func (s *service[T]) serve(ctx context.Context, cancel func(), c *Conn[T]) {
 }
 
 func (s *service[T]) close(c *Conn[T], reason string) {
-	if err := c.CloseWithReason(reason); err != nil {
+	if err := c.closeWith(reason, true); err != nil {
 		s.log.Warn("qsocket: close after handler", "peer", addr(c.RemoteAddr()), "err", err)
 	}
 }
