@@ -322,3 +322,21 @@ func BenchmarkUnion(b *testing.B) {
 	})
 	_ = sink
 }
+
+// lateCodec cannot make an Encoder yet.
+type lateCodec struct{ qsocket.Codec[unionPlaced] }
+
+func (lateCodec) Stateless() bool { return true }
+
+func (lateCodec) NewEncoder() qsocket.Encoder[unionPlaced] {
+	panic("before the program has registered what it needs")
+}
+
+// A Union of stateless codecs makes no Encoder: a protocol is a package's variable,
+// and what the codecs need may be registered only after that, in init or main.
+func TestUnionMakesNoEncoderEarly(t *testing.T) {
+	codec := qsocket.Union(qsocket.Case[unionEvent](1, qsocket.Codec[unionPlaced](lateCodec{qsocket.Msgpack[unionPlaced]()})))
+	if got := codec.Name(); got != "union(msgpack)" {
+		t.Errorf("Name is %q", got)
+	}
+}
