@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"os"
@@ -315,7 +316,7 @@ func TestMessagesBehindHello(t *testing.T) {
 func TestPeer(t *testing.T) {
 	a, b := pair(t, "tcp", named,
 		&qsocket.Options{MaxFrame: 1000, Heartbeat: 1500 * time.Millisecond},
-		&qsocket.Options{MaxFrame: 1 << 40, Heartbeat: -1})
+		&qsocket.Options{MaxFrame: math.MaxInt, Heartbeat: -1})
 	if got, want := b.Peer(), (qsocket.Peer{MaxFrame: 1000, Heartbeat: 1500 * time.Millisecond}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
