@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"strings"
 	"testing"
@@ -121,7 +122,7 @@ func TestLostHeartbeat(t *testing.T) {
 
 // A MaxFrame that the header of a named protocol cannot announce is none.
 func TestNamedLargestMaxFrame(t *testing.T) {
-	a, b := pair(t, "tcp", named, &qsocket.Options{MaxFrame: 1<<31 + 100}, &qsocket.Options{MaxFrame: 1<<31 + 100})
+	a, b := pair(t, "tcp", named, &qsocket.Options{MaxFrame: math.MaxInt}, &qsocket.Options{MaxFrame: math.MaxInt})
 	ctx := testContext(t)
 	if err := a.Send(ctx, "m"); err != nil {
 		t.Fatal(err)
