@@ -90,8 +90,8 @@ func (c *Conn[T]) closeWith(reason string, patient bool) error {
 // lost, or that the net.Conn has no CloseWrite with which to wait for the peer.
 //
 // When ctx ends, the Conn is closed the hard way and ctx's error returned. Nothing
-// else bounds the wait but the CloseTimeout of a Close of the same Conn, so give it a
-// deadline: a peer in which nobody receives never confirms. (The Close with which
+// else bounds the wait but the CloseTimeout of a Close or CloseWrite of the same
+// Conn, so give it a deadline: a peer in which nobody receives never confirms. (The Close with which
 // Serve ends the Conn of a handler that has returned does not bound it.)
 func (c *Conn[T]) Shutdown(ctx context.Context) error {
 	c.mu.Lock()
@@ -325,7 +325,7 @@ func (l *link) closeError() error {
 	if l.reported || l.flushed {
 		return nil
 	}
-	l.reported = true
+	l.reported = l.err != nil // a patient Close does not wait for what becomes of it
 	return l.err
 }
 

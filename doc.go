@@ -222,7 +222,7 @@ end of the ctx given to [Listener.Serve] ends the handlers and their connections
 
 When ctx ends, or a handler returns, Serve closes the Conn, which gives its peer no
 more than CloseTimeout. A Shutdown of the Listener that has begun before lasts as
-long as its ctx allows, unless the handler itself calls Close.
+long as its ctx allows, unless the handler itself calls Close or CloseWrite.
 
 All of these stop receiving at once: requests that have not been received are
 dropped, and a handler that holds one cannot answer any more. A server that owes
