@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -371,6 +372,49 @@ func TestServeAndPatientShutdown(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Where the end of Serve's ctx meets a Shutdown, a Close of the handler still tells
+// what was lost.
+func TestServeShutdownAndLoss(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const closeTimeout = 200 * time.Millisecond
+		nl := newFakeListener()
+		client, server := qsockettest.NetPipe()
+		defer client.Close() // never reads
+		nl.queue <- server
+		ln, err := qsocket.NewListener(nl, text, &qsocket.Options{CloseTimeout: closeTimeout})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent := make(chan struct{})
+		ctx, cancel := context.WithCancel(t.Context())
+		served := serve(ctx, ln, func(ctx context.Context, c *qsocket.Conn[string]) {
+			for range 20 { // more than the pipe holds, less than SendBuffer
+				if err := c.Send(ctx, string(make([]byte, 10_000))); err != nil {
+					t.Error(err)
+				}
+			}
+			close(sent)
+			<-ctx.Done()
+			time.Sleep(2 * closeTimeout) // Serve's own Close has given up waiting
+			if err := c.Close(); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("Close: got %v, want os.ErrDeadlineExceeded", err)
+			}
+		})
+		<-sent
+		bounded, done := context.WithTimeout(t.Context(), time.Minute)
+		defer done()
+		shut := async(func() error { return ln.Shutdown(bounded) })
+		synctest.Wait()
+		cancel()
+		if err := <-shut; !errors.Is(err, qsocket.ErrUnconfirmed) {
+			t.Errorf("Shutdown: got %v, want ErrUnconfirmed", err)
+		}
+		if err := <-served; err != nil {
+			t.Errorf("Serve: got %v, want nil", err)
+		}
+	})
 }
 
 // A peer that stops reading cannot keep Serve from returning for longer than
