@@ -15,7 +15,7 @@ import (
 // accepted messages could not be flushed by then, the Conn is ended with an
 // error that wraps os.ErrDeadlineExceeded. On a Conn that has failed it returns
 // the failure; if the peer has closed with a reason, the [*RemoteError]. Calling it
-// again does nothing and returns the same.
+// again sends nothing, and returns the failure if there is one.
 //
 // In raw mode over a net.Conn that has no method CloseWrite, such as that of
 // net.Pipe, it does nothing and returns an error that wraps errors.ErrUnsupported.
@@ -91,8 +91,8 @@ func (c *Conn[T]) closeWith(reason string, patient bool) error {
 //
 // When ctx ends, the Conn is closed the hard way and ctx's error returned. Nothing
 // else bounds the wait but the CloseTimeout of a Close or CloseWrite of the same
-// Conn, so give it a deadline: a peer in which nobody receives never confirms. (The Close with which
-// Serve ends the Conn of a handler that has returned does not bound it.)
+// Conn, so give it a deadline: a peer in which nobody receives never confirms. (The
+// Close with which Serve ends a Conn does not bound it.)
 func (c *Conn[T]) Shutdown(ctx context.Context) error {
 	c.mu.Lock()
 	c.awaiting = true

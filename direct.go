@@ -55,7 +55,7 @@ const (
 	takeOver = 32 << 10
 
 	// takeOverAlone is the same while no other connection of the process takes
-	// over, if SendBuffer has room for twice that: three times as much for a system
+	// over, or half of SendBuffer if that is less: three times as much for a system
 	// call is a fifth less time for each message of a stream.
 	takeOverAlone = 96 << 10
 )

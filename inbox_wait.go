@@ -67,6 +67,7 @@ func (in *inbox) cover(ctx context.Context) {
 	in.covered = ctx
 }
 
+// interruptCovered breaks the wait under way, if it is one with that ctx.
 func (in *inbox) interruptCovered() {
 	in.mu.Lock()
 	defer in.mu.Unlock()

@@ -11,8 +11,8 @@ import (
 // Options are the choices of one end. In named mode the peer is told MaxFrame and
 // Heartbeat; it need not know the others. A nil *Options, and every zero field,
 // means the default given with the field. A constructor copies the Options it is
-// given. Negative sizes are refused,
-// and so are a negative HandshakeTimeout and CloseTimeout.
+// given. Negative sizes are refused, and so are a negative HandshakeTimeout and
+// CloseTimeout.
 type Options struct {
 	MaxFrame   int // largest payload accepted or sent, bytes; 1 MiB, in named mode at most 2 GiB - 1
 	RecvQueue  int // capacity of Messages, messages; 16, at most 16,777,216

@@ -18,7 +18,7 @@ import (
 //     that has ended already sends nothing;
 //   - [ErrFrameTooLarge]: the payload exceeds Options.MaxFrame, in named mode that
 //     of the peer (Peer.MaxFrame), or what the framing can announce;
-//   - a [*CodecError]: v could not be encoded (but see the last paragraph but one).
+//   - a [*CodecError]: v could not be encoded. (With a stateful Encoder, see below.)
 //
 // After an error that wraps net.ErrClosed it does not: this end has closed the
 // Conn or its sending half, or the Conn has failed, and the error wraps that

@@ -77,7 +77,7 @@ func (s *service[T]) start(ctx context.Context, c *Conn[T]) {
 	c.in.cover(ctx)
 	s.running.Go(func() { s.serve(ctx, cancel, c) })
 	if s.ended {
-		s.running.Go(func() { s.close(c, "") })
+		s.cutOffLocked(ctx, c)
 	}
 }
 
@@ -94,9 +94,9 @@ func (s *service[T]) serve(ctx context.Context, cancel func(), c *Conn[T]) {
 		s.close(c, reason)
 		cancel()
 		s.mu.Lock()
+		defer s.mu.Unlock()
 		delete(s.conns, c)
-		s.mu.Unlock()
-		s.endIfUnused()
+		s.endIfUnusedLocked()
 	}()
 	s.handle(ctx, c)
 }
@@ -114,28 +114,30 @@ func (s *service[T]) closeAll() {
 	defer s.mu.Unlock()
 	s.ended = true
 	for c, ctx := range s.conns {
-		s.running.Go(func() { // the handler runs, so nobody has seen running at zero
-			<-ctx.Done() // the handler is to see this first
-			c.in.interruptCovered()
-			s.close(c, "")
-		})
+		s.cutOffLocked(ctx, c)
 	}
+}
+
+// cutOffLocked closes c, whose handler runs, because Serve's ctx has ended.
+func (s *service[T]) cutOffLocked(ctx context.Context, c *Conn[T]) {
+	s.running.Go(func() { // the handler runs, so nobody has seen running at zero
+		<-ctx.Done() // the handler is to see this first
+		c.in.interruptCovered()
+		s.close(c, "")
+	})
 }
 
 // endServing is called when Serve returns.
 func (s *service[T]) endServing() {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.over = true
-	s.mu.Unlock()
-	s.endIfUnused()
+	s.endIfUnusedLocked()
 }
 
-// endIfUnused no longer waits for ctx if nothing is left to close.
-func (s *service[T]) endIfUnused() {
-	s.mu.Lock()
-	unused := s.over && len(s.conns) == 0
-	s.mu.Unlock()
-	if unused {
+// endIfUnusedLocked no longer waits for ctx if nothing is left to close.
+func (s *service[T]) endIfUnusedLocked() {
+	if s.over && len(s.conns) == 0 {
 		s.stop()
 	}
 }

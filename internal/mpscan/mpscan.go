@@ -4,8 +4,8 @@
 // announces: five bytes make it allocate a slice of four billion elements, and
 // nesting is followed on the stack until the process dies of it. [Scanner.Scan]
 // walks a value without recursion, and accepts it only if every count and length
-// is covered by bytes that are there. A [Reader] then
-// hands it to v5, and keeps v5 on what Scan has looked at.
+// is covered by bytes that are there. A [Reader] then hands it to v5,
+// and keeps v5 on what Scan has looked at.
 //
 // The format is that of https://github.com/msgpack/msgpack/blob/master/spec.md.
 package mpscan
