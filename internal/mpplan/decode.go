@@ -23,6 +23,11 @@ type Decoder struct {
 	depth  int // arrays and maps that are open
 	budget int // bytes that may still be allocated
 
+	// Short strings of a message share memory.
+	room     []byte // what is left of it
+	shared   int    // bytes of short strings so far
+	expected int    // the same of the message before
+
 	v5   *msgpack.Decoder // nil: to be made
 	r    mpscan.Reader    // of v5
 	scan mpscan.Scanner
@@ -46,6 +51,7 @@ func (d *Decoder) decode(payload []byte, n *node, p unsafe.Pointer) error {
 		d.fail("value ends at byte %d of %d: %d trailing bytes, want none", end, len(payload), len(payload)-end)
 	}
 	d.b = nil
+	d.expected, d.shared, d.room = d.shared-len(d.room), 0, nil
 	if d.err == nil {
 		return nil
 	}

@@ -28,7 +28,7 @@ func (d *Decoder) string(i int, p *string) int {
 			d.overspent()
 			return failed
 		}
-		*p = string(s)
+		*p = d.copy(s)
 		return end
 	}
 	s, end := d.text(i, "a string")
@@ -38,6 +38,33 @@ func (d *Decoder) string(i int, p *string) int {
 	*p = string(s)
 	return end
 }
+
+// copy returns a copy of a short string. The short strings of a message share memory,
+// which saves an allocation for each of them.
+func (d *Decoder) copy(s []byte) string {
+	if len(s) > len(d.room) && !d.makeRoom(len(s)) {
+		return string(s)
+	}
+	c := d.room[:len(s)]
+	d.room = d.room[copy(c, s):]
+	return unsafe.String(unsafe.SliceData(c), len(c))
+}
+
+// makeRoom makes as much room as the rest of the message needs if it is like the
+// one before. It reports false if that is no more than n.
+func (d *Decoder) makeRoom(n int) bool {
+	room := min(d.expected-d.shared, maxShared)
+	if room <= n {
+		d.shared += n
+		return false
+	}
+	d.shared += room
+	d.room = make([]byte, room)
+	return true
+}
+
+// maxShared bounds what one string that is kept keeps with it.
+const maxShared = 256
 
 // text reads a str, bin or nil as a string. What it returns is part of the payload.
 func (d *Decoder) text(i int, want string) (s []byte, end int) {

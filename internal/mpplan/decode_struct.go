@@ -44,63 +44,143 @@ func (d *Decoder) structure(i int, n *node, p unsafe.Pointer) int {
 		return failed
 	}
 	fs := n.fields
+	var seen seen
+	if len(fs.all) > fewFields && !seen.grow(d, len(fs.all)) {
+		return failed
+	}
 	next := 0 // the field that comes now, if the sender has the same fields
-	var seen uint64
-	var more []bool // as seen, for structs with more fields
-	if len(fs.all) > 64 {
-		more = make([]bool, len(fs.all))
-		if !d.spend(mpscan.BytesCost(len(more))) {
+	for left := count; ; left-- {
+		var done int
+		if done, i = d.inOrder(i, next, left, fs, &seen, p); i < 0 {
 			return failed
 		}
-	}
-	for range count {
-		if next < fs.written && fs.begins(next, d.b, i) {
-			if i += int(fs.hot[next].size); fs.hot[next].size == 0 {
-				i += len(fs.all[next].key)
-			}
-		} else {
-			name, end := d.text(i, "the name of a field")
-			if end < 0 {
+		if left -= done; left == 0 {
+			d.depth--
+			return i
+		}
+		next += done
+		name, end := d.text(i, "the name of a field")
+		if end < 0 {
+			return failed
+		}
+		at, ok := fs.index[string(name)]
+		if !ok {
+			if i = d.unknown(end, name); i < 0 {
 				return failed
 			}
-			at, ok := fs.index[string(name)]
-			if !ok {
-				if i = d.unknown(end, name); i < 0 {
-					return failed
-				}
-				continue
-			}
-			next, i = at, end
+			continue
 		}
-		if more == nil {
-			if seen&fs.hot[next].bits != 0 {
-				return d.twice(&fs.all[next])
-			}
-			seen |= 1 << next
-		} else {
-			for _, j := range fs.all[next].clash {
-				if more[j] {
-					return d.twice(&fs.all[next])
-				}
-			}
-			more[next] = true
+		if !seen.add(fs, at) {
+			return d.twice(&fs.all[at])
 		}
-		if i = d.member(i, fs, next, p); i < 0 {
+		if i = d.field(end, &fs.all[at], p); i < 0 {
 			return failed
 		}
-		next++
+		next = at + 1
 	}
-	d.depth--
-	return i
 }
 
-// begins reports whether the name of a field, as it is encoded, is at b[i].
-func (fs *fields) begins(field int, b []byte, i int) bool {
-	if m := &fs.hot[field]; len(b)-i >= 8 && m.size != 0 {
-		return binary.LittleEndian.Uint64(b[i:])&m.mask == m.short
+// inOrder decodes members to the struct at p, up to a number of them and as long as
+// they come in the order in which the encoder writes them, beginning with the
+// field next. It returns how many those were, and where they end. In an array they
+// have no names, and seen is nil. The kinds that most fields have are done here,
+// without a call for each.
+func (d *Decoder) inOrder(i, next, most int, fs *fields, seen *seen, p unsafe.Pointer) (done, end int) {
+	if next >= fs.written {
+		return 0, i
 	}
-	key := fs.all[field].key
-	return len(b)-i >= len(key) && string(b[i:i+len(key)]) == key
+	b := d.b
+	hot := fs.hot[next:min(next+most, fs.written)]
+	for k := range hot {
+		m := &hot[k]
+		if seen != nil {
+			size := int(m.size)
+			if size == 0 || len(b)-i < 8 {
+				key := fs.all[next+k].key
+				if size = len(key); len(b)-i < size || string(b[i:i+size]) != key {
+					return k, i
+				}
+			} else if binary.LittleEndian.Uint64(b[i:])&m.mask != m.short {
+				return k, i
+			}
+			if !seen.add(fs, next+k) {
+				return 0, d.twice(&fs.all[next+k])
+			}
+			i += size
+		}
+		q := unsafe.Add(p, m.offset)
+		switch m.dec {
+		case opUint64, opInt64:
+			if v, end := natural(b, i); end >= 0 && v <= m.max {
+				*(*uint64)(q) = v
+				i = end
+				continue
+			}
+		case opUint32, opInt32:
+			if v, end := natural(b, i); end >= 0 && v <= m.max {
+				*(*uint32)(q) = uint32(v)
+				i = end
+				continue
+			}
+		case opUint8:
+			if v, end := natural(b, i); end >= 0 && v <= m.max {
+				*(*uint8)(q) = uint8(v)
+				i = end
+				continue
+			}
+		case opFloat64:
+			if len(b)-i >= 9 && b[i] == 0xcb {
+				*(*float64)(q) = math.Float64frombits(binary.BigEndian.Uint64(b[i+1:]))
+				i += 9
+				continue
+			}
+		case opString:
+			if end := d.string(i, (*string)(q)); end >= 0 {
+				i = end
+				continue
+			}
+		}
+		if i = d.field(i, &fs.all[next+k], p); i < 0 {
+			return 0, failed
+		}
+	}
+	return len(hot), i
+}
+
+// seen tells which fields of a struct have come.
+type seen struct {
+	few  uint64 // of structs with up to fewFields
+	many []bool // of larger ones
+}
+
+func (s *seen) grow(d *Decoder, n int) bool {
+	if !d.spend(mpscan.BytesCost(n)) {
+		return false
+	}
+	s.many = make([]bool, n)
+	return true
+}
+
+// add reports false if a field comes that overlaps with one that has come.
+func (s *seen) add(fs *fields, field int) bool {
+	if s.many != nil {
+		return s.addMany(field, &fs.all[field])
+	}
+	if s.few&fs.hot[field].bits != 0 {
+		return false
+	}
+	s.few |= 1 << (uint(field) % fewFields)
+	return true
+}
+
+func (s *seen) addMany(i int, f *field) bool {
+	for _, j := range f.clash {
+		if s.many[j] {
+			return false
+		}
+	}
+	s.many[i] = true
+	return true
 }
 
 func (d *Decoder) twice(f *field) int {
@@ -121,39 +201,36 @@ func (d *Decoder) unknown(i int, name []byte) int {
 	return i
 }
 
-// member decodes the value at i to a field of the struct at p. The kinds that
-// most fields have are done here, without another call.
-func (d *Decoder) member(i int, fs *fields, field int, p unsafe.Pointer) int {
-	f := &fs.hot[field]
-	if f.size == 0 {
-		return d.field(i, &fs.all[field], p)
+// natural reads the integer at b[i], unless it has one of the formats for negative
+// ones.
+func natural(b []byte, i int) (v uint64, end int) {
+	if i >= len(b) {
+		return 0, failed
 	}
-	q := unsafe.Add(p, f.offset)
-	switch f.dec {
-	case opUint64:
-		if v, negative, end := d.integer(i); !negative && end >= 0 {
-			*(*uint64)(q) = v
-			return end
+	c := b[i]
+	if c <= 0x7f {
+		return uint64(c), i + 1
+	}
+	b = b[i+1:]
+	switch c {
+	case 0xcf:
+		if len(b) >= 8 {
+			return binary.BigEndian.Uint64(b), i + 9
 		}
-	case opInt64:
-		if v, negative, end := d.integer(i); (negative || v <= math.MaxInt64) && end >= 0 {
-			*(*int64)(q) = int64(v)
-			return end
+	case 0xce:
+		if len(b) >= 4 {
+			return uint64(binary.BigEndian.Uint32(b)), i + 5
 		}
-	case opFloat64:
-		if b := d.b; len(b)-i >= 9 && b[i] == 0xcb {
-			*(*float64)(q) = math.Float64frombits(binary.BigEndian.Uint64(b[i+1:]))
-			return i + 9
+	case 0xcd:
+		if len(b) >= 2 {
+			return uint64(binary.BigEndian.Uint16(b)), i + 3
 		}
-	case opString:
-		if end := d.string(i, (*string)(q)); end >= 0 {
-			return end
+	case 0xcc:
+		if len(b) >= 1 {
+			return uint64(b[0]), i + 2
 		}
 	}
-	if i = d.value(i, fs.all[field].node, q); i < 0 {
-		d.inField(&fs.all[field])
-	}
-	return i
+	return 0, failed
 }
 
 // field decodes the value at i to the field f of the struct at p.
@@ -205,10 +282,8 @@ func (d *Decoder) structFromArray(i int, n *node, p unsafe.Pointer) int {
 			d.fail("array of %d for the %d fields of %v", count, fs.written, n.typ)
 			return failed
 		}
-		for k := range fs.written {
-			if i = d.member(i, fs, k, p); i < 0 {
-				return failed
-			}
+		if _, i = d.inOrder(i, 0, count, fs, nil, p); i < 0 {
+			return failed
 		}
 	}
 	d.depth--

@@ -49,6 +49,7 @@ func TestErrors(t *testing.T) {
 		{"string", "\x81\xa4Name\xa2a\xff", "Order.Name: string of 2 bytes is not UTF-8: byte 0xff at offset 1"},
 		{"bin for a string", "\x81\xa4Name\xc4\x01\xff", "Order.Name: string of 1 bytes is not UTF-8: byte 0xff at offset 0"},
 		{"twice", "\x82\xa4Side\x01\xa4Side\x01", "Order.Side: field is there twice"},
+		{"twice, at last in its place", "\x83\xa4Side\x01\xa2ID\x01\xa4Side\x01", "Order.Side: field is there twice"},
 		{"twice, once by the struct it is embedded in", "\x82\xa1a\x01\xa3opt\x81\xa1a\x02", "Order.Opt: field is there twice"},
 		{"twice, in the other order", "\x82\xa3opt\x81\xa1a\x02\xa1a\x01", "Order.A: field is there twice"},
 		{"key twice", "\x81\xa4Note\x82\xa1k\x01\xa1k\x02", "Order.Note: map of 2 entries has 1 different keys"},

@@ -38,10 +38,14 @@ type member struct {
 	short    uint64  // the field's key in the low bytes
 	mask     uint64  // of the bytes of short
 	offset   uintptr // of the field in the struct
-	bits     uint64  // those of clash, if all fields fit into 64
-	size     uint8   // of key; 0 if it has more than 8 bytes or there are hops: short, mask and offset do not apply
+	bits     uint64  // those of clash, if there are no more than fewFields
+	max      uint64  // the largest integer that dec takes
+	size     uint8   // of key; 0 if it has more than 8 bytes or there are hops: short and mask do not apply
 	enc, dec op      // those of node
 }
+
+// fewFields is how many fields a struct may have to be remembered in a word.
+const fewFields = 64
 
 // hop is an embedded pointer to a struct.
 type hop struct {
@@ -122,18 +126,24 @@ func (fs *fields) finish() {
 	for i := range fs.all {
 		f, m := &fs.all[i], &fs.hot[i]
 		m.enc, m.dec = f.node.enc, f.node.dec
+		m.offset = f.offset
+		m.max = f.node.most()
 		if m.enc == opSlice && f.node.elem.enc == opString {
 			m.enc = opStrings
 		}
 		for _, j := range f.clash {
-			m.bits |= 1 << (j % 64)
+			if len(fs.all) <= fewFields {
+				m.bits |= 1 << j
+			}
+		}
+		if f.hops != nil {
+			m.dec = opReach
 		}
 		if len(f.key) <= 8 && f.hops == nil {
 			var k [8]byte
 			copy(k[:], f.key)
 			m.short = binary.LittleEndian.Uint64(k[:])
 			m.mask = ^uint64(0) >> (64 - 8*len(f.key))
-			m.offset = f.offset
 			m.size = uint8(len(f.key))
 		}
 	}

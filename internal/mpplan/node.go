@@ -39,6 +39,7 @@ const (
 	opRaw       // msgpack.RawMessage
 	opV5        // left to v5
 	opStrings   // slice of strings, in a member
+	opReach     // field behind embedded pointers, in a member
 )
 
 // node is the plan for one type. It does not change once it is compiled.
@@ -55,6 +56,17 @@ type node struct {
 	unfit     string  // why values cannot be sent and received, if they cannot
 	isZeroer  bool    // has IsZero
 	scratch   *sync.Pool
+}
+
+// most returns the largest integer that n takes.
+func (n *node) most() uint64 {
+	switch n.dec {
+	case opInt8, opInt16, opInt32, opInt64:
+		return 1<<(8*n.size-1) - 1
+	case opUint8, opUint16, opUint32, opUint64:
+		return 1<<(8*n.size) - 1
+	}
+	return 0
 }
 
 // name is what errors call a value of the type.
