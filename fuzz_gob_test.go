@@ -61,6 +61,50 @@ type (
 		More        []struct{ C, B, A int8 }
 	}
 
+	// gobPlain has nothing that the scanner could not decode by itself.
+	gobPlain struct {
+		I8    int8
+		U16   uint16
+		I32   int32
+		U32   *uint32
+		Int   int
+		Ptr   uintptr
+		F32   float32
+		F64   **float64
+		OK    bool
+		Name  gobName
+		Raw   []byte
+		Bits  []gobBit
+		Grid  [2][3]int16
+		When  time.Time
+		Until *time.Time
+		Names []gobName
+		Opt   []*string
+		Flags []bool
+		Kids  []gobPlain
+		Next  *gobPlain
+		By    map[gobKey][]*gobKey
+		In    map[string]map[int8]float32
+		Pairs [2]gobKey
+		None  []struct{}
+		gobKey
+	}
+	gobName string
+	gobBit  uint8
+
+	// gobPlainV0 is another version of it: fields are absent, others narrower.
+	gobPlainV0 struct {
+		F64   float32
+		Int   int8
+		Raw   gobBits
+		Kids  *[]gobPlainV0
+		Names []string
+		By    map[gobKey][]gobKey
+		I32   **int8
+		A     int8
+	}
+	gobBits []gobBit
+
 	gobDegrees float64
 	gobBig     struct{ Pad [1024]byte }
 )
@@ -173,6 +217,7 @@ func FuzzGobDecode(f *testing.F) {
 		f.Add(fuzzGobJoin(gobRandomPayloads[any](f, seed, 3)...))
 		f.Add(fuzzGobJoin(gobRandomPayloads[codecOrder](f, seed, 2)...))
 		f.Add(fuzzGobJoin(gobRandomPayloads[gobTwinsV0](f, seed, 2)...))
+		f.Add(fuzzGobJoin(gobRandomPayloads[gobPlain](f, seed, 3)...))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		payloads := fuzzGobSplit(data)
@@ -180,6 +225,8 @@ func FuzzGobDecode(f *testing.F) {
 		fuzzGobDecode[gobNode](t, payloads)
 		fuzzGobDecode[gobTwins](t, payloads)
 		fuzzGobDecode[codecOrder](t, payloads)
+		fuzzGobDecode[gobPlain](t, payloads)
+		fuzzGobDecode[gobPlainV0](t, payloads)
 	})
 }
 
@@ -200,6 +247,13 @@ func FuzzGobValid(f *testing.F) {
 		twins := gobRandomPayloads[gobTwinsV0](t, seed, 4)
 		gobSameAsPlain[gobTwins](t, twins)
 		gobSameAsPlain[gobTwinsV0](t, twins)
+		plain := gobRandomPayloads[gobPlain](t, seed, 4)
+		gobSameAsPlain[gobPlain](t, plain)
+		gobSameAsPlain[gobPlainV0](t, plain)
+		gobSameAsPlain[struct {
+			Kids []struct{ By map[gobKey][]gobKey }
+		}](t, plain)
+		gobSameAsPlain[map[gobName]*gobPlain](t, gobRandomPayloads[map[gobName]*gobPlain](t, seed, 2))
 		gobSameAsPlain[[]gobTwins](t, gobRandomPayloads[[]gobTwins](t, seed, 2))
 		gobSameAsPlain[map[string][]any](t, gobRandomPayloads[map[string][]any](t, seed, 2))
 	})

@@ -30,8 +30,8 @@ var sample = order{
 	Client: "desk-7/algo-12", Tags: []string{"ioc", "eu-west-1"}, TS: 1_767_225_600_123_456_789,
 }
 
-// BenchmarkScan compares the check of a payload with its decoding by gob, both in
-// the middle of a stream.
+// BenchmarkScan compares the check of a payload, and the check with decoding it,
+// with decoding it by gob, all in the middle of a stream.
 //
 //	go test -run '^$' -bench Scan -count 6 ./internal/gobscan | tee scan.txt
 //	benchstat -row /message -col /part scan.txt
@@ -73,6 +73,26 @@ func benchScan[T any](b *testing.B, name string, v T) {
 		b.ReportAllocs()
 		for b.Loop() {
 			if err := s.Scan(next); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("message="+name+"/part=decode", func(b *testing.B) {
+		s := newStream(reflect.TypeFor[T]())
+		for _, p := range [][]byte{first, next} {
+			if _, err := s.decode(p); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if s.direct == 0 {
+			b.Skip("gob decodes these")
+		}
+		b.SetBytes(int64(len(next)))
+		b.ReportAllocs()
+		var v, zero T
+		for b.Loop() {
+			v = zero
+			if err := s.scan.Scan(next); err != nil || !s.scan.Decode(next, reflect.ValueOf(&v)) {
 				b.Fatal(err)
 			}
 		}

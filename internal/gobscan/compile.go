@@ -14,6 +14,7 @@ import (
 // if the peer has defined two.
 func (s *Scanner) fill(e *engine, t reflect.Type, d *definition, at int) error {
 	e.fields = make([]*node, len(d.fields))
+	e.offsets = make([]int, len(d.fields))
 	seen := make(map[reflect.Type]*node)
 	embeds := hasEmbedded(t)
 	for k, wf := range d.fields {
@@ -24,6 +25,7 @@ func (s *Scanner) fill(e *engine, t reflect.Type, d *definition, at int) error {
 			}
 		}
 		if !found {
+			e.offsets[k] = skipped
 			err := s.compile(costOp+uint64(s.reach(wf.id))*costSkipOp+2*uint64(len(wf.name)), at)
 			if err == nil {
 				e.fields[k], err = s.skip(wf.id, at)
@@ -38,6 +40,9 @@ func (s *Scanner) fill(e *engine, t reflect.Type, d *definition, at int) error {
 			return err
 		}
 		e.fields[k] = n
+		if e.offsets[k] = int(f.Offset); len(f.Index) != 1 {
+			e.offsets[k] = remote
+		}
 	}
 	return nil
 }
@@ -92,7 +97,9 @@ func (s *Scanner) build(t reflect.Type, id int32, where place, seen map[reflect.
 		if d == nil || d.kind != kindOpaque {
 			return nil, s.mismatch(where, t, id)
 		}
-		return &node{op: opBytes, fixed: pointers}, nil
+		n := &node{op: opBytes, fixed: pointers, methods: true}
+		n.into(t)
+		return n, nil
 	}
 	if n := seen[t]; n != nil {
 		return n, nil
@@ -101,14 +108,17 @@ func (s *Scanner) build(t reflect.Type, id int32, where place, seen map[reflect.
 		if id != want {
 			return nil, s.mismatch(where, t, id)
 		}
-		return &node{op: basicOps[id], fixed: pointers}, nil
+		n := &node{op: basicOps[id], fixed: pointers}
+		n.into(t)
+		return n, nil
 	}
 
-	n := &node{fixed: pointers}
-	seen[t] = n
 	if d == nil {
 		return nil, s.mismatch(where, t, id)
 	}
+	n := &node{fixed: pointers}
+	n.into(t)
+	seen[t] = n
 	var err error
 	switch {
 	case base.Kind() == reflect.Struct && d.kind == kindStruct:

@@ -27,11 +27,18 @@ type node struct {
 	key   *node  // of a map
 	elem  *node  // of a slice, array or map
 	eng   *engine
+
+	// For Decode. Where values are skipped, t is nil.
+	t       reflect.Type   // behind all pointers
+	kind    reflect.Kind   // of t; int and uint with their width
+	chain   []reflect.Type // what the pointers on the way to it point to
+	methods bool           // t decodes itself
 }
 
 // engine is the plan for a struct.
 type engine struct {
-	fields []*node // by number of the field in the wire type
+	fields  []*node // by number of the field in the wire type
+	offsets []int   // in the Go struct, or skipped or remote; nil if there is none
 }
 
 // plan is the node for a value that stands alone: of a payload, or in an interface.
@@ -39,6 +46,8 @@ type plan struct {
 	node     *node
 	isStruct bool
 	boxed    uint64 // memory for the value in an interface
+	decoded  bool   // by gob, at least once
+	direct   bool   // ... and from now on by Decode
 }
 
 // planKey is a combination of Go type and wire type. Without a Go type the value
@@ -70,6 +79,7 @@ func (s *Scanner) planFor(t reflect.Type, id int32, at int) (*plan, error) {
 	if base.Kind() == reflect.Struct && !hasMethods(t) {
 		p.isStruct = true
 		p.node = &node{op: opStruct, fixed: pointers}
+		p.node.into(t)
 		p.node.eng, err = s.engine(planKey{t, id}, base, at)
 	} else {
 		if err = s.compile(costEngine+4*uint64(len(t.String())), at); err == nil {

@@ -1,0 +1,211 @@
+package gobscan_test
+
+import (
+	"bytes"
+	"encoding/gob"
+	"math"
+	"math/big"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/fb9bb4ed/qsocket/internal/gobscan"
+)
+
+type (
+	everything struct {
+		I8    int8
+		I16   int16
+		I32   *int32
+		I64   int64
+		Int   int
+		U8    uint8
+		U16   uint16
+		U32   **uint32
+		U64   uint64
+		Uint  uint
+		Ptr   uintptr
+		F32   float32
+		F64   float64
+		OK    bool
+		Text  word
+		Texts []string
+		Words []word
+		Raw   []byte
+		Raws  [][]byte
+		Grid  [2][3]int16
+		When  time.Time
+		Until *time.Time
+		Kids  []everything
+		Next  *everything
+		By    map[word]*everything
+		Opt   []*int
+		None  []struct{}
+		Zero  [0]int
+	}
+	word string
+
+	// What else can be sent to it.
+	narrow struct {
+		I64 int8
+		U64 uint32
+		F64 float32
+		Int *int16
+	}
+	some struct {
+		F64  float64
+		Kids []struct{ U8 uint8 }
+		By   map[word]struct{ Text string }
+	}
+	promoted struct{ inner }
+	inner    struct{ Int int }
+	shout    string // has methods
+)
+
+func (s shout) MarshalBinary() ([]byte, error)  { return []byte(s + "!"), nil }
+func (s *shout) UnmarshalBinary(b []byte) error { *s = shout(b[:len(b)-1]); return nil }
+func full(depth int) everything {
+	n, u := int32(-5), uint32(7)
+	pu, t, k := &u, time.Unix(1, 2).UTC(), 3
+	v := everything{
+		I8: -128, I16: 32767, I32: &n, I64: math.MinInt64, Int: -1, U8: 255, U16: 65535, U32: &pu, U64: math.MaxUint64,
+		Uint: 1, Ptr: 2, F32: 1.5, F64: math.NaN(), OK: true, Text: "text", Texts: []string{"a", "", "c"}, Words: []word{"d"},
+		Raw: []byte("raw"), Raws: [][]byte{{1}, nil, {2}}, Grid: [2][3]int16{{1, 0, -1}, {300}}, When: t, Until: &t,
+		Opt: []*int{&k}, None: make([]struct{}, 3),
+	}
+	if depth > 0 {
+		next := full(depth - 1)
+		v.Kids, v.Next, v.By = []everything{next, {}}, &next, map[word]*everything{"": {}, "k": &next}
+	}
+	v.F64 = 0.1
+	return v
+}
+
+// stream decodes payloads as the codec does, and counts those that Decode took.
+type stream struct {
+	t    reflect.Type
+	scan *gobscan.Scanner
+	buf  bytes.Buffer
+	dec  *gob.Decoder
+
+	direct int
+}
+
+func newStream(t reflect.Type) *stream {
+	s := &stream{t: t, scan: gobscan.New(t)}
+	s.dec = gob.NewDecoder(&s.buf)
+	return s
+}
+
+func (s *stream) decode(p []byte) (any, error) {
+	v := reflect.New(s.t)
+	if err := s.scan.Scan(p); err != nil {
+		return nil, err
+	}
+	if s.scan.Decode(p, v) {
+		s.direct++
+		return v.Elem().Interface(), nil
+	}
+	if !v.Elem().IsZero() {
+		return v.Elem().Interface(), nil // which no test expects
+	}
+	s.buf.Write(p)
+	if err := s.dec.DecodeValue(v); err != nil {
+		return nil, err
+	}
+	s.scan.Decoded()
+	return v.Elem().Interface(), nil
+}
+
+// From the second value on, Decode does what gob does, for types that it can decode.
+func TestDecodeAsGob(t *testing.T) {
+	small := everything{I64: 1, U64: 2, F64: 3, Int: 4, Kids: []everything{{U8: 1}}, By: map[word]*everything{"k": {Text: "t"}}}
+	for _, tt := range []struct {
+		name   string
+		sent   any
+		t      reflect.Type
+		direct bool
+	}{
+		{"everything", full(2), reflect.TypeFor[everything](), true},
+		{"nothing", everything{}, reflect.TypeFor[everything](), true},
+		{"behind pointers", full(1), reflect.TypeFor[**everything](), true},
+		{"narrower", small, reflect.TypeFor[narrow](), true},
+		{"only some", full(2), reflect.TypeFor[some](), true},
+		{"no struct", []word{"a", "b"}, reflect.TypeFor[[]string](), true},
+		{"integer", int8(-3), reflect.TypeFor[int](), true},
+		{"time", time.Unix(3, 4).UTC(), reflect.TypeFor[time.Time](), true},
+		{"map", map[int8][]word{-1: {"a"}, 2: nil}, reflect.TypeFor[map[int][]string](), true},
+		{"interface", struct{ A any }{1}, reflect.TypeFor[struct{ A any }](), false},
+		{"interface that is skipped", struct {
+			A any
+			B int
+		}{1, 2}, reflect.TypeFor[struct{ B int }](), false},
+		{"complex", struct{ A complex64 }{1i}, reflect.TypeFor[struct{ A complex64 }](), false},
+		{"complex that is skipped", struct {
+			A complex64
+			B int
+		}{1i, 2}, reflect.TypeFor[struct{ B int }](), true},
+		{"methods", struct{ A shout }{"a"}, reflect.TypeFor[struct{ A shout }](), false},
+		{"slice of types with methods", []shout{"a", "b"}, reflect.TypeFor[[]shout](), false},
+		{"methods of another package", struct{ A *big.Int }{big.NewInt(5)}, reflect.TypeFor[struct{ A *big.Int }](), false},
+		{"methods that are skipped", struct {
+			A shout
+			B int
+		}{"a", 2}, reflect.TypeFor[struct{ B int }](), true},
+		{"field of an embedded struct", small, reflect.TypeFor[promoted](), false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			payloads := encode(t, tt.sent, tt.sent, tt.sent)
+			s := newStream(tt.t)
+			plain := gob.NewDecoder(bytes.NewReader(bytes.Join(payloads, nil)))
+			for i, p := range payloads {
+				want := reflect.New(tt.t)
+				if err := plain.DecodeValue(want); err != nil {
+					t.Fatal(err)
+				}
+				got, err := s.decode(p)
+				if err != nil || !reflect.DeepEqual(got, want.Elem().Interface()) {
+					t.Errorf("payload %d: got %+v, %v\nwant %+v", i, got, err, want.Elem())
+				}
+			}
+			if want := map[bool]int{true: 2}[tt.direct]; s.direct != want {
+				t.Errorf("%d of 3 payloads were decoded without gob, want %d", s.direct, want)
+			}
+		})
+	}
+}
+
+// What does not fit is left to gob, which has the error, and nothing is left in v.
+func TestDecodeRefuses(t *testing.T) {
+	for _, v := range []everything{
+		{I64: 128}, {I64: -129}, {U64: 1 << 32}, {F64: 1e39}, {F64: -1e39}, {Int: 1 << 15},
+	} {
+		payloads := encode(t, everything{I64: 1}, v, everything{I64: 2, F64: math.Inf(1)})
+		s := newStream(reflect.TypeFor[narrow]())
+		if _, err := s.decode(payloads[0]); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := s.decode(payloads[1]); err == nil {
+			t.Errorf("%+v: got %+v, want gob's error", v, got)
+		}
+		if s.direct > 0 {
+			t.Errorf("%+v was decoded", v)
+		}
+		if got, err := s.decode(payloads[2]); err != nil || got != (narrow{I64: 2, F64: float32(math.Inf(1))}) || s.direct != 1 {
+			t.Errorf("after it: got %+v, %v, want what was sent, without gob", got, err)
+		}
+	}
+}
+
+// A second type in the stream is gob's until gob has seen a value of it.
+func TestDecodeOtherType(t *testing.T) {
+	type other struct{ I64, Int int }
+	payloads := encode(t, everything{I64: 1}, everything{I64: 2}, other{I64: 3}, other{I64: 4}, everything{I64: 5})
+	s := newStream(reflect.TypeFor[narrow]())
+	for i, want := range []int{0, 1, 1, 2, 3} {
+		got, err := s.decode(payloads[i])
+		if err != nil || got != (narrow{I64: int8(i + 1)}) || s.direct != want {
+			t.Errorf("payload %d: got %+v, %v, %d without gob, want %d", i, got, err, s.direct, want)
+		}
+	}
+}
