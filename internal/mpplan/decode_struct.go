@@ -97,7 +97,7 @@ func (d *Decoder) inOrder(i, next, most int, fs *fields, seen *seen, p unsafe.Po
 			size := int(m.size)
 			if size == 0 || len(b)-i < 8 {
 				key := fs.all[next+k].key
-				if size = len(key); len(b)-i < size || string(b[i:i+size]) != key {
+				if size = len(key); size == 0 || len(b)-i < size || string(b[i:i+size]) != key {
 					return k, i
 				}
 			} else if binary.LittleEndian.Uint64(b[i:])&m.mask != m.short {

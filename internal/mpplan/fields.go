@@ -23,7 +23,7 @@ type fields struct {
 type field struct {
 	name      string
 	goName    string
-	key       string  // name as it is encoded
+	key       string  // name as it is encoded; "" if it stands for another field
 	hops      []hop   // embedded pointers on the way to it
 	offset    uintptr // after the last hop
 	node      *node
@@ -40,7 +40,7 @@ type member struct {
 	offset   uintptr // of the field in the struct
 	bits     uint64  // those of clash, if there are no more than fewFields
 	max      uint64  // the largest integer that dec takes
-	size     uint8   // of key; 0 if it has more than 8 bytes or there are hops: short and mask do not apply
+	size     uint8   // of key; 0 if it has none or more than 8 bytes, or there are hops: short and mask do not apply
 	enc, dec op      // those of node
 }
 
@@ -76,10 +76,11 @@ func (b *builder) fieldsOf(t reflect.Type) *fields {
 	}
 	for i := range fs.all {
 		f := &fs.all[i]
+		b.complete(t, f)
 		if i < fs.written && fs.index[f.name] != i {
 			fs.twice = f.name
+			f.key = "" // the name stands for the other one
 		}
-		b.complete(t, f)
 	}
 	for i := range fs.all {
 		f := &fs.all[i]
@@ -139,7 +140,7 @@ func (fs *fields) finish() {
 		if f.hops != nil {
 			m.dec = opReach
 		}
-		if len(f.key) <= 8 && f.hops == nil {
+		if len(f.key) > 0 && len(f.key) <= 8 && f.hops == nil {
 			var k [8]byte
 			copy(k[:], f.key)
 			m.short = binary.LittleEndian.Uint64(k[:])

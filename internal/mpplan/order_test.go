@@ -86,6 +86,23 @@ func disorder(t *testing.T, r *rand.Rand, all [][]byte) []byte {
 	return append(p, slices.Concat(all...)...)
 }
 
+// A name that two fields have stands for the last of them.
+func TestOneNameForTwoFields(t *testing.T) {
+	type message struct {
+		A int `msgpack:"x"`
+		B int `msgpack:"x"`
+		C int
+	}
+	for _, p := range []string{"\x81\xa1x\x05", "\x82\xa1x\x05\xa1C\x01", "\x82\xa1C\x01\xa1x\x05", "\x93\x01\x02\x03"} {
+		compare(t, newSubject[message](), []byte(p))
+		got, err := newSubject[message]().decode([]byte(p), defaults)
+		want, wantErr := v5Decode(reflect.TypeFor[message](), []byte(p))
+		if err != nil || wantErr != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%x: got %+v, %v, want %+v, %v", p, got, err, want, wantErr)
+		}
+	}
+}
+
 // The strings of a message share memory, but never a byte of it, with each other or
 // with those of another message.
 func TestStringsShareMemory(t *testing.T) {
