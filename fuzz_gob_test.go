@@ -87,7 +87,6 @@ type (
 		In    map[string]map[int8]float32
 		Pairs [2]gobKey
 		None  []struct{}
-		gobKey
 	}
 	gobName string
 	gobBit  uint8
