@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"math"
-	"math/cmplx"
 	"reflect"
 	"runtime"
 	"strings"
@@ -119,12 +118,13 @@ func init() {
 
 // gobEqual compares what has been decoded. A number that is none equals itself.
 func gobEqual(a, b any) bool {
+	same := func(a, b float64) bool { return a == b || math.IsNaN(a) && math.IsNaN(b) }
 	return reflect.DeepEqual(a, b) || cmp.Equal(a, b, cmpopts.EquateNaNs(), cmp.Comparer(func(a, b complex64) bool {
-		return a == b || cmplx.IsNaN(complex128(a)) && cmplx.IsNaN(complex128(b))
+		return same(float64(real(a)), float64(real(b))) && same(float64(imag(a)), float64(imag(b)))
 	}), cmp.Comparer(func(a, b gobDegrees) bool {
-		return a == b || math.IsNaN(float64(a)) && math.IsNaN(float64(b))
+		return same(float64(a), float64(b))
 	}), cmp.Comparer(func(a, b complex128) bool {
-		return a == b || cmplx.IsNaN(a) && cmplx.IsNaN(b)
+		return same(real(a), real(b)) && same(imag(a), imag(b))
 	}))
 }
 
