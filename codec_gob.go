@@ -46,9 +46,10 @@ import (
 // # Speed
 //
 // The check knows all that decoding takes. So it decodes most payloads itself, with
-// the same result: those without definitions whose type gob has decoded before, and
-// in which there are no interfaces, complex numbers or types with methods but
-// time.Time.
+// the same result, as soon as gob has decoded one of the type. It leaves to gob those
+// that bring definitions, types with interfaces, and where T has complex numbers,
+// types with methods of their own other than time.Time, or fields that are promoted
+// from embedded structs.
 //
 // # Payloads
 //

@@ -17,6 +17,10 @@ func (s *Scanner) fill(e *engine, t reflect.Type, d *definition, at int) error {
 	e.offsets = make([]int, len(d.fields))
 	seen := make(map[reflect.Type]*node)
 	embeds := hasEmbedded(t)
+	var taken []bool // fields of t that are in the definition
+	if t != nil {
+		taken = make([]bool, t.NumField())
+	}
 	for k, wf := range d.fields {
 		f, found := field(t, wf.name)
 		if embeds && len(f.Index) != 1 { // reflect has searched the embedded structs
@@ -40,8 +44,10 @@ func (s *Scanner) fill(e *engine, t reflect.Type, d *definition, at int) error {
 			return err
 		}
 		e.fields[k] = n
-		if e.offsets[k] = int(f.Offset); len(f.Index) != 1 {
+		if first := f.Index[0]; len(f.Index) > 1 || taken[first] {
 			e.offsets[k] = remote
+		} else {
+			e.offsets[k], taken[first] = int(f.Offset), true
 		}
 	}
 	return nil

@@ -14,12 +14,14 @@ import (
 // points to, a zero value of the Scanner's type, and reports whether it has. If it
 // has not, the payload is one for encoding/gob: one with definitions, which gob has
 // to learn; the first value of a type, for which gob may find that it has no
-// fields in common with v; a type with interfaces or methods; or a number that
-// does not fit its variable, for which gob has the error. v is a zero value then.
+// fields in common with v; a type with interfaces, complex numbers, methods other
+// than those of time.Time, or fields of embedded structs; or a number that does not
+// fit its variable, for which gob has the error. v is a zero value then.
 //
-// It works on memory through unsafe.Pointer, by offsets and types from reflect. That
-// and all counts, lengths and the depth have been checked by then, so there is
-// nothing left to be found out about the form of the payload.
+// It works on memory through unsafe.Pointer, by offsets and types from reflect and by
+// the rules of package mpplan; nothing is decoded to a place twice. All counts,
+// lengths and the depth have been checked by then, so there is nothing left to be
+// found out about the form of the payload.
 func (s *Scanner) Decode(payload []byte, v reflect.Value) bool {
 	if !s.top.direct || s.fresh > 0 {
 		return false
@@ -36,16 +38,21 @@ func (s *Scanner) Decode(payload []byte, v reflect.Value) bool {
 func (s *Scanner) Decoded() {
 	if p := s.top; !p.decoded {
 		p.decoded = true
-		p.direct = p.node.direct(make(map[*node]bool))
+		s.mark++
+		p.direct = s.direct(p.node)
 	}
 }
 
-// direct reports whether Decode can do without gob.
-func (n *node) direct(seen map[*node]bool) bool {
-	if n == nil || seen[n] {
+// direct reports whether Decode can do without gob. It allocates nothing: a payload
+// can make it go through all the types of a stream.
+func (s *Scanner) direct(n *node) bool {
+	if n == nil || n.mark == s.mark {
 		return true
 	}
-	seen[n] = true
+	n.mark = s.mark
+	if s.visits++; s.visits > maxVisits {
+		return false
+	}
 	switch n.op {
 	case opInterface, opSkipInterface:
 		return false
@@ -55,13 +62,17 @@ func (n *node) direct(seen map[*node]bool) bool {
 		return n.t == nil || !n.methods || n.t == timeType
 	case opStruct:
 		for k, f := range n.eng.fields {
-			if n.t != nil && n.eng.offsets[k] == remote || !f.direct(seen) {
+			if n.t != nil && n.eng.offsets[k] == remote || !s.direct(f) {
 				return false
 			}
 		}
 	}
-	return n.key.direct(seen) && n.elem.direct(seen)
+	return s.direct(n.key) && s.direct(n.elem)
 }
+
+// maxVisits is how many nodes of plans direct looks at in a stream. Each of its
+// types can be that of a value, and all of them can lead to all others.
+const maxVisits = 100_000
 
 var timeType = reflect.TypeFor[time.Time]()
 
@@ -94,7 +105,7 @@ var intKind, uintKind = func() (i, u reflect.Kind) {
 // What stands in place of a field's offset.
 const (
 	skipped = -1 - iota // the Go type does not have the field
-	remote              // it is in an embedded struct
+	remote              // it is in an embedded struct, or has two numbers: for gob
 )
 
 // refused is what decode returns when gob has to see the payload.

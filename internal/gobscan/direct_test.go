@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/big"
 	"reflect"
+	"runtime"
 	"testing"
 	"time"
 
@@ -206,6 +207,64 @@ func TestDecodeOtherType(t *testing.T) {
 		got, err := s.decode(payloads[i])
 		if err != nil || got != (narrow{I64: int8(i + 1)}) || s.direct != want {
 			t.Errorf("payload %d: got %+v, %v, %d without gob, want %d", i, got, err, s.direct, want)
+		}
+	}
+}
+
+// gob decodes what comes a second time on top of the first. No encoder of Go writes
+// such types.
+func TestDecodeNameTwice(t *testing.T) {
+	type pair struct{ A, B int }
+	type twice[T any] struct{ FieldA, FieldB T }
+	for _, tt := range []struct {
+		sent any
+		t    reflect.Type
+	}{
+		{twice[map[string]int]{map[string]int{"a": 1}, map[string]int{"b": 2}}, reflect.TypeFor[twice[map[string]int]]()},
+		{twice[*pair]{&pair{1, 0}, &pair{0, 2}}, reflect.TypeFor[twice[*pair]]()},
+		{twice[[]pair]{[]pair{{1, 2}, {3, 4}}, []pair{{0, 2}, {0, 1}, {5, 0}}}, reflect.TypeFor[twice[[]pair]]()},
+		{twice[[1][]int]{[1][]int{{1}}, [1][]int{}}, reflect.TypeFor[twice[[1][]int]]()},
+	} {
+		payloads := encode(t, tt.sent, tt.sent, tt.sent)
+		s := newStream(tt.t)
+		var all bytes.Buffer
+		plain := gob.NewDecoder(&all)
+		for i, p := range payloads {
+			p = bytes.ReplaceAll(p, []byte("FieldB"), []byte("FieldA"))
+			all.Write(p)
+			want := reflect.New(tt.t)
+			if err := plain.DecodeValue(want); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := s.decode(p); err != nil || !reflect.DeepEqual(got, want.Elem().Interface()) {
+				t.Errorf("%v, payload %d: got %+v, %v\nwant %+v", tt.t, i, got, err, want.Elem())
+			}
+		}
+		if s.direct > 0 {
+			t.Errorf("%v was decoded without gob", tt.t)
+		}
+	}
+}
+
+// Whether gob is needed is found out within the bounds of any payload, and without
+// memory: a stream can make us ask for each of its types.
+func TestDecodedAllocs(t *testing.T) {
+	payloads := encode(t, full(2), some{F64: 1}, narrow{I64: 1}, full(1))
+	s := newStream(reflect.TypeFor[everything]())
+	for i, p := range payloads {
+		var before, after runtime.MemStats
+		v := reflect.New(s.t)
+		if err := s.scan.Scan(p); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := s.scan.Decode(p, v), i == 3; got != want {
+			t.Fatalf("payload %d: decoded without gob: %v, want %v", i, got, want)
+		}
+		runtime.ReadMemStats(&before)
+		s.scan.Decoded()
+		runtime.ReadMemStats(&after)
+		if n := after.TotalAlloc - before.TotalAlloc; n > 256 { // other goroutines of the test
+			t.Errorf("payload %d: %d bytes allocated, want none", i, n)
 		}
 	}
 }

@@ -62,7 +62,8 @@ type Scanner struct {
 	plans    map[planKey]*plan
 	engines  map[planKey]*engine
 	skips    map[int32]*node
-	mark     int // of the last traversal of defs
+	mark     int // of the last traversal of defs or plans
+	visits   int // of nodes, see direct
 	top      *plan
 	topID    int32
 	names    map[string]reflect.Type // registered types that came up

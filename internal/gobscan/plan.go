@@ -33,6 +33,7 @@ type node struct {
 	kind    reflect.Kind   // of t; int and uint with their width
 	chain   []reflect.Type // what the pointers on the way to it point to
 	methods bool           // t decodes itself
+	mark    int            // of the last traversal that was here
 }
 
 // engine is the plan for a struct.

@@ -135,10 +135,11 @@ func (d *Decoder) inOrder(i, next, most int, fs *fields, seen *seen, p unsafe.Po
 				continue
 			}
 		case opString:
-			if end := d.string(i, (*string)(q)); end >= 0 {
-				i = end
-				continue
+			if i = d.string(i, (*string)(q)); i < 0 {
+				d.inField(&fs.all[next+k])
+				return 0, failed
 			}
+			continue
 		}
 		if i = d.field(i, &fs.all[next+k], p); i < 0 {
 			return 0, failed

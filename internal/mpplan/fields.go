@@ -138,7 +138,7 @@ func (fs *fields) finish() {
 			}
 		}
 		if f.hops != nil {
-			m.dec = opReach
+			m.dec, m.offset = opReach, 0 // which says nothing before the last hop
 		}
 		if len(f.key) > 0 && len(f.key) <= 8 && f.hops == nil {
 			var k [8]byte

@@ -86,6 +86,34 @@ func disorder(t *testing.T, r *rand.Rand, all [][]byte) []byte {
 	return append(p, slices.Concat(all...)...)
 }
 
+// Whatever is behind embedded pointers is reached through them alone. The race
+// detector's build checks each pointer that is made on the way.
+func TestLargeEmbeddedPointer(t *testing.T) {
+	type outer struct {
+		A int64
+		*Large
+		B string
+	}
+	want := &outer{A: 1, Large: &Large{Z: 2, S: "three"}, B: "four"}
+	s := newSubject[outer]()
+	for _, arrays := range []bool{false, true} {
+		p, err := s.encode(want, mpplan.Options{Arrays: arrays})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := s.decode(p, defaults); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("arrays %v: got %+v, %v", arrays, got, err)
+		}
+	}
+}
+
+// Large is larger than what it is embedded in.
+type Large struct {
+	Pad [4000]byte `msgpack:"-"`
+	Z   int64
+	S   string
+}
+
 // A name that two fields have stands for the last of them.
 func TestOneNameForTwoFields(t *testing.T) {
 	type message struct {
