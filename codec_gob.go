@@ -47,9 +47,9 @@ import (
 //
 // The check knows all that decoding takes. So it decodes most payloads itself, with
 // the same result, as soon as gob has decoded one of the type. It leaves to gob those
-// that bring definitions, types with interfaces, and where T has complex numbers,
-// types with methods of their own other than time.Time, or fields that are promoted
-// from embedded structs.
+// that bring definitions or a number that does not fit, types with interfaces, and
+// where T has complex numbers, types with methods of their own other than time.Time,
+// or fields that are promoted from embedded structs.
 //
 // # Payloads
 //

@@ -44,7 +44,7 @@ func (s *Scanner) Decoded() {
 }
 
 // direct reports whether Decode can do without gob. It allocates nothing: a payload
-// can make it go through all the types of a stream.
+// can make it go through all the types of a stream. Their number bounds its recursion.
 func (s *Scanner) direct(n *node) bool {
 	if n == nil || n.mark == s.mark {
 		return true

@@ -132,8 +132,8 @@ func (fs *fields) finish() {
 		if m.enc == opSlice && f.node.elem.enc == opString {
 			m.enc = opStrings
 		}
-		for _, j := range f.clash {
-			if len(fs.all) <= fewFields {
+		if len(fs.all) <= fewFields {
+			for _, j := range f.clash {
 				m.bits |= 1 << j
 			}
 		}
