@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"unsafe"
 
+	"github.com/fb9bb4ed/qsocket/internal/intern"
 	"github.com/fb9bb4ed/qsocket/internal/mpscan"
 	"github.com/vmihailenco/msgpack/v5"
 )
@@ -22,6 +23,8 @@ type Decoder struct {
 	b      []byte
 	depth  int // arrays and maps that are open
 	budget int // bytes that may still be allocated
+
+	names intern.Table
 
 	// Short strings of a message share memory.
 	room     []byte // what is left of it

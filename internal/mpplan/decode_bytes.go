@@ -19,14 +19,19 @@ func (d *Decoder) string(i int, p *string) int {
 			return d.lacking(i, end-start)
 		}
 		s := b[start:end]
+		if d.budget -= mpscan.BytesCost(len(s)); d.budget < 0 {
+			d.overspent()
+			return failed
+		}
+		known, ok := d.names.Find(s)
+		if ok {
+			*p = known
+			return end
+		}
 		// The shortest ones are looked at in one piece, where the payload goes on.
 		if (len(s) > 8 || len(b)-start < 8 || binary.LittleEndian.Uint64(b[start:])<<(64-8*uint(len(s)))&highBits != 0) &&
 			!validUTF8(s) && !d.InvalidUTF8 {
 			return d.invalid(s)
-		}
-		if d.budget -= mpscan.BytesCost(len(s)); d.budget < 0 {
-			d.overspent()
-			return failed
 		}
 		*p = d.copy(s)
 		return end
@@ -42,6 +47,9 @@ func (d *Decoder) string(i int, p *string) int {
 // copy returns a copy of a short string. The short strings of a message share memory,
 // which saves an allocation for each of them.
 func (d *Decoder) copy(s []byte) string {
+	if kept, ok := d.names.Add(s); ok {
+		return kept
+	}
 	if len(s) > len(d.room) && !d.makeRoom(len(s)) {
 		return string(s)
 	}

@@ -3,8 +3,10 @@ package mpplan
 import (
 	"encoding/binary"
 	"reflect"
+	"slices"
 	"unsafe"
 
+	"github.com/fb9bb4ed/qsocket/internal/intern"
 	"github.com/fb9bb4ed/qsocket/internal/mpscan"
 )
 
@@ -35,6 +37,9 @@ var empty uint64
 
 // slice decodes the array at i to the slice at p, which is nil.
 func (d *Decoder) slice(i int, n *node, p unsafe.Pointer) int {
+	if n.elem.dec == opString {
+		return d.stringSlice(i, (*[]string)(p))
+	}
 	count, i := d.arrayHeader(i, "an array")
 	if i < 0 {
 		return failed
@@ -51,22 +56,44 @@ func (d *Decoder) slice(i int, n *node, p unsafe.Pointer) int {
 		d.depth--
 		return i
 	}
-	if n.elem.dec == opString {
-		ss := make([]string, count)
-		*(*[]string)(p) = ss
-		for k := range ss {
-			if i = d.string(i, &ss[k]); i < 0 {
-				d.inElement(k)
-				return failed
-			}
-		}
-		d.depth--
-		return i
-	}
 	v := reflect.NewAt(n.typ, p).Elem()
 	v.Grow(count)
 	v.SetLen(count)
 	return d.elements(i, n, s.data, count)
+}
+
+// stringSlice decodes the array at i to the slice at p, which is nil.
+func (d *Decoder) stringSlice(i int, p *[]string) int {
+	count, i := d.arrayHeader(i, "an array")
+	if i < 0 || count < 0 {
+		return i
+	}
+	if !d.open(i, count, 1, "array of elements") {
+		return failed
+	}
+	if count == 0 {
+		*p = []string{}
+		d.depth--
+		return i
+	}
+	if !d.spend(mpscan.BytesCost(count * int(unsafe.Sizeof("")))) {
+		return failed
+	}
+	ss, shared := d.names.Slice(count)
+	for k := range ss {
+		if i = d.string(i, &ss[k]); i < 0 {
+			d.inElement(k)
+			return failed
+		}
+		if shared && len(ss[k]) > intern.MaxLen {
+			own := slices.Clone(ss)
+			clear(ss)
+			ss, shared = own, false
+		}
+	}
+	*p = ss
+	d.depth--
+	return i
 }
 
 // elements decodes count elements to p, and ends their array.

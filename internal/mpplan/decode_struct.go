@@ -70,7 +70,7 @@ func (d *Decoder) structure(i int, n *node, p unsafe.Pointer) int {
 			}
 			continue
 		}
-		if !seen.add(fs, at) {
+		if !seen.add(fs, at, fs.hot[at].bits) {
 			return d.twice(&fs.all[at])
 		}
 		if i = d.field(end, &fs.all[at], p); i < 0 {
@@ -103,7 +103,7 @@ func (d *Decoder) inOrder(i, next, most int, fs *fields, seen *seen, p unsafe.Po
 			} else if binary.LittleEndian.Uint64(b[i:])&m.mask != m.short {
 				return k, i
 			}
-			if !seen.add(fs, next+k) {
+			if !seen.add(fs, next+k, m.bits) {
 				return 0, d.twice(&fs.all[next+k])
 			}
 			i += size
@@ -140,6 +140,12 @@ func (d *Decoder) inOrder(i, next, most int, fs *fields, seen *seen, p unsafe.Po
 				return 0, failed
 			}
 			continue
+		case opStrings:
+			if i = d.stringSlice(i, (*[]string)(q)); i < 0 {
+				d.inField(&fs.all[next+k])
+				return 0, failed
+			}
+			continue
 		}
 		if i = d.field(i, &fs.all[next+k], p); i < 0 {
 			return 0, failed
@@ -162,12 +168,13 @@ func (s *seen) grow(d *Decoder, n int) bool {
 	return true
 }
 
-// add reports false if a field comes that overlaps with one that has come.
-func (s *seen) add(fs *fields, field int) bool {
+// add reports false if a field comes that overlaps with one that has come; clash has
+// the bits of those.
+func (s *seen) add(fs *fields, field int, clash uint64) bool {
 	if s.many != nil {
 		return s.addMany(field, &fs.all[field])
 	}
-	if s.few&fs.hot[field].bits != 0 {
+	if s.few&clash != 0 {
 		return false
 	}
 	s.few |= 1 << (uint(field) % fewFields)

@@ -132,6 +132,9 @@ func (fs *fields) finish() {
 		if m.enc == opSlice && f.node.elem.enc == opString {
 			m.enc = opStrings
 		}
+		if m.dec == opSlice && f.node.elem.dec == opString {
+			m.dec = opStrings
+		}
 		if len(fs.all) <= fewFields {
 			for _, j := range f.clash {
 				m.bits |= 1 << j

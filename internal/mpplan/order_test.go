@@ -1,10 +1,13 @@
 package mpplan_test
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/fb9bb4ed/qsocket/internal/mpplan"
 	"github.com/fb9bb4ed/qsocket/internal/mpscan"
@@ -143,15 +146,24 @@ func TestStringsShareMemory(t *testing.T) {
 	plan := mpplan.For[message]()
 	var dec mpplan.Decoder
 	r := rand.New(rand.NewPCG(5, 6))
+	var known []string
+	fresh := 10 // of 10 strings, how many are new
 	text := func() string {
+		if len(known) > 0 && r.IntN(10) >= fresh {
+			return known[r.IntN(len(known))]
+		}
 		b := make([]byte, r.IntN(40))
 		for i := range b {
 			b[i] = byte('a' + r.IntN(26))
 		}
+		if len(known) < 20 {
+			known = append(known, string(b))
+		}
 		return string(b)
 	}
 	var got, want []message
-	for range 500 {
+	for n := range 3000 {
+		fresh = n / 300 // few are at first, then too many for them to be kept
 		m := message{A: text(), B: text(), C: text(), D: []string{}, E: map[string]string{text(): text()}, F: text()}
 		for range r.IntN(30) {
 			m.D = append(m.D, text())
@@ -177,22 +189,68 @@ func TestStringsShareMemory(t *testing.T) {
 	}
 }
 
-// Once the decoder knows what to expect, the short strings of a message cost one
-// allocation.
+// What the strings of a message cost: nothing if they have come before, and one
+// allocation if they have not and the decoder has seen that this is the rule.
 func TestStringsCostOneAllocation(t *testing.T) {
 	type message struct{ A, B, C, D string }
 	plan := mpplan.For[message]()
-	p, err := plan.Append(new(mpplan.Encoder), nil, &message{"some text", "and more", "than fits", "into one word"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var dec mpplan.Decoder
-	var v message
-	if n := testing.AllocsPerRun(100, func() {
-		if err := plan.Decode(&dec, p, &v); err != nil {
+	var payloads [][]byte
+	for i := range 2000 {
+		at := func(prefix string) string { return fmt.Sprint(prefix, i) }
+		p, err := plan.Append(new(mpplan.Encoder), nil, &message{at("some"), at("and more "), at("than fits "), at("into one word ")})
+		if err != nil {
 			t.Fatal(err)
 		}
-	}); n != 1 {
-		t.Errorf("%v allocations for a message of 4 strings, want 1", n)
+		payloads = append(payloads, p)
+	}
+	for name, test := range map[string]struct {
+		different int
+		want      float64
+	}{"the same": {1, 0}, "others": {1000, 1}} {
+		var dec mpplan.Decoder
+		var v message
+		n := 0
+		decode := func() {
+			if err := plan.Decode(&dec, payloads[n%test.different], &v); err != nil {
+				t.Fatal(err)
+			}
+			n++
+		}
+		for range 200 {
+			decode()
+		}
+		if got := testing.AllocsPerRun(1000, decode); got != test.want {
+			t.Errorf("%s: %v allocations for a message of 4 strings, want %v", name, got, test.want)
+		}
+	}
+}
+
+// A slice of strings that shares memory with others must not keep long strings of them.
+func TestSharedSlicesHoldShortStrings(t *testing.T) {
+	plan := mpplan.For[[]string]()
+	var dec mpplan.Decoder
+	decode := func(ss []string) (v []string) {
+		p, err := plan.Append(new(mpplan.Encoder), nil, &ss)
+		if err == nil {
+			err = plan.Decode(&dec, p, &v)
+		}
+		if err != nil || !reflect.DeepEqual(v, ss) {
+			t.Fatalf("%q became %q, %v", ss, v, err)
+		}
+		return v
+	}
+	for range 100 {
+		decode([]string{"short", "ones"})
+	}
+	before, long := decode([]string{"short"}), decode([]string{"short", strings.Repeat("long", 100)})
+	after := decode([]string{"ones"})
+	if cap(before) != 1 || &unsafe.Slice(&before[0], 4)[3] != &after[0] {
+		t.Error("short slices do not lie side by side, so the test says nothing")
+	}
+	if got := unsafe.Slice(&before[0], 4)[1:3]; got[0] != "" || got[1] != "" {
+		t.Errorf("%q are left beside a short string", got)
+	}
+	if &long[0] == &unsafe.Slice(&before[0], 4)[1] {
+		t.Error("a long string is beside a short one")
 	}
 }
