@@ -2,6 +2,7 @@ package qsocket_test
 
 import (
 	"bytes"
+	"fmt"
 	"testing"
 
 	"github.com/fb9bb4ed/qsocket"
@@ -42,17 +43,30 @@ func (c *benchV5[T]) Decode(payload []byte) (T, error) {
 	return c.v, err
 }
 
-// BenchmarkMsgpack compares the codec with v5. Compare within one run.
+// BenchmarkMsgpack compares the codec with v5. Compare within one run. With
+// strings=new the strings of each message are others than those of all before.
 func BenchmarkMsgpack(b *testing.B) {
 	codec, v5 := qsocket.Msgpack[benchOrder](), newBenchV5[benchOrder]()
-	payload, err := codec.NewEncoder().Append(nil, benchSample)
-	if err != nil {
-		b.Fatal(err)
+	payloads := func(different int) (ps [][]byte) {
+		for i := range different {
+			v := benchSample
+			if different > 1 {
+				v.Symbol, v.Client = fmt.Sprintf("BTC%05d", i), fmt.Sprintf("desk-7/al%05d", i)
+				v.Tags = []string{fmt.Sprintf("%03d", i), fmt.Sprintf("eu-%06d", i)}
+			}
+			p, err := codec.NewEncoder().Append(nil, v)
+			if err != nil {
+				b.Fatal(err)
+			}
+			ps = append(ps, p)
+		}
+		return ps
 	}
+	same, others := payloads(1), payloads(1000)
 	dst := make([]byte, 0, 256)
 	encode := func(enc qsocket.Encoder[benchOrder]) func(b *testing.B) {
 		return func(b *testing.B) {
-			b.SetBytes(int64(len(payload)))
+			b.SetBytes(int64(len(same[0])))
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, err := enc.Append(dst, benchSample); err != nil {
@@ -61,19 +75,25 @@ func BenchmarkMsgpack(b *testing.B) {
 			}
 		}
 	}
-	decode := func(dec qsocket.Decoder[benchOrder]) func(b *testing.B) {
+	decode := func(dec qsocket.Decoder[benchOrder], ps [][]byte) func(b *testing.B) {
 		return func(b *testing.B) {
-			b.SetBytes(int64(len(payload)))
+			b.SetBytes(int64(len(ps[0])))
 			b.ReportAllocs()
+			n := 0
 			for b.Loop() {
-				if _, err := dec.Decode(payload); err != nil {
+				if _, err := dec.Decode(ps[n]); err != nil {
 					b.Fatal(err)
+				}
+				if n++; n == len(ps) {
+					n = 0
 				}
 			}
 		}
 	}
 	b.Run("op=encode/impl=v5", encode(v5))
 	b.Run("op=encode/impl=plan", encode(codec.NewEncoder()))
-	b.Run("op=decode/impl=v5", decode(v5))
-	b.Run("op=decode/impl=plan", decode(codec.NewDecoder()))
+	b.Run("op=decode/strings=same/impl=v5", decode(v5, same))
+	b.Run("op=decode/strings=same/impl=plan", decode(codec.NewDecoder(), same))
+	b.Run("op=decode/strings=new/impl=v5", decode(v5, others))
+	b.Run("op=decode/strings=new/impl=plan", decode(codec.NewDecoder(), others))
 }

@@ -5,9 +5,12 @@ import (
 	"math"
 	"math/bits"
 	"reflect"
+	"slices"
 	"strconv"
 	"time"
 	"unsafe"
+
+	"github.com/fb9bb4ed/qsocket/internal/intern"
 )
 
 // Decode decodes the value of the payload that Scan has accepted last to what v
@@ -26,11 +29,13 @@ func (s *Scanner) Decode(payload []byte, v reflect.Value) bool {
 	if !s.top.direct || s.fresh > 0 {
 		return false
 	}
-	if decode(payload, s.start, s.top.node, v.UnsafePointer()) < 0 {
+	s.out.b = payload
+	end := s.out.value(s.start, s.top.node, v.UnsafePointer())
+	s.out.b = nil
+	if end < 0 {
 		v.Elem().SetZero()
-		return false
 	}
-	return true
+	return end >= 0
 }
 
 // Decoded tells the Scanner that gob has decoded the payload that Scan has accepted
@@ -39,13 +44,13 @@ func (s *Scanner) Decoded() {
 	if p := s.top; !p.decoded {
 		p.decoded = true
 		s.mark++
-		p.direct = s.direct(p.node)
+		p.direct = s.simple(p.node)
 	}
 }
 
-// direct reports whether Decode can do without gob. It allocates nothing: a payload
+// simple reports whether Decode can do without gob. It allocates nothing: a payload
 // can make it go through all the types of a stream. Their number bounds its recursion.
-func (s *Scanner) direct(n *node) bool {
+func (s *Scanner) simple(n *node) bool {
 	if n == nil || n.mark == s.mark {
 		return true
 	}
@@ -62,15 +67,15 @@ func (s *Scanner) direct(n *node) bool {
 		return n.t == nil || !n.methods || n.t == timeType
 	case opStruct:
 		for k, f := range n.eng.fields {
-			if n.t != nil && n.eng.offsets[k] == remote || !s.direct(f) {
+			if n.t != nil && n.eng.offsets[k] == remote || !s.simple(f) {
 				return false
 			}
 		}
 	}
-	return s.direct(n.key) && s.direct(n.elem)
+	return s.simple(n.key) && s.simple(n.elem)
 }
 
-// maxVisits is how many nodes of plans direct looks at in a stream. Each of its
+// maxVisits is how many nodes of plans simple looks at in a stream. Each of its
 // types can be that of a value, and all of them can lead to all others.
 const maxVisits = 100_000
 
@@ -108,11 +113,19 @@ const (
 	remote              // it is in an embedded struct, or has two numbers: for gob
 )
 
-// refused is what decode returns when gob has to see the payload.
+// direct decodes what has been scanned. Its methods take the offset at which a value
+// begins and return the one at which it ends, or refused.
+type direct struct {
+	b     []byte
+	texts intern.Table
+}
+
+// refused says that gob has to see the payload.
 const refused = -1
 
-// decode decodes the value at b[i] to p, and returns where it ends.
-func decode(b []byte, i int, n *node, p unsafe.Pointer) int {
+// value decodes the value at i to p.
+func (d *direct) value(i int, n *node, p unsafe.Pointer) int {
+	b := d.b
 	for _, t := range n.chain {
 		to := reflect.New(t).UnsafePointer()
 		*(*unsafe.Pointer)(p) = to
@@ -128,25 +141,26 @@ func decode(b []byte, i int, n *node, p unsafe.Pointer) int {
 	case opBytes:
 		size, next := quickUint(b, i)
 		end := next + int(size)
-		return n.bytes(b[next:end], end, p)
+		return d.bytes(b[next:end], end, n, p)
 	case opStruct:
-		return n.eng.decode(b, i, p)
+		return d.structure(i, n.eng, p)
 	case opSlice:
 		count, next := quickUint(b, i)
 		if count == 0 {
 			return next
 		}
-		return n.slice(b, next, int(count), p)
+		return d.slice(next, int(count), n, p)
 	case opArray:
 		_, next := quickUint(b, i)
-		return n.elements(b, next, n.len, p)
+		return d.elements(next, n.len, n, p)
 	default:
-		return n.table(b, i, p)
+		return d.table(i, n, p)
 	}
 }
 
-// decode decodes the struct at b[i] to p.
-func (e *engine) decode(b []byte, i int, p unsafe.Pointer) int {
+// structure decodes the struct at i to p.
+func (d *direct) structure(i int, e *engine, p unsafe.Pointer) int {
+	b := d.b
 	for k := -1; ; {
 		delta, next := quickUint(b, i)
 		if delta == 0 {
@@ -167,7 +181,7 @@ func (e *engine) decode(b []byte, i int, p unsafe.Pointer) int {
 			}
 			return refused
 		}
-		if i = decode(b, next, f, q); i < 0 {
+		if i = d.value(next, f, q); i < 0 {
 			return refused
 		}
 	}
@@ -213,14 +227,14 @@ func (n *node) store(x uint64, p unsafe.Pointer) bool {
 }
 
 // bytes stores a string, bytes or a time to p.
-func (n *node) bytes(data []byte, end int, p unsafe.Pointer) int {
+func (d *direct) bytes(data []byte, end int, n *node, p unsafe.Pointer) int {
 	switch {
 	case n.methods:
 		if (*time.Time)(p).GobDecode(data) != nil {
 			return refused
 		}
 	case n.kind == reflect.String:
-		*(*string)(p) = string(data)
+		*(*string)(p) = d.texts.String(data)
 	case len(data) > 0: // no bytes arrive as nil
 		*(*[]byte)(p) = append(make([]byte, 0, len(data)), data...)
 	}
@@ -228,45 +242,71 @@ func (n *node) bytes(data []byte, end int, p unsafe.Pointer) int {
 }
 
 // slice decodes elements to the slice at p.
-func (n *node) slice(b []byte, i, count int, p unsafe.Pointer) int {
+func (d *direct) slice(i, count int, n *node, p unsafe.Pointer) int {
 	if e := n.elem; e.kind == reflect.String && e.chain == nil && !e.methods {
-		s := make([]string, count)
-		*(*[]string)(p) = s
-		for k := range s {
-			size, next := quickUint(b, i)
-			i = next + int(size)
-			s[k] = string(b[next:i])
-		}
-		return i
+		return d.strings(i, count, (*[]string)(p))
 	}
 	s := reflect.NewAt(n.t, p).Elem()
 	s.Grow(count)
 	s.SetLen(count)
-	return n.elements(b, i, count, s.UnsafePointer())
+	return d.elements(i, count, n, s.UnsafePointer())
+}
+
+// strings decodes a number of strings to the slice at p.
+func (d *direct) strings(i, count int, p *[]string) int {
+	ss, shared := d.texts.Slice(count)
+	for k := range ss {
+		size, next := quickUint(d.b, i)
+		i = next + int(size)
+		ss[k] = d.texts.String(d.b[next:i])
+		if shared && size > intern.MaxLen {
+			own := slices.Clone(ss)
+			clear(ss)
+			ss, shared = own, false
+		}
+	}
+	*p = ss
+	return i
 }
 
 // elements decodes a number of elements to p.
-func (n *node) elements(b []byte, i, count int, p unsafe.Pointer) int {
+func (d *direct) elements(i, count int, n *node, p unsafe.Pointer) int {
 	size := n.t.Elem().Size()
+	e := n.elem
+	if e.op == opUint && e.chain == nil {
+		return d.numbers(i, count, e, p, size)
+	}
 	for k := range count {
-		if i = decode(b, i, n.elem, unsafe.Add(p, uintptr(k)*size)); i < 0 {
+		if i = d.value(i, e, unsafe.Add(p, uintptr(k)*size)); i < 0 {
 			return refused
 		}
 	}
 	return i
 }
 
-// table decodes the map at b[i] to p.
-func (n *node) table(b []byte, i int, p unsafe.Pointer) int {
-	count, i := quickUint(b, i)
+// numbers is elements for numbers of that size.
+func (d *direct) numbers(i, count int, e *node, p unsafe.Pointer, size uintptr) int {
+	b := d.b
+	for k := range count {
+		var x uint64
+		if x, i = quickUint(b, i); !e.store(x, unsafe.Add(p, uintptr(k)*size)) {
+			return refused
+		}
+	}
+	return i
+}
+
+// table decodes the map at i to p.
+func (d *direct) table(i int, n *node, p unsafe.Pointer) int {
+	count, i := quickUint(d.b, i)
 	m := reflect.MakeMapWithSize(n.t, int(count))
 	reflect.NewAt(n.t, p).Elem().Set(m)
 	key, elem := reflect.New(n.t.Key()), reflect.New(n.t.Elem())
 	for range count {
-		if i = decode(b, i, n.key, key.UnsafePointer()); i < 0 {
+		if i = d.value(i, n.key, key.UnsafePointer()); i < 0 {
 			return refused
 		}
-		if i = decode(b, i, n.elem, elem.UnsafePointer()); i < 0 {
+		if i = d.value(i, n.elem, elem.UnsafePointer()); i < 0 {
 			return refused
 		}
 		m.SetMapIndex(key.Elem(), elem.Elem())

@@ -5,10 +5,13 @@ import (
 	"encoding/gob"
 	"math"
 	"math/big"
+	"math/rand/v2"
 	"reflect"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/fb9bb4ed/qsocket/internal/gobscan"
 )
@@ -266,5 +269,88 @@ func TestDecodedAllocs(t *testing.T) {
 		if n := after.TotalAlloc - before.TotalAlloc; n > 256 { // other goroutines of the test
 			t.Errorf("payload %d: %d bytes allocated, want none", i, n)
 		}
+	}
+}
+
+// Strings of values that were decoded without gob stay what they are, and so do slices
+// of them, whatever memory they share.
+func TestStringsShareMemory(t *testing.T) {
+	type message struct {
+		A, B  string
+		Texts []string
+		Words []word
+		By    map[string]string
+	}
+	r := rand.New(rand.NewPCG(3, 4))
+	var known []string
+	fresh := 0
+	text := func() string {
+		if len(known) == 20 && r.IntN(10) >= fresh {
+			return known[r.IntN(20)]
+		}
+		b := make([]byte, r.IntN(40))
+		for i := range b {
+			b[i] = byte('a' + r.IntN(26))
+		}
+		if len(known) < 20 {
+			known = append(known, string(b))
+		}
+		return string(b)
+	}
+	var sent []any
+	for n := range 3000 {
+		fresh = n / 300 // few are at first, then too many for them to be kept
+		m := message{A: text(), B: text()}
+		for range r.IntN(8) {
+			m.Texts = append(m.Texts, text())
+			m.Words = append(m.Words, word(text()))
+		}
+		if n%3 == 0 {
+			m.By = map[string]string{text(): text()}
+		}
+		sent = append(sent, m)
+	}
+	s := newStream(reflect.TypeFor[message]())
+	var got []any
+	for _, p := range encode(t, sent...) {
+		v, err := s.decode(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		clear(p)
+		got = append(got, v)
+	}
+	if !reflect.DeepEqual(got, sent) {
+		t.Error("strings have changed")
+	}
+	if s.direct != len(sent)-1 {
+		t.Errorf("%d of %d messages were decoded without gob, want all but the first", s.direct, len(sent))
+	}
+}
+
+// A short slice of strings that lies beside others takes no long string there.
+func TestLongStringsAreNotShared(t *testing.T) {
+	type message struct{ Texts []string }
+	var sent []any
+	for range 100 {
+		sent = append(sent, message{[]string{"a", "short", "one"}})
+	}
+	sent = append(sent, message{[]string{"short"}}, message{[]string{"short", strings.Repeat("long", 100)}}, message{[]string{"one"}})
+	s := newStream(reflect.TypeFor[message]())
+	var got [][]string
+	for i, p := range encode(t, sent...) {
+		v, err := s.decode(p)
+		if err != nil || !reflect.DeepEqual(v, sent[i]) {
+			t.Fatalf("got %v, %v, want %v", v, err, sent[i])
+		}
+		got = append(got, v.(message).Texts)
+	}
+	before, long, after := got[100], got[101], got[102]
+	slab := unsafe.Slice(&before[0], 4)
+	if cap(before) != 1 || &slab[3] != &after[0] {
+		t.Fatal("short slices do not lie side by side, so the test says nothing")
+	}
+	if slab[1] != "" || slab[2] != "" || &long[0] == &slab[1] {
+		t.Errorf("%q lies beside short strings", slab[1:3])
 	}
 }

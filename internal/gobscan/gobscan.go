@@ -63,7 +63,7 @@ type Scanner struct {
 	engines  map[planKey]*engine
 	skips    map[int32]*node
 	mark     int // of the last traversal of defs or plans
-	visits   int // of nodes, see direct
+	visits   int // of nodes, see simple
 	top      *plan
 	topID    int32
 	names    map[string]reflect.Type // registered types that came up
@@ -80,6 +80,8 @@ type Scanner struct {
 
 	stack []frame
 	todo  []job
+
+	out direct // decodes without gob
 }
 
 // New returns a Scanner for streams that are decoded into values of type t.

@@ -47,6 +47,17 @@ type entry struct {
 	first, last uint64
 }
 
+// String returns b as a string.
+func (t *Table) String(b []byte) string {
+	if s, ok := t.Find(b); ok {
+		return s
+	}
+	if s, ok := t.Add(b); ok {
+		return s
+	}
+	return string(b)
+}
+
 // Find returns the string that consists of b, if the Table has it.
 func (t *Table) Find(b []byte) (string, bool) {
 	n := len(b)

@@ -9,20 +9,9 @@ import (
 	"unsafe"
 )
 
-// get is what users of a Table do.
-func get(t *Table, b []byte) string {
-	if s, ok := t.Find(b); ok {
-		return s
-	}
-	if s, ok := t.Add(b); ok {
-		return s
-	}
-	return string(b)
-}
-
 func use(t *Table) {
 	for t.in == nil {
-		get(t, []byte("x"))
+		t.String([]byte("x"))
 	}
 }
 
@@ -35,7 +24,7 @@ func TestEqualStringsShareMemory(t *testing.T) {
 			if n > 0 {
 				b[i]++
 			}
-			first, again := get(&table, b), get(&table, b)
+			first, again := table.String(b), table.String(b)
 			if first != string(b) || again != string(b) {
 				t.Fatalf("%q and %q for %q", first, again, b)
 			}
@@ -69,7 +58,7 @@ func TestStringsAreWhatTheyWere(t *testing.T) {
 			}
 		}
 		want = append(want, strings.Clone(string(scratch)))
-		got = append(got, get(&table, scratch))
+		got = append(got, table.String(scratch))
 		wasGivenUp = wasGivenUp || wasUsed && table.in == nil
 		wasUsed = wasUsed || table.in != nil
 	}
@@ -89,7 +78,7 @@ func TestUselessTableIsGivenUp(t *testing.T) {
 	used := 0
 	const n = 4*pause + 1000
 	for i := range n {
-		get(&table, fmt.Append(nil, i))
+		table.String(fmt.Append(nil, i))
 		if table.in != nil {
 			used++
 		}
@@ -98,13 +87,13 @@ func TestUselessTableIsGivenUp(t *testing.T) {
 		t.Errorf("in use for %d of %d different strings, want %d to %d", used, n, trial, want)
 	}
 	for i := range 2 * pause {
-		get(&table, fmt.Append(nil, i%10))
+		table.String(fmt.Append(nil, i%10))
 	}
 	if table.in == nil {
 		t.Error("not in use although all strings come again")
 	}
 	for i := range 100 * trial {
-		get(&table, fmt.Append(nil, max(i%3-1, 0)*i))
+		table.String(fmt.Append(nil, max(i%3-1, 0)*i))
 	}
 	if table.in == nil {
 		t.Error("given up although two of three strings come again")
@@ -154,7 +143,7 @@ func BenchmarkTable(b *testing.B) {
 			var table Table
 			b.ReportAllocs()
 			for i := range b.N {
-				get(&table, texts[i%known])
+				table.String(texts[i%known])
 			}
 		})
 	}

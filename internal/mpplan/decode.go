@@ -12,7 +12,8 @@ import (
 	"github.com/vmihailenco/msgpack/v5"
 )
 
-// Decoder has what decoding needs besides a plan. It is for one goroutine.
+// Decoder has what decoding needs besides a plan. It is for one goroutine, and its
+// Options do not change once it has decoded something.
 //
 // Its methods take the offset at which a value begins and return the one at
 // which it ends, or failed.
@@ -24,9 +25,9 @@ type Decoder struct {
 	depth  int // arrays and maps that are open
 	budget int // bytes that may still be allocated
 
-	names intern.Table
+	names intern.Table // has short strings that came before
 
-	// Short strings of a message share memory.
+	// Other short strings of a message share memory.
 	room     []byte // what is left of it
 	shared   int    // bytes of short strings so far
 	expected int    // the same of the message before

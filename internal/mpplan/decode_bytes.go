@@ -44,8 +44,9 @@ func (d *Decoder) string(i int, p *string) int {
 	return end
 }
 
-// copy returns a copy of a short string. The short strings of a message share memory,
-// which saves an allocation for each of them.
+// copy returns a copy of a short string that has not come before. If such strings are
+// rare it may come again. Otherwise those of a message share memory, which saves an
+// allocation for each of them.
 func (d *Decoder) copy(s []byte) string {
 	if kept, ok := d.names.Add(s); ok {
 		return kept

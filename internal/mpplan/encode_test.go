@@ -22,6 +22,7 @@ type subject struct {
 
 func newSubject[T any]() subject {
 	plan := mpplan.For[T]()
+	var dec mpplan.Decoder // used again and again, as that of a connection
 	return subject{
 		reflect.TypeFor[T](),
 		func(v any, o mpplan.Options) ([]byte, error) {
@@ -29,7 +30,10 @@ func newSubject[T any]() subject {
 		},
 		func(p []byte, o mpplan.Options) (any, error) {
 			v := new(T)
-			err := plan.Decode(&mpplan.Decoder{Options: o}, p, v)
+			if dec.Options != o {
+				dec = mpplan.Decoder{Options: o}
+			}
+			err := plan.Decode(&dec, p, v)
 			return v, err
 		},
 	}
