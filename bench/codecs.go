@@ -40,5 +40,5 @@ func (res *results) codecTable() string {
 		t.add(c.Codec, number(c.EncodeNanos), number(c.DecodeNanos), number(c.EncodeAllocs+c.DecodeAllocs),
 			number(c.WireBytes), number(1e9/c.MessagesPerSecond), c.Source, c.Note)
 	}
-	return fmt.Sprintf("The message of W1 by itself; bytes are those of a frame, its header of 4 included. The stream is one over a connection of qsocket.\n\n%s", &t)
+	return fmt.Sprintf("The message of W1 by itself, always the same one; bytes are those of a frame, its header of 4 included. The stream is one over a connection of qsocket.\n\n%s", &t)
 }

@@ -43,7 +43,7 @@ func meet(c peers.Contestant, w workload, server, client side, apart bool) (*mee
 }
 
 func (m *meeting) connect() error {
-	listening := m.server.do(request{Op: "listen", Contestant: m.contestant.String(), BlobSize: m.w.BlobSize}, m.limit)
+	listening := m.server.do(request{Op: "listen", Contestant: m.contestant.String(), Message: m.w.Message}, m.limit)
 	if err := listening.err(); err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func (m *meeting) connect() error {
 
 func (m *meeting) connectMore(addr string, conns int) error {
 	accept := request{Op: "accept", Conns: conns}
-	dial := request{Op: "dial", Contestant: m.contestant.String(), BlobSize: m.w.BlobSize, Addr: addr, Conns: conns}
+	dial := request{Op: "dial", Contestant: m.contestant.String(), Message: m.w.Message, Addr: addr, Conns: conns}
 	if _, _, err := m.both(accept, dial, false); err != nil {
 		return err
 	}

@@ -27,12 +27,12 @@ type party struct {
 
 // A request tells a party what to do.
 type request struct {
-	Op         string // "listen", "dial", "accept", "start", "wait", "settle", "usage" or "close"
-	Contestant string `json:",omitempty"` // listen, dial
-	BlobSize   int    `json:",omitempty"` // listen, dial
-	Addr       string `json:",omitempty"` // dial
-	Conns      int    `json:",omitempty"` // dial, accept
-	Task       task   // start
+	Op         string        // "listen", "dial", "accept", "start", "wait", "settle", "usage" or "close"
+	Contestant string        `json:",omitempty"` // listen, dial
+	Message    peers.Message // listen, dial
+	Addr       string        `json:",omitempty"` // dial
+	Conns      int           `json:",omitempty"` // dial, accept
+	Task       task          // start
 }
 
 // A response is its outcome.
@@ -114,7 +114,7 @@ func (p *party) try(r request, limit time.Duration) (resp response) {
 func (p *party) choose(r request) error {
 	for _, c := range peers.All() {
 		if c.String() == r.Contestant {
-			p.contestant, p.message = c, peers.Message{BlobSize: r.BlobSize}
+			p.contestant, p.message = c, r.Message
 			return nil
 		}
 	}

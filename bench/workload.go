@@ -1,6 +1,10 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/fb9bb4ed/qsocket/bench/peers"
+)
 
 // A workload says what the two sides of a contestant do. The side that dials is
 // the client.
@@ -8,9 +12,9 @@ type workload struct {
 	Name  string // as in the tables: "W1"
 	Title string // what it is, in a line
 
-	BlobSize int // bytes; 0: an Order
-	Conns    int
-	Senders  int // on each connection
+	Message peers.Message
+	Conns   int
+	Senders int // on each connection
 
 	Client, Server role
 	Metric         metric
@@ -58,11 +62,13 @@ func workloads(quick bool) []workload {
 	}
 	sized := func(name string, bytes int, unit string) workload {
 		w := stream(name, "one sender, one way, a blob of "+name)
-		w.BlobSize, w.Unit = bytes, unit
+		w.Message.BlobSize, w.Unit = bytes, unit
 		return w
 	}
 	senders := stream("W2", "16 senders, one connection, one way")
 	senders.Senders = 16
+	fresh := stream("new", "as W1, but with other strings in each message")
+	fresh.Message.NewStrings = true
 	all := []workload{
 		stream("W1", "one sender, one way"),
 		senders,
@@ -85,6 +91,7 @@ func workloads(quick bool) []workload {
 		sized("1K", 1<<10, "ns"),
 		sized("64K", 64<<10, "µs"),
 		sized("1M", 1<<20, "µs"),
+		fresh,
 	}
 
 	counts, crowds := []int{1, 10, 100, 1_000, 10_000}, []int{1, 2, 4, 16, 64, 256}

@@ -97,6 +97,7 @@ type gobEnd struct {
 	mu      sync.Mutex // guards following
 	out     *bufio.Writer
 	enc     *gob.Encoder
+	m       Message
 	order   Order
 	outBlob Blob
 }
@@ -105,7 +106,7 @@ func newGobEnd(nc net.Conn, m Message, batched bool) End {
 	e := &gobEnd{
 		nc: nc, batched: batched, blob: m.BlobSize > 0,
 		in: bufio.NewReaderSize(nc, bufferSize), out: bufio.NewWriterSize(nc, bufferSize),
-		order: SampleOrder, outBlob: m.blob(),
+		m: m, outBlob: m.blob(),
 	}
 	e.enc = gob.NewEncoder(e.out)
 	e.dec = gob.NewDecoder(e.in)
@@ -120,7 +121,7 @@ func (e *gobEnd) Send(stamp int64) error {
 		e.outBlob.TS = stamp
 		err = e.enc.Encode(&e.outBlob)
 	} else {
-		e.order.TS = stamp
+		e.order = e.m.order(stamp)
 		err = e.enc.Encode(&e.order)
 	}
 	if err != nil || e.batched {

@@ -15,6 +15,7 @@ import (
 // The two halves share nothing. The caller's lock guards append; decode is for
 // the one goroutine that receives.
 type msgpackCodec struct {
+	m    Message
 	blob bool
 
 	// For append.
@@ -31,7 +32,7 @@ type msgpackCodec struct {
 }
 
 func newMsgpackCodec(m Message) *msgpackCodec {
-	c := &msgpackCodec{blob: m.BlobSize > 0, order: SampleOrder, outBlob: m.blob()}
+	c := &msgpackCodec{m: m, blob: m.BlobSize > 0, outBlob: m.blob()}
 	c.enc = msgpack.NewEncoder(&c.out)
 	c.enc.UseCompactInts(true)
 	c.dec = msgpack.NewDecoder(&c.in)
@@ -47,7 +48,7 @@ func (c *msgpackCodec) append(dst []byte, stamp int64) ([]byte, error) {
 		c.outBlob.TS = stamp
 		err = c.enc.Encode(&c.outBlob)
 	} else {
-		c.order.TS = stamp
+		c.order = c.m.order(stamp)
 		err = c.enc.Encode(&c.order)
 	}
 	dst, c.out.b = c.out.b, nil

@@ -91,6 +91,7 @@ func (s *netrpcServer) Close() error {
 }
 
 type netrpcEnd struct {
+	m        Message
 	nc       net.Conn
 	client   *rpc.Client
 	answers  chan *rpc.Call
@@ -107,7 +108,7 @@ func dialNetRPC(ctx context.Context, addr string, m Message) (End, error) {
 		return nil, err
 	}
 	e := &netrpcEnd{
-		nc: nc, client: rpc.NewClient(nc), blob: m.blob(),
+		nc: nc, client: rpc.NewClient(nc), m: m, blob: m.blob(),
 		answers: make(chan *rpc.Call, netrpcInFlight), inFlight: make(chan struct{}, netrpcInFlight),
 		closed: make(chan struct{}),
 	}
@@ -134,8 +135,7 @@ func (e *netrpcEnd) Send(stamp int64) error {
 		e.client.Go("Echo.Blob", &Blob{TS: stamp, Data: e.blob.Data}, new(Blob), e.answers)
 		return nil
 	}
-	order := SampleOrder
-	order.TS = stamp
+	order := e.m.order(stamp)
 	e.client.Go("Echo.Order", &order, new(Order), e.answers)
 	return nil
 }

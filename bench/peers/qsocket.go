@@ -66,7 +66,7 @@ var qsocketKinds = struct {
 func qsocketKindOf(codec string, m Message) (qsocketKind, error) {
 	qsocketKinds.Lock()
 	defer qsocketKinds.Unlock()
-	name := fmt.Sprint(codec, " ", m.BlobSize)
+	name := fmt.Sprint(codec, " ", m)
 	if k, ok := qsocketKinds.of[name]; ok {
 		return k, nil
 	}
@@ -104,14 +104,10 @@ func newQsocketKind(codec string, m Message) (qsocketKind, error) {
 		}, nil
 	}
 	return qsocketProtocol[Order]{
-		p:    qsocket.Protocol[Order]{Codec: qsocketCodec[Order](codec)},
-		opts: opts,
-		stamped: func(stamp int64) Order {
-			v := SampleOrder
-			v.TS = stamp
-			return v
-		},
-		stamp: func(v Order) int64 { return v.TS },
+		p:       qsocket.Protocol[Order]{Codec: qsocketCodec[Order](codec)},
+		opts:    opts,
+		stamped: m.order,
+		stamp:   func(v Order) int64 { return v.TS },
 	}, nil
 }
 
