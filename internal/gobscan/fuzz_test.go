@@ -1,12 +1,16 @@
 package gobscan_test
 
 import (
+	"bytes"
+	"encoding/gob"
 	"errors"
 	"io"
 	"reflect"
 	"testing"
 
 	"github.com/fb9bb4ed/qsocket/internal/gobscan"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 // FuzzScan checks streams of two payloads. It must end, not panic, and not return
@@ -36,3 +40,49 @@ func FuzzScan(f *testing.F) {
 		}
 	})
 }
+
+// FuzzDecode sends one more payload on a stream whose types are known by then. What
+// Decode takes, gob takes too, and they agree.
+func FuzzDecode(f *testing.F) {
+	sent := everything{I64: 1, U64: 2, F64: 3, Int: 4, Kids: []everything{{U8: 1}}, By: map[word]*everything{"k": {Text: "t"}}}
+	for _, next := range []everything{{}, sent, full(0), full(1), full(2)} {
+		f.Add(encode(f, sent, next)[1])
+	}
+	first := encode(f, sent)[0]
+	types := []reflect.Type{reflect.TypeFor[everything](), reflect.TypeFor[narrow](), reflect.TypeFor[some]()}
+	scanners := make([]*gobscan.Scanner, len(types))
+	for i, t := range types {
+		scanners[i] = gobscan.New(t)
+	}
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		for i, s := range scanners {
+			s.Reset()
+			if err := s.Scan(first); err != nil {
+				t.Fatal(err)
+			}
+			s.Decoded()
+			if s.Scan(payload) != nil {
+				continue
+			}
+			got, want := reflect.New(types[i]), reflect.New(types[i])
+			if !s.Decode(payload, got) {
+				if !got.Elem().IsZero() {
+					t.Fatalf("%v was refused, but left %#v", types[i], got.Elem())
+				}
+				continue
+			}
+			dec := gob.NewDecoder(io.MultiReader(bytes.NewReader(first), bytes.NewReader(payload)))
+			if err := dec.DecodeValue(reflect.New(types[i])); err != nil {
+				t.Fatal(err)
+			}
+			if err := dec.DecodeValue(want); err != nil {
+				t.Fatalf("%v was decoded, but gob: %v", types[i], err)
+			}
+			if a, b := got.Interface(), want.Interface(); !reflect.DeepEqual(a, b) && !cmp.Equal(a, b, cmpopts.EquateNaNs(), cmp.Exporter(always)) {
+				t.Fatalf("%v: got %#v, gob %#v", types[i], a, b)
+			}
+		}
+	})
+}
+
+func always(reflect.Type) bool { return true }
