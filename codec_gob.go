@@ -51,6 +51,9 @@ import (
 // where T has complex numbers, types with methods of their own other than time.Time,
 // or fields that are promoted from embedded structs.
 //
+// Short strings that come again share memory with those before them, and so do short
+// slices of strings; docs/msgpack.md, "Memory", says what that keeps in memory.
+//
 // # Payloads
 //
 // A payload is the gob messages (see encoding/gob, "Encoding Details") that one
