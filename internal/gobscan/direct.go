@@ -5,7 +5,6 @@ import (
 	"math"
 	"math/bits"
 	"reflect"
-	"slices"
 	"strconv"
 	"time"
 	"unsafe"
@@ -260,9 +259,7 @@ func (d *direct) strings(i, count int, p *[]string) int {
 		i = next + int(size)
 		ss[k] = d.texts.String(d.b[next:i])
 		if shared && size > intern.MaxLen {
-			own := slices.Clone(ss)
-			clear(ss)
-			ss, shared = own, false
+			ss, shared = intern.Own(ss), false
 		}
 	}
 	*p = ss

@@ -9,6 +9,7 @@ package intern
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 )
 
 // MaxLen is the length of the longest strings that a Table keeps.
@@ -125,8 +126,8 @@ func (t *Table) judge() {
 
 // Slice returns a slice of n empty strings. While the Table is in use, those of up to 4
 // share memory with those that come before and after them. Then shared is true, and no
-// strings longer than MaxLen belong there: who keeps one of the slices keeps what is in
-// all of them.
+// strings longer than MaxLen belong there, see Own: who keeps one of the slices keeps
+// what is in all of them.
 func (t *Table) Slice(n int) (s []string, shared bool) {
 	if t.in == nil || n > slabPart {
 		return make([]string, n), false
@@ -137,4 +138,11 @@ func (t *Table) Slice(n int) (s []string, shared bool) {
 	s = t.free[:n:n]
 	t.free = t.free[n:]
 	return s, true
+}
+
+// Own moves what is in s, which shares memory, to memory of its own.
+func Own(s []string) []string {
+	own := slices.Clone(s)
+	clear(s)
+	return own
 }

@@ -3,7 +3,6 @@ package mpplan
 import (
 	"encoding/binary"
 	"reflect"
-	"slices"
 	"unsafe"
 
 	"github.com/fb9bb4ed/qsocket/internal/intern"
@@ -86,9 +85,7 @@ func (d *Decoder) stringSlice(i int, p *[]string) int {
 			return failed
 		}
 		if shared && len(ss[k]) > intern.MaxLen {
-			own := slices.Clone(ss)
-			clear(ss)
-			ss, shared = own, false
+			ss, shared = intern.Own(ss), false
 		}
 	}
 	*p = ss
