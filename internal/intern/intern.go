@@ -27,6 +27,10 @@ const (
 
 	slab     = 16 // strings
 	slabPart = 4  // the most of them that one slice takes
+
+	// Overhead is what a Table allocates beyond the strings and slices it returns, until
+	// it has returned thousands: itself and a slab, in bytes.
+	Overhead = 2*pairs*(16+16) + slab*16
 )
 
 // Table has some of the short strings that came last, which take up to 5 KiB. The
@@ -96,7 +100,10 @@ func ends(b []byte) (first, last uint64) {
 // Add makes a string of b, which Find has just not found, and keeps it. It reports
 // false if the caller has to make it, because b is too long or the Table not in use.
 func (t *Table) Add(b []byte) (string, bool) {
-	if t.in == nil || len(b) > MaxLen {
+	switch {
+	case len(b) > MaxLen:
+		return "", false
+	case t.in == nil:
 		return "", t.pass()
 	}
 	s := string(b)
@@ -140,7 +147,7 @@ func (t *Table) Slice(n int) (s []string, shared bool) {
 	return s, true
 }
 
-// Own moves what is in s, which shares memory, to memory of its own.
+// Own moves what is in s, which shares memory, to other memory, of its own.
 func Own(s []string) []string {
 	own := slices.Clone(s)
 	clear(s)

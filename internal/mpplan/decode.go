@@ -73,7 +73,7 @@ func (d *Decoder) expansion(n int) int {
 	if n > 0 && factor > math.MaxInt/2/n {
 		return math.MaxInt / 2
 	}
-	return FreeExpansion + factor*n
+	return FreeExpansion - intern.Overhead + factor*n
 }
 
 // value decodes the value at i to p.

@@ -121,7 +121,7 @@ func (d *Decoder) content(i int, want string) (s []byte, end int) {
 		n, start = int(c&0x1f), i+1
 	}
 	if uint(n) > uint(len(b)-start) {
-		d.failErr(short("%s of %d bytes, but %d are left", mpscan.Format(b[i]), n, len(b)-start))
+		d.failErr(short("%s of %d bytes, but %d are left", mpscan.Format(b[i]), uint(n), len(b)-start))
 		return nil, failed
 	}
 	return b[start : start+n : start+n], start + n

@@ -85,6 +85,9 @@ func (d *Decoder) stringSlice(i int, p *[]string) int {
 			return failed
 		}
 		if shared && len(ss[k]) > intern.MaxLen {
+			if !d.spend(mpscan.BytesCost(count * int(unsafe.Sizeof("")))) {
+				return failed
+			}
 			ss, shared = intern.Own(ss), false
 		}
 	}

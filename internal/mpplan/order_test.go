@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -252,5 +253,45 @@ func TestSharedSlicesHoldShortStrings(t *testing.T) {
 	}
 	if &long[0] == &unsafe.Slice(&before[0], 4)[1] {
 		t.Error("a long string is beside a short one")
+	}
+}
+
+// Long strings in short slices make these be allocated twice, which the limit covers.
+func TestLongStringsInShortSlicesCountTwice(t *testing.T) {
+	type message [4000][]string
+	plan := mpplan.For[message]()
+	lengths := [...]int{4, 4, 4, 1} // and so 3 strings of each 16 get lost
+	for _, expansion := range []int{1, 2, 3, 8} {
+		refused := 0
+		for filled := 100; filled < 4000; filled += 300 {
+			var m message
+			for i := range filled {
+				m[i] = make([]string, lengths[i%4])
+				m[i][len(m[i])-1] = strings.Repeat("x", 33)
+			}
+			p, err := plan.Append(new(mpplan.Encoder), nil, &m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			dec := &mpplan.Decoder{Options: mpplan.Options{Expansion: expansion}}
+			got := new(message)
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			err = plan.Decode(dec, p, got)
+			runtime.ReadMemStats(&after)
+			if err != nil {
+				refused++
+			}
+			limit := uint64(mpplan.FreeExpansion + expansion*len(p))
+			if used := after.TotalAlloc - before.TotalAlloc; used > limit && err == nil {
+				t.Errorf("MaxExpansion %d, %d bytes: %d bytes allocated, want at most %d", expansion, len(p), used, limit)
+			}
+			if err == nil && !reflect.DeepEqual(*got, m) {
+				t.Error("decoded something else")
+			}
+		}
+		if expansion == 1 && refused == 0 || expansion == 8 && refused > 0 {
+			t.Errorf("MaxExpansion %d: %d messages were refused", expansion, refused)
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -175,6 +176,7 @@ func FuzzScan(f *testing.F) {
 		switch one := skip == nil && r.Len() == 0; {
 		case err == nil && !one:
 			t.Errorf("Scan accepts %x, v5 reports %v with %d bytes left", b, skip, r.Len())
+		case strconv.IntSize == 32 && one && bytes.Contains(b, []byte{0xff, 0xff, 0xff, 0xff}): // which v5 takes for nil there
 		case err != nil && one && !strings.Contains(err.Error(), "deeper") && !strings.Contains(err.Error(), "interned"):
 			t.Errorf("v5 accepts %x, Scan reports %v", b, err)
 		}
