@@ -61,6 +61,9 @@ import (
 //
 // docs/msgpack.md lists where the decoder differs from v5.
 //
+// Short strings that come again share memory with those before them, and so do short
+// slices of strings; docs/msgpack.md, "Memory", says what that keeps in memory.
+//
 // # Trust
 //
 // Payloads may come from strangers. Counts and lengths that lie, and nesting,
