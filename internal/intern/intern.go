@@ -19,8 +19,8 @@ const (
 	pairs = 32
 
 	// A Table is taken into use after warmUp strings, so that who hears little pays
-	// nothing. Whenever another trial of its strings were new, it is told whether most
-	// were, and if so it is given up for the next pause strings.
+	// nothing. It is judged after each trial strings that were new: if most of those
+	// looked for were, it is given up for the next pause strings.
 	warmUp = 64
 	trial  = 256
 	pause  = 1 << 15
@@ -33,8 +33,8 @@ const (
 	Overhead = 2*pairs*(16+16) + slab*16
 )
 
-// Table has some of the short strings that came last, which take up to 5 KiB. The
-// zero Table is ready for use, by one goroutine at a time.
+// Table has some of the short strings that came last. It takes up to 4 KiB with them, and
+// a slab. The zero Table is ready for use, by one goroutine at a time.
 type Table struct {
 	in     *[pairs][2]entry // each string has one pair in which it can be; nil: not in use
 	at     int              // the pair of the string that was last looked for
