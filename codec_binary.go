@@ -12,8 +12,8 @@ import (
 
 // Binary encodes values by their own methods: AppendBinary (encoding.BinaryAppender)
 // or, for a type without it, MarshalBinary, and UnmarshalBinary. It is the codec
-// for generated code and for formats of your own, and the fastest one: whatever
-// it costs is in these methods.
+// for generated code and for formats of your own, and adds nothing to what these
+// methods cost.
 //
 // The methods can belong to T or to *T. T can also be a pointer *X: the decoder
 // allocates the X, and sending a nil *X is an error. Binary panics if a method is

@@ -255,7 +255,7 @@ decide what to send again:
 	Msgpack  the default; compact, fast, spoken by most languages
 	Gob      Go to Go only; one stream per connection, so types travel once
 	JSON     to look at what goes over the wire
-	Binary   for types with MarshalBinary and UnmarshalBinary; the fastest
+	Binary   for types with MarshalBinary and UnmarshalBinary; as fast as they are
 	Stateless, Codec: any other encoding, in a few lines
 
 [Msgpack] payloads are checked before they are decoded (sizes, counts, depth, UTF-8,
