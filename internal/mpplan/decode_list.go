@@ -75,7 +75,7 @@ func (d *Decoder) stringSlice(i int, p *[]string) int {
 		d.depth--
 		return i
 	}
-	if !d.spend(mpscan.BytesCost(count * int(unsafe.Sizeof("")))) {
+	if !d.spend(mpscan.SliceCost(count, int(unsafe.Sizeof("")))) {
 		return failed
 	}
 	ss, shared := d.names.Slice(count)
@@ -85,7 +85,7 @@ func (d *Decoder) stringSlice(i int, p *[]string) int {
 			return failed
 		}
 		if shared && len(ss[k]) > intern.MaxLen {
-			if !d.spend(mpscan.BytesCost(count * int(unsafe.Sizeof("")))) {
+			if !d.spend(mpscan.SliceCost(count, int(unsafe.Sizeof("")))) {
 				return failed
 			}
 			ss, shared = intern.Own(ss), false
