@@ -85,8 +85,8 @@ func (e *msgpackEnd) Close() error  { return closeHard(e.nc) }
 // begin with their length.
 type gobEnd struct {
 	nc      net.Conn
+	m       Message
 	batched bool
-	blob    bool
 
 	// Owned by Recv.
 	in      *bufio.Reader
@@ -97,16 +97,15 @@ type gobEnd struct {
 	mu      sync.Mutex // guards following
 	out     *bufio.Writer
 	enc     *gob.Encoder
-	m       Message
 	order   Order
 	outBlob Blob
 }
 
 func newGobEnd(nc net.Conn, m Message, batched bool) End {
 	e := &gobEnd{
-		nc: nc, batched: batched, blob: m.BlobSize > 0,
+		nc: nc, m: m, batched: batched,
 		in: bufio.NewReaderSize(nc, bufferSize), out: bufio.NewWriterSize(nc, bufferSize),
-		m: m, outBlob: m.blob(),
+		outBlob: m.blob(),
 	}
 	e.enc = gob.NewEncoder(e.out)
 	e.dec = gob.NewDecoder(e.in)
@@ -117,7 +116,7 @@ func (e *gobEnd) Send(stamp int64) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	var err error
-	if e.blob {
+	if e.m.BlobSize > 0 {
 		e.outBlob.TS = stamp
 		err = e.enc.Encode(&e.outBlob)
 	} else {
@@ -138,7 +137,7 @@ func (e *gobEnd) Flush() error {
 
 // Recv returns what belongs to the receiver: nothing of it is used again.
 func (e *gobEnd) Recv() (int64, error) {
-	if e.blob {
+	if e.m.BlobSize > 0 {
 		e.inBlob = Blob{}
 		err := e.dec.Decode(&e.inBlob)
 		return e.inBlob.TS, err

@@ -15,8 +15,7 @@ import (
 // The two halves share nothing. The caller's lock guards append; decode is for
 // the one goroutine that receives.
 type msgpackCodec struct {
-	m    Message
-	blob bool
+	m Message
 
 	// For append.
 	enc     *msgpack.Encoder
@@ -32,7 +31,7 @@ type msgpackCodec struct {
 }
 
 func newMsgpackCodec(m Message) *msgpackCodec {
-	c := &msgpackCodec{m: m, blob: m.BlobSize > 0, outBlob: m.blob()}
+	c := &msgpackCodec{m: m, outBlob: m.blob()}
 	c.enc = msgpack.NewEncoder(&c.out)
 	c.enc.UseCompactInts(true)
 	c.dec = msgpack.NewDecoder(&c.in)
@@ -44,7 +43,7 @@ func (c *msgpackCodec) append(dst []byte, stamp int64) ([]byte, error) {
 	c.out.b = dst
 	c.enc.ResetWriter(&c.out)
 	var err error
-	if c.blob {
+	if c.m.BlobSize > 0 {
 		c.outBlob.TS = stamp
 		err = c.enc.Encode(&c.outBlob)
 	} else {
@@ -59,7 +58,7 @@ func (c *msgpackCodec) append(dst []byte, stamp int64) ([]byte, error) {
 func (c *msgpackCodec) decode(payload []byte) (stamp int64, err error) {
 	c.in.Reset(payload)
 	c.dec.ResetReader(&c.in)
-	if c.blob {
+	if c.m.BlobSize > 0 {
 		c.inBlob = Blob{}
 		err = c.dec.Decode(&c.inBlob)
 		stamp = c.inBlob.TS

@@ -10,6 +10,7 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"slices"
+	"unsafe"
 )
 
 // MaxLen is the length of the longest strings that a Table keeps.
@@ -30,7 +31,7 @@ const (
 
 	// Overhead is what a Table allocates beyond the strings and slices it returns, until
 	// it has returned thousands: itself and a slab, in bytes.
-	Overhead = 2*pairs*(16+16) + slab*16
+	Overhead = int(unsafe.Sizeof([pairs][2]entry{}) + slab*unsafe.Sizeof(""))
 )
 
 // Table has some of the short strings that came last. It takes up to 4 KiB with them, and

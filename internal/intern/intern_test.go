@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
 	"unsafe"
@@ -146,5 +147,25 @@ func BenchmarkTable(b *testing.B) {
 				table.String(texts[i%known])
 			}
 		})
+	}
+}
+
+// A Table holds no more than it says, and allocates no more besides what it returns.
+func TestMemory(t *testing.T) {
+	var table Table
+	if n := unsafe.Sizeof(*table.in) + 2*pairs*(MaxLen+1); n > 4<<10 {
+		t.Errorf("the Table and its strings take %d bytes, want at most 4 KiB", n)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	use(&table)
+	for range warmUp {
+		table.Slice(slabPart)
+		table.String([]byte("x"))
+	}
+	runtime.ReadMemStats(&after)
+	slices := warmUp * slabPart * int(unsafe.Sizeof(""))
+	if n := after.TotalAlloc - before.TotalAlloc; n > uint64(slices+Overhead) {
+		t.Errorf("%d slices took %d bytes, want at most %d and %d", warmUp, n, slices, Overhead)
 	}
 }
