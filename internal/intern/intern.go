@@ -30,12 +30,12 @@ const (
 	slabPart = 4  // the most of them that one slice takes
 
 	// Overhead is what a Table allocates beyond the strings and slices it returns, until
-	// it has returned thousands: itself and a slab, in bytes.
-	Overhead = int(unsafe.Sizeof([pairs][2]entry{}) + slab*unsafe.Sizeof(""))
+	// it has returned thousands: itself, rounded up by the runtime, and a slab, in bytes.
+	Overhead = int(unsafe.Sizeof([pairs][2]entry{})*5/4 + slab*unsafe.Sizeof(""))
 )
 
-// Table has some of the short strings that came last. It takes up to 4 KiB with them, and
-// a slab. The zero Table is ready for use, by one goroutine at a time.
+// Table has some of the short strings that came last. It takes less than 5 KiB with
+// them and a slab. The zero Table is ready for use, by one goroutine at a time.
 type Table struct {
 	in     *[pairs][2]entry // each string has one pair in which it can be; nil: not in use
 	at     int              // the pair of the string that was last looked for
