@@ -11,16 +11,17 @@ import (
 	"time"
 )
 
-// childArg, as the only argument, makes the program a party that reads requests
+// childArg, as the only argument, makes the program a child: it reads requests
 // from its standard input, one JSON value a line, and answers on its standard
 // output.
 const childArg = "-internal-party"
 
-// isChild reports whether this process is to be a party.
+// isChild reports whether this process is to be a child.
 func isChild() bool { return len(os.Args) == 2 && os.Args[1] == childArg }
 
 // order is what the parent writes.
 type order struct {
+	To      seat
 	Request request
 	Limit   time.Duration
 }
@@ -45,15 +46,24 @@ func runChild() {
 			orders <- o
 		}
 	}()
-	var p party
+	var parties [seats]party
 	for o := range orders {
-		if err := replies.Encode(p.do(o.Request, o.Limit)); err != nil {
+		if err := replies.Encode(parties[o.To].do(o.Request, o.Limit)); err != nil {
 			os.Exit(1)
 		}
 	}
 }
 
-// A child is a party in a process of its own.
+// A seat is one of the parties in a child.
+type seat int
+
+const (
+	serverSeat seat = iota
+	clientSeat
+	seats
+)
+
+// A child is a process of its own, with a party for either side.
 type child struct {
 	cmd     *exec.Cmd
 	stdin   io.WriteCloser
@@ -76,7 +86,7 @@ func startChild() (*child, error) {
 		return nil, err
 	}
 	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start a second process: %w", err)
+		return nil, fmt.Errorf("start another process: %w", err)
 	}
 	c := &child{cmd: cmd, stdin: stdin, replies: make(chan response, 1)}
 	go func() { // ends with the process; leave and do are told by the channel
@@ -93,10 +103,21 @@ func startChild() (*child, error) {
 	return c, nil
 }
 
-// do asks the child. One that does not answer in time is killed: the party in it
-// keeps to the limit, so it is the process that has come to a stop.
-func (c *child) do(r request, limit time.Duration) response {
-	line, err := json.Marshal(order{r, limit})
+// side returns the party in that seat.
+func (c *child) side(at seat) side { return guest{c, at} }
+
+// A guest is a party in a child.
+type guest struct {
+	in *child
+	at seat
+}
+
+func (g guest) do(r request, limit time.Duration) response { return g.in.do(g.at, r, limit) }
+
+// do asks the child. One that does not answer in time is killed: the parties in it
+// keep to the limit, so it is the process that has come to a stop.
+func (c *child) do(to seat, r request, limit time.Duration) response {
+	line, err := json.Marshal(order{to, r, limit})
 	if err == nil {
 		_, err = c.stdin.Write(append(line, '\n'))
 	}

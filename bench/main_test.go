@@ -79,7 +79,7 @@ func TestFailure(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.server.(*child).cmd.Process.Kill()
+	m.server.(guest).in.cmd.Process.Kill()
 	if _, err := m.run(1000); err == nil {
 		t.Error("no error from a run whose server is dead")
 	}

@@ -16,10 +16,9 @@ type meeting struct {
 	apart          bool // in two processes
 	limit          time.Duration
 	base           [2]usage // of both, before all connections but one; for idle
-	broken         bool     // a run has failed
+	broken         bool     // something has failed, and left it in whatever state
 
-	left   func() // called by leave, if not nil
-	failed func() // likewise, if the meeting is broken
+	left func(broken bool) // called by leave, if not nil
 }
 
 // A sample is the outcome of one run.
@@ -191,11 +190,8 @@ func (m *meeting) leave() {
 	if m.close() != nil {
 		m.broken = true
 	}
-	if m.broken && m.failed != nil {
-		m.failed()
-	}
 	if m.left != nil {
-		m.left()
+		m.left(m.broken)
 	}
 }
 

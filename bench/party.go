@@ -52,10 +52,7 @@ type usage struct {
 // A side is a party, wherever it lives.
 type side interface {
 	do(r request, limit time.Duration) response
-	leave() // ends the party's process, if it has one of its own
 }
-
-func (p *party) leave() {}
 
 // do carries out r. Whatever does not return within limit is left behind, and
 // an error reported: a contestant that hangs must not stop the others.

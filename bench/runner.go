@@ -17,11 +17,11 @@ type runner struct {
 	workloads   []workload
 	rounds      int
 	target      time.Duration     // of a run
-	apart       bool              // the server lives in a process of its own
+	apart       bool              // the two sides live in processes of their own
 	progress    func(what string) // called before each of steps
 
-	server side           // the process of servers, kept from run to run; nil if it has to be started
-	counts map[string]int // messages, by contestant and by Total
+	counts map[string]int   // messages, by contestant and by Total
+	homes  map[string]*home // by contestant
 	cells  []*cell
 }
 
@@ -34,7 +34,7 @@ const setbacks = 2
 func newRunner(contestants []peers.Contestant, workloads []workload) *runner {
 	r := &runner{
 		contestants: contestants, workloads: workloads,
-		progress: func(string) {}, counts: make(map[string]int),
+		progress: func(string) {}, counts: make(map[string]int), homes: make(map[string]*home),
 	}
 	for _, w := range workloads {
 		for _, c := range contestants {
@@ -140,50 +140,90 @@ func (r *runner) measure(c *cell) (sample, error) {
 	return m.measure(c.Count)
 }
 
-// meet finds two sides for c, and connects them.
+// meet connects the two sides of c. Each contestant has a process of its own, or
+// two, so that nothing that others have left behind, in the heap or in the
+// scheduler, is measured with it. They are kept from run to run, because the first
+// second of a process is slower than the rest.
 func (r *runner) meet(c *cell) (*meeting, error) {
-	if c.workload.Apart {
-		server, err := startChild()
+	if c.workload.Apart { // for room, and for memory that nothing else was in
+		h, err := newHome(true)
 		if err != nil {
 			return nil, err
 		}
-		client, err := startChild()
+		m, err := h.meet(c)
 		if err != nil {
-			server.leave()
+			h.leave()
 			return nil, err
 		}
-		m, err := meet(c.contestant, c.workload, server, client, true)
-		if err != nil {
-			server.leave()
-			client.leave()
-			return nil, err
-		}
-		m.left = func() { server.leave(); client.leave() }
+		m.left = func(bool) { h.leave() }
 		return m, nil
 	}
-	if !r.apart {
-		return meet(c.contestant, c.workload, new(party), new(party), false)
-	}
-	if r.server == nil {
-		server, err := startChild()
-		if err != nil {
+	h := r.homes[c.Contestant]
+	if h == nil {
+		var err error
+		if h, err = newHome(r.apart); err != nil {
 			return nil, err
 		}
-		r.server = server
+		r.homes[c.Contestant] = h
 	}
-	m, err := meet(c.contestant, c.workload, r.server, new(party), true)
+	m, err := h.meet(c)
 	if err != nil {
-		r.dismiss() // whatever state it is in
+		r.abandon(c.Contestant)
 		return nil, err
 	}
-	m.failed = r.dismiss
+	m.left = func(broken bool) {
+		if broken {
+			r.abandon(c.Contestant)
+		}
+	}
 	return m, nil
 }
 
-// dismiss ends the process of servers. The next meeting starts another.
+// abandon ends the processes of a contestant, whatever state they are in. Its next
+// meeting starts others.
+func (r *runner) abandon(contestant string) {
+	if h := r.homes[contestant]; h != nil {
+		h.leave()
+		delete(r.homes, contestant)
+	}
+}
+
+// dismiss ends all processes.
 func (r *runner) dismiss() {
-	if r.server != nil {
-		r.server.leave()
-		r.server = nil
+	for contestant := range r.homes {
+		r.abandon(contestant)
+	}
+}
+
+// A home is where the two sides of a contestant live: in one process, or each in
+// its own.
+type home struct{ server, client *child }
+
+func newHome(apart bool) (*home, error) {
+	server, err := startChild()
+	if err != nil {
+		return nil, err
+	}
+	h := &home{server, server}
+	if !apart {
+		return h, nil
+	}
+	if h.client, err = startChild(); err != nil {
+		server.leave()
+		return nil, err
+	}
+	return h, nil
+}
+
+func (h *home) apart() bool { return h.client != h.server }
+
+func (h *home) meet(c *cell) (*meeting, error) {
+	return meet(c.contestant, c.workload, h.server.side(serverSeat), h.client.side(clientSeat), h.apart())
+}
+
+func (h *home) leave() {
+	h.server.leave()
+	if h.apart() {
+		h.client.leave()
 	}
 }
