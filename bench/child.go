@@ -34,7 +34,7 @@ func runChild() {
 
 	orders := make(chan order)
 	go func() { // ends with the process
-		in := json.NewDecoder(os.Stdin)
+		in := json.NewDecoder(waitingStdin())
 		for {
 			var o order
 			if err := in.Decode(&o); err != nil {
