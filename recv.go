@@ -35,50 +35,52 @@ func (c *Conn[T]) Messages() <-chan T {
 // that may be on its way are as before. (Under TLS that can take until
 // WriteTimeout or Close, if the peer neither reads nor keeps to the protocol:
 // crypto/tls then waits to send an alert.)
-func (c *Conn[T]) Recv(ctx context.Context) (T, error) {
-	if err := ctx.Err(); err != nil {
-		var zero T
-		return zero, err
+func (c *Conn[T]) Recv(ctx context.Context) (v T, err error) {
+	if err = ctx.Err(); err != nil {
+		return v, err
 	}
 	if c.queued.Load() || !c.in.token.tryLock() {
-		return c.recvInTurn(ctx)
+		err = c.recvInTurn(ctx, &v)
+	} else {
+		err = c.pull(ctx, &v)
 	}
-	return c.pull(ctx)
+	return v, err
 }
 
 // recvInTurn is Recv beside another receiver.
-func (c *Conn[T]) recvInTurn(ctx context.Context) (T, error) {
-	var zero T
+//
+// This and what else Recv calls does not return the message: each function would
+// copy it, and have two of them on the stack of a goroutine that waits.
+func (c *Conn[T]) recvInTurn(ctx context.Context, v *T) error {
 	started := c.wait(&c.started)
 	c.in.token.ask()
 	for !c.queued.Load() {
 		if c.in.token.tryLock() {
 			c.in.token.leave()
-			return c.pull(ctx)
+			return c.pull(ctx, v)
 		}
 		select {
 		case <-c.in.token.wake:
 		case <-started:
 		case <-ctx.Done():
 			c.in.token.leave()
-			return zero, ctx.Err()
+			return ctx.Err()
 		}
 	}
 	c.in.token.leave()
-	return c.recvQueued(ctx)
+	return c.recvQueued(ctx, v)
 }
 
 // pull is Recv with the token, which it gives back.
-func (c *Conn[T]) pull(ctx context.Context) (v T, err error) {
+func (c *Conn[T]) pull(ctx context.Context, v *T) error {
 	if c.queued.Load() { // the reader goroutine waits for the token, or has come and gone
 		c.in.token.unlock()
-		return c.recvQueued(ctx)
+		return c.recvQueued(ctx, v)
 	}
 	payload, err := c.in.next(ctx)
 	if err == nil {
 		if err = c.decode(payload); err == nil {
-			var zero T
-			v, c.next = c.next, zero
+			c.takeNext(v)
 		} else {
 			c.in.err = err
 		}
@@ -87,7 +89,14 @@ func (c *Conn[T]) pull(ctx context.Context) (v T, err error) {
 		err = c.endReceiving(ctx, err)
 	}
 	c.in.token.unlock()
-	return v, err
+	return err
+}
+
+// takeNext moves next to v.
+func (c *Conn[T]) takeNext(v *T) {
+	*v = c.next
+	var zero T
+	c.next = zero
 }
 
 // inputAtHand reports whether more messages can be received without waiting for
@@ -100,17 +109,17 @@ func (c *Conn[T]) inputAtHand() bool {
 }
 
 // recvQueued takes the next message from the reader goroutine.
-func (c *Conn[T]) recvQueued(ctx context.Context) (T, error) {
-	var zero T
+func (c *Conn[T]) recvQueued(ctx context.Context, v *T) (err error) {
+	ok := true
 	select {
-	case v, ok := <-c.messages:
+	case *v, ok = <-c.messages:
 		if !ok {
-			return zero, c.endError()
+			err = c.endError()
 		}
-		return v, nil
 	case <-ctx.Done():
-		return zero, ctx.Err()
+		err = ctx.Err()
 	}
+	return err
 }
 
 // endReceiving deals with the error of a receiver and returns what to tell its
@@ -268,7 +277,8 @@ func (c *Conn[T]) decode(payload []byte) (err error) {
 		}
 		if err != nil {
 			var zero T
-			c.next, err = zero, codecError("decode", c.codecName, err)
+			c.next = zero
+			err = codecError("decode", c.codecName, err)
 		}
 	}()
 	if c.into != nil {
