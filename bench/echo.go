@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -26,7 +27,7 @@ func runPing(end peers.End, n int) error {
 }
 
 // runWindow sends n messages with at most inFlight unanswered. One goroutine does
-// both: a semaphore between two would be a good part of what is measured.
+// both: a semaphore between two is a good part of what runPipeline measures.
 func runWindow(end peers.End, n int) error {
 	sent := 0
 	send := func() error {
@@ -41,7 +42,7 @@ func runWindow(end peers.End, n int) error {
 	if err := end.Flush(); err != nil {
 		return fmt.Errorf("flush: %w", err)
 	}
-	var sum int64 // of all timestamps: calls may be answered in any order
+	var sum int64
 	for i := range n {
 		stamp, err := end.Recv()
 		if err != nil {
@@ -60,6 +61,57 @@ func runWindow(end peers.End, n int) error {
 			}
 		}
 	}
+	return checkSum(sum, n)
+}
+
+// runPipeline is runWindow with a goroutine that sends and one that receives. It
+// flushes when it has to wait for an answer.
+func runPipeline(end peers.End, n int) error {
+	free := make(chan struct{}, inFlight) // has an element for each unanswered message
+	sent := make(chan error, 1)
+	stop := make(chan struct{})
+	go func() { sent <- sendPipeline(end, n, free, stop) }() // ends when all are sent, at the first error, or after stop
+	var sum int64
+	for i := range n {
+		stamp, err := end.Recv()
+		if err != nil {
+			close(stop)
+			return errors.Join(fmt.Errorf("receive echo %d of %d: %w", i+1, n, err), <-sent)
+		}
+		sum += stamp - firstStamp
+		<-free
+	}
+	if err := <-sent; err != nil {
+		return err
+	}
+	return checkSum(sum, n)
+}
+
+// sendPipeline sends n messages, each as soon as it finds room in free.
+func sendPipeline(end peers.End, n int, free chan<- struct{}, stop <-chan struct{}) error {
+	for i := range n {
+		select {
+		case free <- struct{}{}:
+		default:
+			if err := end.Flush(); err != nil {
+				return fmt.Errorf("flush: %w", err)
+			}
+			select {
+			case free <- struct{}{}:
+			case <-stop:
+				return nil
+			}
+		}
+		if err := end.Send(firstStamp + int64(i)); err != nil {
+			return fmt.Errorf("send: %w", err)
+		}
+	}
+	return end.Flush()
+}
+
+// checkSum checks the sum of the timestamps of n echoes, less firstStamp each:
+// calls may be answered in any order.
+func checkSum(sum int64, n int) error {
 	if want := int64(n) * int64(n-1) / 2; sum != want {
 		return fmt.Errorf("the %d echoes are not those of what was sent: sum %d, want %d", n, sum, want)
 	}

@@ -17,17 +17,18 @@ import (
 type role string
 
 const (
-	hello  role = "hello"  // send one message on each connection, wait for one: type definitions, lazy goroutines
-	answer role = "answer" // the other side of hello
-	source role = "source" // stream on all connections, wait for the acknowledgements
-	sink   role = "sink"   // receive what source or hub sends, acknowledge it
-	hub    role = "hub"    // one goroutine that sends the same to all connections
-	ping   role = "ping"   // send a message, wait for its echo
-	window role = "window" // keep inFlight messages under way
-	echo   role = "echo"   // answer each message with itself
-	pace   role = "pace"   // send a message every pause
-	clock  role = "clock"  // receive what pace sends, and say how old it was
-	wait   role = "wait"   // wait for a message that does not come
+	hello    role = "hello"    // send one message on each connection, wait for one: type definitions, lazy goroutines
+	answer   role = "answer"   // the other side of hello
+	source   role = "source"   // stream on all connections, wait for the acknowledgements
+	sink     role = "sink"     // receive what source or hub sends, acknowledge it
+	hub      role = "hub"      // one goroutine that sends the same to all connections
+	ping     role = "ping"     // send a message, wait for its echo
+	window   role = "window"   // keep inFlight messages under way
+	pipeline role = "pipeline" // the same with a goroutine for each direction
+	echo     role = "echo"     // answer each message with itself
+	pace     role = "pace"     // send a message every pause
+	clock    role = "clock"    // receive what pace sends, and say how old it was
+	wait     role = "wait"     // wait for a message that does not come
 )
 
 const (
@@ -105,6 +106,8 @@ func play(t task, server peers.Server, ends []peers.End, rep *report) error {
 		return runPing(end, t.Count)
 	case window:
 		return runWindow(end, t.Count)
+	case pipeline:
+		return runPipeline(end, t.Count)
 	case echo:
 		return runEcho(end, t.Count)
 	case pace:

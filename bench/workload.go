@@ -69,6 +69,10 @@ func workloads(quick bool) []workload {
 	senders.Senders = 16
 	fresh := stream("new", "as W1, but with other strings in each message")
 	fresh.Message.NewStrings = true
+	both := workload{
+		Name: "W4b", Title: "as W4, but with a goroutine for each direction", Conns: 1, Senders: 1,
+		Client: pipeline, Server: echo, Metric: clientTime, Calls: true, Unit: "ns",
+	}
 	all := []workload{
 		stream("W1", "one sender, one way"),
 		senders,
@@ -92,6 +96,7 @@ func workloads(quick bool) []workload {
 		sized("64K", 64<<10, "µs"),
 		sized("1M", 1<<20, "µs"),
 		fresh,
+		both,
 	}
 
 	counts, crowds := []int{1, 10, 100, 1_000, 10_000}, []int{1, 2, 4, 16, 64, 256}
