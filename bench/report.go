@@ -34,7 +34,7 @@ func (res *results) report(plots []figure) string {
 
 func (res *results) preamble() string {
 	m := res.Machine
-	where := "Both ends in one process"
+	where := "Both ends in one process, another one for each contestant"
 	if res.TwoProcess {
 		where = "Each end in a process of its own"
 	}
