@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -70,13 +69,13 @@ func runPipeline(end peers.End, n int) error {
 	free := make(chan struct{}, inFlight) // has an element for each unanswered message
 	sent := make(chan error, 1)
 	stop := make(chan struct{})
-	go func() { sent <- sendPipeline(end, n, free, stop) }() // ends when all are sent, at the first error, or after stop
+	defer close(stop)
+	go func() { sent <- sendPipeline(end, n, free, stop) }() // ends when all are sent, or with stop and the connection
 	var sum int64
 	for i := range n {
 		stamp, err := end.Recv()
 		if err != nil {
-			close(stop)
-			return errors.Join(fmt.Errorf("receive echo %d of %d: %w", i+1, n, err), <-sent)
+			return fmt.Errorf("receive echo %d of %d: %w", i+1, n, err)
 		}
 		sum += stamp - firstStamp
 		<-free
