@@ -80,7 +80,9 @@ func (c *Conn[T]) pull(ctx context.Context, v *T) error {
 	payload, err := c.in.next(ctx)
 	if err == nil {
 		if err = c.decode(payload); err == nil {
-			c.takeNext(v)
+			var zero T
+			*v = c.next
+			c.next = zero
 		} else {
 			c.in.err = err
 		}
@@ -90,13 +92,6 @@ func (c *Conn[T]) pull(ctx context.Context, v *T) error {
 	}
 	c.in.token.unlock()
 	return err
-}
-
-// takeNext moves next to v.
-func (c *Conn[T]) takeNext(v *T) {
-	*v = c.next
-	var zero T
-	c.next = zero
 }
 
 // inputAtHand reports whether more messages can be received without waiting for
@@ -109,17 +104,17 @@ func (c *Conn[T]) inputAtHand() bool {
 }
 
 // recvQueued takes the next message from the reader goroutine.
-func (c *Conn[T]) recvQueued(ctx context.Context, v *T) (err error) {
-	ok := true
+func (c *Conn[T]) recvQueued(ctx context.Context, v *T) error {
+	var ok bool
 	select {
 	case *v, ok = <-c.messages:
 		if !ok {
-			err = c.endError()
+			return c.endError()
 		}
+		return nil
 	case <-ctx.Done():
-		err = ctx.Err()
+		return ctx.Err()
 	}
-	return err
 }
 
 // endReceiving deals with the error of a receiver and returns what to tell its

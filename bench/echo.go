@@ -14,15 +14,24 @@ func runPing(end peers.End, n int) error {
 		if err := post(end, want); err != nil {
 			return fmt.Errorf("send: %w", err)
 		}
-		got, err := end.Recv()
+		got, err := recvEcho(end, i, n)
 		if err != nil {
-			return fmt.Errorf("receive echo %d of %d: %w", i+1, n, err)
+			return err
 		}
 		if got != want {
 			return fmt.Errorf("echo %d is that of message %d", i+1, got-firstStamp+1)
 		}
 	}
 	return nil
+}
+
+// recvEcho receives number i of n echoes, from 0.
+func recvEcho(end peers.End, i, n int) (stamp int64, err error) {
+	stamp, err = end.Recv()
+	if err != nil {
+		err = fmt.Errorf("receive echo %d of %d: %w", i+1, n, err)
+	}
+	return stamp, err
 }
 
 // runWindow sends n messages with at most inFlight unanswered. One goroutine does
@@ -43,9 +52,9 @@ func runWindow(end peers.End, n int) error {
 	}
 	var sum int64
 	for i := range n {
-		stamp, err := end.Recv()
+		stamp, err := recvEcho(end, i, n)
 		if err != nil {
-			return fmt.Errorf("receive echo %d of %d: %w", i+1, n, err)
+			return err
 		}
 		sum += stamp - firstStamp
 		if sent == n {
@@ -73,9 +82,9 @@ func runPipeline(end peers.End, n int) error {
 	go func() { sent <- sendPipeline(end, n, free, stop) }() // ends when all are sent, or with stop and the connection
 	var sum int64
 	for i := range n {
-		stamp, err := end.Recv()
+		stamp, err := recvEcho(end, i, n)
 		if err != nil {
-			return fmt.Errorf("receive echo %d of %d: %w", i+1, n, err)
+			return err
 		}
 		sum += stamp - firstStamp
 		<-free

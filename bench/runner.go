@@ -140,43 +140,41 @@ func (r *runner) measure(c *cell) (sample, error) {
 	return m.measure(c.Count)
 }
 
-// meet connects the two sides of c. Each contestant has a process of its own, or
-// two, so that nothing that others have left behind, in the heap or in the
-// scheduler, is measured with it. They are kept from run to run, because the first
-// second of a process is slower than the rest.
+// meet connects the two sides of c.
 func (r *runner) meet(c *cell) (*meeting, error) {
-	if c.workload.Apart { // for room, and for memory that nothing else was in
-		h, err := newHome(true)
-		if err != nil {
-			return nil, err
-		}
-		m, err := h.meet(c)
-		if err != nil {
-			h.leave()
-			return nil, err
-		}
-		m.left = func(bool) { h.leave() }
-		return m, nil
-	}
-	h := r.homes[c.Contestant]
-	if h == nil {
-		var err error
-		if h, err = newHome(r.apart); err != nil {
-			return nil, err
-		}
-		r.homes[c.Contestant] = h
+	h, left, err := r.home(c)
+	if err != nil {
+		return nil, err
 	}
 	m, err := h.meet(c)
 	if err != nil {
-		r.abandon(c.Contestant)
+		left(true)
 		return nil, err
 	}
-	m.left = func(broken bool) {
+	m.left = left
+	return m, nil
+}
+
+// home returns where c is to be measured, and what to call afterwards. Each
+// contestant has a process of its own, or two, so that nothing that others have left
+// behind, in the heap or in the scheduler, is measured with it. They are kept from
+// run to run, because the first second of a process is slower than the rest.
+func (r *runner) home(c *cell) (h *home, left func(broken bool), err error) {
+	if c.workload.Apart { // for room, and for memory that nothing else was in
+		h, err = newHome(true)
+		return h, func(bool) { h.leave() }, err
+	}
+	if h = r.homes[c.Contestant]; h == nil {
+		if h, err = newHome(r.apart); err != nil {
+			return nil, nil, err
+		}
+		r.homes[c.Contestant] = h
+	}
+	return h, func(broken bool) {
 		if broken {
 			r.abandon(c.Contestant)
 		}
-	}
-	return m, nil
+	}, nil
 }
 
 // abandon ends the processes of a contestant, whatever state they are in. Its next

@@ -8,8 +8,8 @@ import (
 )
 
 // waitingStdin returns the standard input, of which a Read waits in the runtime's
-// poller. One that waits in a system call slows the scheduler down: it adds 300 µs
-// to the way of a single message between two goroutines that do use the poller.
+// poller. With one that waits in a system call, every contestant of W6 took 300 µs
+// longer on Linux.
 func waitingStdin() *os.File {
 	fd := os.Stdin.Fd()
 	if syscall.SetNonblock(int(fd), true) != nil {
