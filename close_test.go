@@ -256,12 +256,16 @@ func TestCloseUnblocks(t *testing.T) {
 				a.Messages()
 			}
 			calls := map[string]<-chan error{}
-			for i := range 3 {
-				calls[fmt.Sprint("Send ", i)] = async(func() error { return a.Send(ctx, make([]byte, 400)) })
-				calls[fmt.Sprint("Recv ", i)] = async(func() error { _, err := a.Recv(ctx); return err })
-				calls[fmt.Sprint("Flush ", i)] = async(func() error { return a.Flush(ctx) })
+			start := func(name string, call func(context.Context) error) {
+				w := newWatched(ctx)
+				calls[name] = async(func() error { defer w.tell(); return call(w) })
+				result(t, name+" to wait", w.waits)
 			}
-			time.Sleep(5 * time.Millisecond) // let most of them get to where they wait; it works without, too
+			for i := range 3 {
+				start(fmt.Sprint("Send ", i), func(ctx context.Context) error { return a.Send(ctx, make([]byte, 400)) })
+				start(fmt.Sprint("Recv ", i), func(ctx context.Context) error { _, err := a.Recv(ctx); return err })
+				start(fmt.Sprint("Flush ", i), a.Flush)
+			}
 			_ = a.Close()
 			for name, call := range calls {
 				err := result(t, name, call)
@@ -511,18 +515,39 @@ func TestCloseWrite(t *testing.T) {
 
 // After CloseWrite the Conn may live for long: CloseTimeout bounds the call.
 func TestCloseWriteDoesNotEndReceiving(t *testing.T) {
-	ctx := testContext(t)
-	a, b := pair(t, "tcp", text, &qsocket.Options{CloseTimeout: 20 * time.Millisecond}, nil)
-	if err := a.CloseWrite(); err != nil {
-		t.Fatal(err)
+	const timeout = 20 * time.Millisecond
+	opts := &qsocket.Options{CloseTimeout: timeout}
+	stillThere := func(t *testing.T, a, b *qsocket.Conn[string]) {
+		ctx := testContext(t)
+		if err := b.Send(ctx, "still there"); err != nil {
+			t.Error(err)
+		}
+		if m, err := a.Recv(ctx); err != nil || m != "still there" {
+			t.Errorf("got %q, %v", m, err)
+		}
 	}
-	time.Sleep(60 * time.Millisecond)
-	if err := b.Send(ctx, "still there"); err != nil {
-		t.Error(err)
-	}
-	if m, err := a.Recv(ctx); err != nil || m != "still there" {
-		t.Errorf("got %q, %v", m, err)
-	}
+	t.Run("tcp", func(t *testing.T) {
+		a, b := pair(t, "tcp", text, opts, nil)
+		if err := a.CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 3*timeout)
+		defer cancel()
+		if m, err := a.Recv(ctx); err != context.DeadlineExceeded {
+			t.Fatalf("got %q, %v, want to wait until ctx ends", m, err)
+		}
+		stillThere(t, a, b)
+	})
+	t.Run("bubble", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			a, b := qsockettest.Pipe(t, text, opts)
+			if err := a.CloseWrite(); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Hour)
+			stillThere(t, a, b)
+		})
+	})
 }
 
 // Both ends close with full buffers and nobody reading: each discards what the

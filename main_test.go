@@ -197,6 +197,27 @@ func result[T any](t testing.TB, what string, ch <-chan T) T {
 	}
 }
 
+// watched is a context that tells when a call is about to wait for it.
+type watched struct {
+	context.Context
+	waits chan struct{} // capacity 1
+}
+
+func newWatched(ctx context.Context) watched { return watched{ctx, make(chan struct{}, 1)} }
+
+func (w watched) Done() <-chan struct{} {
+	w.tell()
+	return w.Context.Done()
+}
+
+// tell says that the call waits, or that it is over.
+func (w watched) tell() {
+	select {
+	case w.waits <- struct{}{}:
+	default: // it was told before
+	}
+}
+
 // async runs f and delivers what it returns.
 func async[T any](f func() T) <-chan T {
 	ch := make(chan T, 1)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/fb9bb4ed/qsocket"
+	"github.com/fb9bb4ed/qsocket/qsockettest"
 )
 
 // sendAll sends the numbers below n and closes.
@@ -316,26 +317,46 @@ func TestFrameTimeoutOverSockets(t *testing.T) {
 
 // A deadline that an earlier frame has left behind does not end the Conn.
 func TestFrameTimeoutLeavesNothingBehind(t *testing.T) {
-	forTransports(t, kernelTransports[:2], func(t *testing.T, transport string) {
-		ctx := testContext(t)
-		nc, peer := netPair(t, transport)
-		c, err := qsocket.NewConn(ctx, nc, text, &qsocket.Options{FrameTimeout: 250 * time.Millisecond})
+	// inside returns when Recv waits inside the frame; pass makes the deadline of that wait pass.
+	test := func(t *testing.T, nc, peer net.Conn, inside func(watched), pass func()) {
+		c, err := qsocket.NewConn(testContext(t), nc, text, &qsocket.Options{FrameTimeout: testTimeout})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer end(c)
-		for range 2 {
-			frame := wire(t, qsocket.Uint32, "hello")
-			go func() {
-				peer.Write([]byte(frame[:6]))
-				time.Sleep(5 * time.Millisecond) // so that Recv waits inside the frame
-				peer.Write([]byte(frame[6:]))
-			}()
-			if _, err := c.Recv(ctx); err != nil {
+		frame := []byte(wire(t, qsocket.Uint32, "hello"))
+		for range 3 {
+			if _, err := peer.Write(frame[:6]); err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(300 * time.Millisecond) // past the deadline of that wait
+			ctx := newWatched(t.Context())
+			received := async(func() error { defer ctx.tell(); _, err := c.Recv(ctx); return err })
+			inside(ctx)
+			if _, err := peer.Write(frame[6:]); err != nil {
+				t.Fatal(err)
+			}
+			if err := result(t, "Recv", received); err != nil {
+				t.Fatal(err)
+			}
+			pass()
 		}
+	}
+	forTransports(t, kernelTransports[:2], func(t *testing.T, transport string) {
+		nc, peer := netPair(t, transport)
+		test(t, nc, peer, func(ctx watched) {
+			result(t, "Recv to wait", ctx.waits) // the half frame was there before
+		}, func() {
+			if err := nc.SetReadDeadline(time.Unix(1, 0)); err != nil { // leaves the socket as the deadline does that passes
+				t.Fatal(err)
+			}
+		})
+	})
+	t.Run("bubble", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			na, nb := qsockettest.NetPipe()
+			defer nb.Close()
+			test(t, na, nb, func(watched) { synctest.Wait() }, func() { time.Sleep(time.Hour) })
+		})
 	})
 }
 
