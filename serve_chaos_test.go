@@ -3,6 +3,7 @@ package qsocket_test
 import (
 	"context"
 	"fmt"
+	"math/bits"
 	"math/rand/v2"
 	"net"
 	"strconv"
@@ -38,12 +39,29 @@ func TestServeChaos(t *testing.T) {
 			serveCtx, cancel := context.WithCancel(ctx)
 			served := serve(serveCtx, ln, s.handle)
 
+			// Some clients start at once, others when an earlier one has come to some
+			// point, as does the end of the server.
+			start := make(chan struct{})
+			close(start)
+			var moments []<-chan struct{}
+			moment := func() <-chan struct{} {
+				if i := r.IntN(len(moments) + 20); i < len(moments) {
+					return moments[i]
+				}
+				return start
+			}
 			var clients sync.WaitGroup
 			for id := range 10 {
 				c := chaosClient{t: t, id: id, transport: transport, ln: ln, p: p, server: &s, r: rand.New(rand.NewPCG(uint64(round), uint64(id+2)))}
-				clients.Go(func() { c.run(ctx) })
+				begin := moment()
+				moments = append(moments, c.addMoments()...)
+				clients.Go(func() {
+					<-begin
+					c.run(ctx)
+					c.reached(len(c.moments)) // for those that wait for what it has not come to
+				})
 			}
-			time.Sleep(time.Duration(r.IntN(20)) * time.Millisecond) // some clients are there by then, and some are not
+			<-moment()
 			switch r.IntN(3) {
 			case 0:
 				cancel()
@@ -114,10 +132,26 @@ type chaosClient struct {
 	p         qsocket.Protocol[string]
 	server    *chaosServer
 	r         *rand.Rand
+	moments   []chan struct{} // closed when it has a connection, and when it has sent 1, 2, 4, … messages, or is over
+	past      int             // how many of them are closed
+}
+
+func (c *chaosClient) addMoments() (all []<-chan struct{}) {
+	for range 10 {
+		m := make(chan struct{})
+		c.moments, all = append(c.moments, m), append(all, m)
+	}
+	return all
+}
+
+// reached closes the first n moments.
+func (c *chaosClient) reached(n int) {
+	for ; c.past < n; c.past++ {
+		close(c.moments[c.past])
+	}
 }
 
 func (c *chaosClient) run(ctx context.Context) {
-	time.Sleep(time.Duration(c.r.IntN(15)) * time.Millisecond)
 	how := c.r.IntN(6)
 	if how >= 4 { // nobody who speaks the protocol
 		nc, err := net.Dial(c.ln.Addr().Network(), c.ln.Addr().String())
@@ -125,6 +159,7 @@ func (c *chaosClient) run(ctx context.Context) {
 			return
 		}
 		defer nc.Close()
+		c.reached(1)
 		if how == 4 {
 			_, _ = nc.Write([]byte(strings.Repeat("GET / HTTP/1.1\r\n\r\n", 1+c.r.IntN(3000))))
 			return
@@ -143,6 +178,7 @@ func (c *chaosClient) run(ctx context.Context) {
 		return // the server is gone
 	}
 	defer end(conn)
+	c.reached(1)
 	var echoes sync.WaitGroup
 	defer echoes.Wait()
 	if how != 3 { // who does not read makes the server's Send wait
@@ -157,6 +193,7 @@ func (c *chaosClient) run(ctx context.Context) {
 			break
 		}
 		sent++
+		c.reached(1 + bits.Len(uint(sent)))
 	}
 	switch how {
 	case 0:
