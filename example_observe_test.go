@@ -46,8 +46,10 @@ func ExampleListener_Stats() {
 	other := qsocket.Protocol[string]{Name: "ticks/2"}
 	_, err = qsocket.Dial(ctx, "tcp", ln.Addr().String(), other, nil)
 	fmt.Println(err)
-	for ln.Stats().Refused == 0 { // the server may take a moment longer than the client
-		time.Sleep(time.Millisecond)
+	for range time.Tick(time.Millisecond) {
+		if ln.Stats().Refused == 1 { // the server may take a moment longer than the client
+			break
+		}
 	}
 	fmt.Println(expvar.Get("ticks"))
 	// Output:

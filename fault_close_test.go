@@ -192,9 +192,7 @@ func TestFault24ConsumerGone(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		for len(messages) < cap(messages) { // in a bubble this takes no time
-			time.Sleep(time.Millisecond)
-		}
+		eventually(t, "the queue to be full", func() bool { return len(messages) == cap(messages) })
 		start := time.Now()
 		if err := result(t, "Close", async(a.Close)); err != nil {
 			t.Error(err)

@@ -355,9 +355,7 @@ func TestListenerRefusesHello(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer end(s)
-	for ln.Stats().Refused == 0 { // counted when the lingering is over
-		time.Sleep(time.Millisecond)
-	}
+	eventually(t, "the end of the lingering, after which the refusal is counted", func() bool { return ln.Stats().Refused > 0 })
 	if got := ln.Stats(); got.Accepted != 1 || got.Refused != 1 {
 		t.Errorf("got %+v, want one accepted and one refused", got)
 	}

@@ -4,47 +4,17 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"os"
-	"runtime"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/fb9bb4ed/qsocket"
 	"github.com/fb9bb4ed/qsocket/codecbench"
+	"github.com/fb9bb4ed/qsocket/internal/leak"
 )
 
 // TestMain fails the run if connections of the package outlive its tests.
 func TestMain(m *testing.M) {
 	codecbench.SpendLittle()
-	code := m.Run()
-	if code == 0 {
-		if left := leaked(2 * time.Second); left != "" {
-			fmt.Fprintf(os.Stderr, "goroutines left after all tests:\n\n%s\n", left)
-			code = 1
-		}
-	}
-	os.Exit(code)
-}
-
-// leaked returns the stacks of goroutines of this module, but for the caller's,
-// that are still there after the given time.
-func leaked(within time.Duration) string {
-	deadline := time.Now().Add(within)
-	for {
-		buf := make([]byte, 1<<20)
-		buf = buf[:runtime.Stack(buf, true)]
-		var left []string
-		for i, g := range strings.Split(string(buf), "\n\n") {
-			if i > 0 && strings.Contains(g, "fb9bb4ed/qsocket") {
-				left = append(left, g)
-			}
-		}
-		if len(left) == 0 || time.Now().After(deadline) {
-			return strings.Join(left, "\n\n")
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	leak.Main(m)
 }
 
 // trade is the message of the tests.

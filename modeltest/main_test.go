@@ -29,10 +29,12 @@ func TestMain(m *testing.M) {
 }
 
 // leaked returns the stacks of goroutines of the library or its tests that are
-// still there after the given time.
+// still there after the given time. It polls: nothing tells of the end of a goroutine.
 func leaked(within time.Duration) string {
 	deadline := time.Now().Add(within)
-	for {
+	ticks := time.NewTicker(time.Millisecond)
+	defer ticks.Stop()
+	for ; ; <-ticks.C {
 		buf := make([]byte, 1<<20)
 		buf = buf[:runtime.Stack(buf, true)]
 		var left []string
@@ -44,6 +46,5 @@ func leaked(within time.Duration) string {
 		if len(left) == 0 || time.Now().After(deadline) {
 			return strings.Join(left, "\n\n")
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 }
