@@ -29,6 +29,7 @@ package qsocket_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -747,7 +748,7 @@ func runBenchIdle[T any](b *testing.B, mode string, codec qsocket.Codec[T], v T)
 				b.Fatal(err)
 			}
 		}
-		time.Sleep(50 * time.Millisecond) // until those who sent and received are idle
+		eventually(b, "the connections to be idle", othersWait)
 
 		bytesAfter, goroutinesAfter := benchUsage()
 		bytes += float64(bytesAfter) - float64(bytesBefore)
@@ -757,16 +758,18 @@ func runBenchIdle[T any](b *testing.B, mode string, codec qsocket.Codec[T], v T)
 		for _, conn := range open {
 			conn.Close()
 		}
-		for deadline := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > goroutinesBefore; {
-			if time.Now().After(deadline) {
-				b.Fatalf("%d goroutines after Close, want %d", runtime.NumGoroutine(), goroutinesBefore)
-			}
-			time.Sleep(time.Millisecond)
-		}
+		eventually(b, "the goroutines to end", func() bool { return runtime.NumGoroutine() <= goroutinesBefore })
 	}
 	b.ReportMetric(0, "ns/op") // the time of making connections is no result
 	b.ReportMetric(bytes/rounds/ends, "bytes/conn")
 	b.ReportMetric(goroutines/rounds/ends, "goroutines/conn")
+}
+
+// othersWait reports whether no goroutine but the caller's runs or could run.
+func othersWait() bool {
+	buf := make([]byte, 16<<20)
+	buf = buf[:runtime.Stack(buf, true)]
+	return bytes.Count(buf, []byte(" [runn")) == 1 // running, runnable
 }
 
 // benchUsage returns the bytes in use by heap and stacks, and the number of goroutines.

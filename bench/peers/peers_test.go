@@ -200,9 +200,11 @@ func TestClose(t *testing.T) {
 			_, clients, servers := open(t, c, Message{BlobSize: 64 << 10}, 2)
 			for _, end := range append(clients, servers...) {
 				done := make(chan error)
-				go func() { _, err := end.Recv(); done <- err }()
-				go func() { done <- fill(c, end) }()
-				time.Sleep(20 * time.Millisecond) // both may be waiting now; no need that they are
+				var begun sync.WaitGroup // both may be waiting then; no need that they are
+				begun.Add(2)
+				go func() { begun.Done(); _, err := end.Recv(); done <- err }()
+				go func() { begun.Done(); done <- fill(c, end) }()
+				begun.Wait()
 				closed := make(chan error)
 				go func() { closed <- end.Close() }()
 				for range 2 {
@@ -214,13 +216,16 @@ func TestClose(t *testing.T) {
 		t.Run("server", func(t *testing.T) {
 			server, _, servers := open(t, c, Message{}, 2)
 			done := make(chan error)
+			var begun sync.WaitGroup
+			begun.Add(len(servers))
 			for _, end := range servers {
-				go func() { _, err := end.Recv(); done <- err }()
+				go func() { begun.Done(); _, err := end.Recv(); done <- err }()
 			}
 			if !c.Calls {
-				go func() { _, err := server.Accept(); done <- err }()
+				begun.Add(1)
+				go func() { begun.Done(); _, err := server.Accept(); done <- err }()
 			}
-			time.Sleep(20 * time.Millisecond)
+			begun.Wait()
 			if err := server.Close(); err != nil {
 				t.Errorf("Server.Close: %v", err)
 			}
@@ -234,13 +239,14 @@ func TestClose(t *testing.T) {
 		if strings.HasPrefix(c.Name, "zmq4") {
 			return // it leaves a goroutine where messages have not been received
 		}
-		deadline := time.Now().Add(3 * time.Second)
-		for runtime.NumGoroutine() > before {
+		deadline := time.Now().Add(10 * time.Second)
+		ticks := time.NewTicker(time.Millisecond) // nothing tells of the end of a goroutine
+		defer ticks.Stop()
+		for ; runtime.NumGoroutine() > before; <-ticks.C {
 			if time.Now().After(deadline) {
 				buf := make([]byte, 1<<20)
 				t.Fatalf("%d goroutines, want %d:\n%s", runtime.NumGoroutine(), before, buf[:runtime.Stack(buf, true)])
 			}
-			time.Sleep(time.Millisecond)
 		}
 	})
 }
