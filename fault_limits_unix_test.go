@@ -2,7 +2,10 @@
 
 package qsocket_test
 
-import "syscall"
+import (
+	"syscall"
+	"time"
+)
 
 // openFiles returns how many files this process may have open.
 func openFiles() int {
@@ -11,4 +14,13 @@ func openFiles() int {
 		return 256
 	}
 	return int(min(limit.Cur, 1<<20))
+}
+
+// processTime returns how long processors have worked for this process.
+func processTime() time.Duration {
+	var usage syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &usage) != nil {
+		return 0
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }

@@ -62,7 +62,7 @@ func isChild(t *testing.T) (words []string, is bool) {
 
 // childCommand is the test t in a process of its own.
 func childCommand(t *testing.T, env []string, words ...string) *exec.Cmd {
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+strings.ReplaceAll(t.Name(), "/", "$/^")+"$", "-test.v", "-test.timeout=10m", fmt.Sprint("-full=", *faultFull))
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+strings.ReplaceAll(t.Name(), "/", "$/^")+"$", "-test.v", "-test.timeout=30m", fmt.Sprint("-full=", *faultFull))
 	cmd.Env = append(append(os.Environ(), env...), childOf+"="+t.Name()+" "+strings.Join(words, " "))
 	return cmd
 }
