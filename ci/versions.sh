@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Runs go vet and go test with the oldest Go that go.mod allows and with the newest
+# one released, which the go command fetches. The fault group is left out: it
+# runs once, with the Go installed (ci/test.sh).
+#
+#	ci/versions.sh           both
+#	ci/versions.sh oldest    or newest
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+newest=go1.27.0
+oldest=go$(go list -m -f '{{.GoVersion}}')
+if [[ $oldest =~ ^go[0-9]+\.[0-9]+$ ]]; then
+	oldest+=.0 # the first release of that language version
+fi
+
+if (($# == 0)); then
+	set -- oldest newest
+fi
+for name; do
+	case $name in
+	oldest) export GOTOOLCHAIN=$oldest ;;
+	newest) export GOTOOLCHAIN=$newest ;;
+	*) echo "usage: ci/versions.sh [oldest] [newest]" >&2; exit 2 ;;
+	esac
+	echo "--- $name: $GOTOOLCHAIN"
+	packages=() skip=()
+	for package in $(go list ./...); do
+		if [[ $package != */tests/faults ]]; then
+			packages+=("$package")
+		fi
+	done
+	if [[ ! -d tests/faults ]]; then
+		skip=(-skip '^TestFault')
+	fi
+	go vet ./...
+	go test -count=1 -timeout=15m ${skip[@]+"${skip[@]}"} "${packages[@]}"
+done
