@@ -1,4 +1,4 @@
-// Package modeltest tests qsocket with random programs. It has nothing to
+// Package model tests qsocket with random programs. It has nothing to
 // import: it is a module of its own, so that qsocket's users do not need what
 // it needs.
 //
@@ -49,4 +49,4 @@
 // each: a frame lost, doubled or moved below raw mode, an accepted message said
 // to be refused, a Close that waits, an Err that forgets. Each must be found, and
 // each promise is broken by one of them at least.
-package modeltest
+package model

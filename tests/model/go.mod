@@ -1,4 +1,4 @@
-module github.com/fb9bb4ed/qsocket/modeltest
+module github.com/fb9bb4ed/qsocket/tests/model
 
 go 1.25.0
 
@@ -12,4 +12,4 @@ require (
 	github.com/vmihailenco/tagparser/v2 v2.0.0 // indirect
 )
 
-replace github.com/fb9bb4ed/qsocket => ../
+replace github.com/fb9bb4ed/qsocket => ../../
