@@ -26,10 +26,10 @@ func TestFault09IdleConns(t *testing.T) {
 		t.Fatalf("only %d files may be open, want %d (ulimit -n)", openFiles(), n+100)
 	}
 	if _, err := exec.LookPath("go"); err != nil {
-		t.Skip("needs the go command, to build internal/idle: https://go.dev/dl")
+		t.Skip("needs the go command, to build tests/idle: https://go.dev/dl")
 	}
 	program := filepath.Join(t.TempDir(), "idle")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./internal/idle").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./tests/idle").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	for _, test := range []struct {
