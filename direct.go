@@ -5,6 +5,8 @@ import (
 	"os"
 	"sync/atomic"
 	"time"
+
+	force "github.com/fb9bb4ed/qsocket/internal/outbox"
 )
 
 // direct decides when Send writes to the socket by itself instead of leaving
@@ -69,24 +71,14 @@ var clockStart = time.Now()
 // processActive is when anything was last sent by any connection.
 var processActive atomic.Int64
 
-// sendPath forces one of the paths, in tests.
-var sendPath atomic.Int32
-
-const (
-	pathChosen = iota
-	pathDirect
-	pathFlusher
-	pathTakeOver // the flusher is started, and the next Send is faster
-)
-
 // wantDirectLocked reports whether the frame that was just accepted is to be
 // written by its sender. There is no flusher, nor will there be one.
 func (o *outbox) wantDirectLocked() bool {
 	if o.sock.raw == nil {
 		return false
 	}
-	if path := sendPath.Load(); path != pathChosen {
-		return path == pathDirect
+	if forced := force.ForcedPath(); forced != force.Chosen {
+		return forced == force.Direct
 	}
 	d := &o.direct
 	if received := d.received.Load(); received != d.seen {
@@ -110,18 +102,18 @@ func (o *outbox) wantTakeOverLocked() bool {
 	if o.sock.raw == nil || o.left != nil { // left: the socket was full
 		return false
 	}
-	switch sendPath.Load() {
-	case pathChosen:
+	switch force.ForcedPath() {
+	case force.Chosen:
 		alone := o.direct.taken == takeOvers.Load()
 		if o.accepted < takeOver || alone && o.accepted < min(takeOverAlone, o.limit/2) {
 			return false
 		}
 		o.direct.taken = takeOvers.Add(1)
-		return true
-	case pathTakeOver:
-		return true
+	case force.TakeOver:
+	default:
+		return false
 	}
-	return false
+	return true
 }
 
 // activeLocked notes that something is sent.

@@ -1,13 +1,16 @@
 package qsocket
 
-import "testing"
+import (
+	"testing"
+
+	force "github.com/fb9bb4ed/qsocket/internal/outbox"
+)
 
 // ForceSendPath makes every Send of the process take one path, direct, by the
 // flusher, or taking over from a flusher that has not started, until the test
 // has ended.
 func ForceSendPath(t testing.TB, path string) {
-	sendPath.Store(map[string]int32{"direct": pathDirect, "flusher": pathFlusher, "takeover": pathTakeOver}[path])
-	t.Cleanup(func() { sendPath.Store(pathChosen) })
+	t.Cleanup(force.ForcePath(map[string]force.Path{"direct": force.Direct, "flusher": force.Flusher, "takeover": force.TakeOver}[path]))
 }
 
 var (
