@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -17,6 +16,7 @@ import (
 	"time"
 
 	"github.com/fb9bb4ed/qsocket"
+	"github.com/fb9bb4ed/qsocket/internal/testkit"
 	"github.com/fb9bb4ed/qsocket/qsockettest"
 )
 
@@ -24,11 +24,11 @@ import (
 // read lies in its socket: a plain close would answer it with a reset.
 func TestCloseWithUnreadInbound(t *testing.T) {
 	const rounds, messages = 100, 200
-	forTransports(t, kernelTransports, func(t *testing.T, transport string) {
-		ctx := testContext(t)
+	testkit.ForTransports(t, testkit.KernelTransports, func(t *testing.T, transport string) {
+		ctx := testkit.Context(t)
 		for round := range rounds {
-			na, nb := netPair(t, transport)
-			a, b := wrapPair(t, na, nb, raw, nil, nil)
+			na, nb := testkit.NetPair(t, transport)
+			a, b := testkit.WrapPair(t, na, nb, testkit.Raw, nil, nil)
 			for range 20 {
 				if err := b.Send(ctx, make([]byte, 1000)); err != nil { // a never receives these
 					t.Fatal(err)
@@ -38,30 +38,30 @@ func TestCloseWithUnreadInbound(t *testing.T) {
 				t.Fatal(err)
 			}
 			for i := range messages {
-				if err := a.Send(ctx, numbered(0, i, 1000)); err != nil {
+				if err := a.Send(ctx, testkit.Numbered(0, i, 1000)); err != nil {
 					t.Fatal(err)
 				}
 			}
-			closed := async(a.Close)
+			closed := testkit.Async(a.Close)
 			for i := range messages {
 				m, err := b.Recv(ctx)
 				if err != nil {
 					t.Fatalf("round %d, message %d: %v", round, i, err)
 				}
-				if _, got := parseNumbered(m); got != i {
+				if _, got := testkit.ParseNumbered(m); got != i {
 					t.Fatalf("round %d: got message %d, want %d", round, got, i)
 				}
 			}
 			if _, err := b.Recv(ctx); err != io.EOF {
 				t.Fatalf("round %d: got %v, want io.EOF", round, err)
 			}
-			if err := result(t, "Close", closed); err != nil {
+			if err := testkit.Result(t, "Close", closed); err != nil {
 				t.Fatal(err)
 			}
 			if err := b.Close(); err != nil {
 				t.Fatal(err)
 			}
-			waitClosed(t, "Done", a.Done())
+			testkit.WaitClosed(t, "Done", a.Done())
 			if err := a.Err(); err != nil {
 				t.Fatal(err)
 			}
@@ -69,89 +69,12 @@ func TestCloseWithUnreadInbound(t *testing.T) {
 	})
 }
 
-func TestShutdownUnconfirmed(t *testing.T) {
-	t.Run("reset", func(t *testing.T) {
-		ctx := testContext(t)
-		nc, peer := netPair(t, "tcp")
-		c, err := qsocket.NewConn(ctx, nc, text, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := c.Send(ctx, "never read"); err != nil {
-			t.Fatal(err)
-		}
-		if err := c.Flush(ctx); err != nil {
-			t.Fatal(err)
-		}
-		shut := async(func() error { return c.Shutdown(ctx) })
-		if _, err := io.ReadFull(peer, make([]byte, 4)); err != nil {
-			t.Fatal(err)
-		}
-		peer.Close() // with unread data, so the kernel resets
-		if err := result(t, "Shutdown", shut); !errors.Is(err, qsocket.ErrUnconfirmed) {
-			t.Errorf("got %v, want ErrUnconfirmed", err)
-		}
-	})
-	t.Run("no half-close", func(t *testing.T) {
-		a, b := pair(t, "pipe", text, nil, nil)
-		if err := a.Shutdown(testContext(t)); !errors.Is(err, qsocket.ErrUnconfirmed) {
-			t.Errorf("got %v, want ErrUnconfirmed", err)
-		}
-		if _, err := b.Recv(testContext(t)); err != io.EOF {
-			t.Errorf("the peer got %v, want io.EOF", err)
-		}
-	})
-	t.Run("context", func(t *testing.T) {
-		forTransports(t, kernelTransports, func(t *testing.T, transport string) {
-			a, _ := pair(t, transport, text, nil, nil) // the peer never ends
-			ctx, cancel := context.WithCancel(context.Background())
-			shut := async(func() error { return a.Shutdown(ctx) })
-			cancel()
-			if err := result(t, "Shutdown", shut); err != context.Canceled {
-				t.Errorf("got %v, want context.Canceled", err)
-			}
-			waitClosed(t, "Done", a.Done())
-			if err := a.Shutdown(testContext(t)); !errors.Is(err, qsocket.ErrUnconfirmed) {
-				t.Errorf("second Shutdown: got %v, want ErrUnconfirmed", err)
-			}
-		})
-	})
-	t.Run("context with messages left", func(t *testing.T) {
-		a, _, _ := stalledPair(t, "tcp", nil, 1000)
-		ctx, cancel := context.WithCancel(context.Background())
-		cancel()
-		if err := a.Shutdown(ctx); err != context.Canceled {
-			t.Errorf("got %v, want context.Canceled", err)
-		}
-		waitClosed(t, "Done", a.Done())
-		if err := a.Err(); !errors.Is(err, context.Canceled) {
-			t.Errorf("Err: got %v, want context.Canceled: accepted messages are lost", err)
-		}
-	})
-}
-
-// After a Close, Shutdown still tells how the peer ended.
-func TestShutdownAfterClose(t *testing.T) {
-	ctx := testContext(t)
-	a, b := pair(t, "tcp", text, nil, nil)
-	if err := a.Close(); err != nil {
-		t.Fatal(err)
-	}
-	shut := async(func() error { return a.Shutdown(ctx) })
-	if err := b.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := result(t, "Shutdown", shut); err != nil {
-		t.Errorf("got %v, want nil", err)
-	}
-}
-
 // Close returns after CloseTimeout with an error if accepted messages could not
 // be flushed, exactly then.
 func TestCloseTimeout(t *testing.T) {
 	t.Run("pipe", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			a, b, err := qsocket.Pipe(text, nil)
+			a, b, err := qsocket.Pipe(testkit.Text, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -173,10 +96,10 @@ func TestCloseTimeout(t *testing.T) {
 			if err := a.Close(); err != nil {
 				t.Errorf("second Close: got %v, want nil", err)
 			}
-			end(b)
+			testkit.End(b)
 		})
 	})
-	forTransports(t, kernelTransports, func(t *testing.T, transport string) {
+	testkit.ForTransports(t, testkit.KernelTransports, func(t *testing.T, transport string) {
 		for _, how := range []string{"Close", "CloseWrite"} {
 			t.Run(how, func(t *testing.T) {
 				a, _, _ := stalledPair(t, transport, &qsocket.Options{CloseTimeout: 30 * time.Millisecond}, 1000)
@@ -184,7 +107,7 @@ func TestCloseTimeout(t *testing.T) {
 				if err := call(); !errors.Is(err, os.ErrDeadlineExceeded) {
 					t.Errorf("got %v, want os.ErrDeadlineExceeded", err)
 				}
-				waitClosed(t, "Done", a.Done())
+				testkit.WaitClosed(t, "Done", a.Done())
 				if !errors.Is(a.Err(), os.ErrDeadlineExceeded) {
 					t.Errorf("Err: got %v, want os.ErrDeadlineExceeded", a.Err())
 				}
@@ -195,19 +118,19 @@ func TestCloseTimeout(t *testing.T) {
 
 // A peer that never ends holds the socket for CloseTimeout, and is no error.
 func TestCloseWithoutPeersEnd(t *testing.T) {
-	forTransports(t, kernelTransports, func(t *testing.T, transport string) {
-		a, b := pair(t, transport, text, &qsocket.Options{CloseTimeout: 250 * time.Millisecond}, nil)
-		if err := a.Send(testContext(t), "last"); err != nil {
+	testkit.ForTransports(t, testkit.KernelTransports, func(t *testing.T, transport string) {
+		a, b := testkit.Pair(t, transport, testkit.Text, &qsocket.Options{CloseTimeout: 250 * time.Millisecond}, nil)
+		if err := a.Send(testkit.Context(t), "last"); err != nil {
 			t.Fatal(err)
 		}
 		if err := a.Close(); err != nil {
 			t.Error(err)
 		}
-		waitClosed(t, "Done", a.Done())
+		testkit.WaitClosed(t, "Done", a.Done())
 		if err := a.Err(); err != nil {
 			t.Error("Err:", err)
 		}
-		if m, err := b.Recv(testContext(t)); err != nil || m != "last" {
+		if m, err := b.Recv(testkit.Context(t)); err != nil || m != "last" {
 			t.Errorf("got %q, %v", m, err)
 		}
 	})
@@ -215,14 +138,14 @@ func TestCloseWithoutPeersEnd(t *testing.T) {
 
 // What a Recv had read beyond its own message can be received after Close.
 func TestRecvAfterOwnClose(t *testing.T) {
-	ctx := testContext(t)
-	nc, peer := netPair(t, "tcp")
-	a, err := qsocket.NewConn(ctx, nc, text, nil)
+	ctx := testkit.Context(t)
+	nc, peer := testkit.NetPair(t, "tcp")
+	a, err := qsocket.NewConn(ctx, nc, testkit.Text, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer end(a)
-	if _, err := peer.Write([]byte(wire(t, qsocket.Uint32, "1") + wire(t, qsocket.Uint32, "2"))); err != nil {
+	defer testkit.End(a)
+	if _, err := peer.Write([]byte(testkit.Frame(t, qsocket.Uint32, "1") + testkit.Frame(t, qsocket.Uint32, "2"))); err != nil {
 		t.Fatal(err)
 	}
 	var got []string
@@ -248,18 +171,18 @@ func TestRecvAfterOwnClose(t *testing.T) {
 
 // Close unblocks every call under way.
 func TestCloseUnblocks(t *testing.T) {
-	forTransports(t, transports, func(t *testing.T, transport string) {
+	testkit.ForTransports(t, testkit.Transports, func(t *testing.T, transport string) {
 		for _, mode := range []string{"pull", "channel"} {
 			a, _, _ := stalledPair(t, transport, &qsocket.Options{SendBuffer: 1000, CloseTimeout: 50 * time.Millisecond}, 400)
-			ctx := testContext(t)
+			ctx := testkit.Context(t)
 			if mode == "channel" {
 				a.Messages()
 			}
 			calls := map[string]<-chan error{}
 			start := func(name string, call func(context.Context) error) {
 				w := newWatched(ctx)
-				calls[name] = async(func() error { defer w.tell(); return call(w) })
-				result(t, name+" to wait", w.waits)
+				calls[name] = testkit.Async(func() error { defer w.tell(); return call(w) })
+				testkit.Result(t, name+" to wait", w.waits)
 			}
 			for i := range 3 {
 				start(fmt.Sprint("Send ", i), func(ctx context.Context) error { return a.Send(ctx, make([]byte, 400)) })
@@ -268,7 +191,7 @@ func TestCloseUnblocks(t *testing.T) {
 			}
 			_ = a.Close()
 			for name, call := range calls {
-				err := result(t, name, call)
+				err := testkit.Result(t, name, call)
 				if err == nil && name[0] != 'R' && transport != "pipe" {
 					continue // the kernel has found room after all
 				}
@@ -283,58 +206,6 @@ func TestCloseUnblocks(t *testing.T) {
 	})
 }
 
-// A reset is told whoever sees it first: a receiver that Close sends away, or
-// the goroutine that discards.
-func TestShutdownSeesTheReset(t *testing.T) {
-	for round := range 500 {
-		ctx := testContext(t)
-		nc, peer := netPair(t, "tcp")
-		c, err := qsocket.NewConn(ctx, nc, text, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		c.Messages()
-		if err := c.Send(ctx, "lost"); err != nil {
-			t.Fatal(err)
-		}
-		if err := c.Flush(ctx); err != nil {
-			t.Fatal(err)
-		}
-		reset := async(func() error {
-			peer.(*net.TCPConn).SetLinger(0)
-			return peer.Close()
-		})
-		if err := c.Shutdown(ctx); err == nil {
-			t.Fatalf("round %d: Shutdown returned nil although the peer has reset", round)
-		}
-		result(t, "Close of the peer", reset)
-	}
-}
-
-// The kernel reports a reset once. The reader goroutine, with data that came
-// before and a full queue, may have been the one to see it.
-func TestShutdownSeesTheResetBehindData(t *testing.T) {
-	for range 20 {
-		ctx := testContext(t)
-		nc, peer := netPair(t, "tcp")
-		if _, err := peer.Write([]byte(strings.Repeat(wire(t, qsocket.Uint32, "a"), 10))); err != nil {
-			t.Fatal(err)
-		}
-		peer.(*net.TCPConn).SetLinger(0)
-		peer.Close()
-		c, err := qsocket.NewConn(ctx, nc, text, &qsocket.Options{RecvQueue: 1})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for len(c.Messages()) == 0 && ctx.Err() == nil {
-			runtime.Gosched()
-		}
-		if err := c.Shutdown(ctx); !errors.Is(err, qsocket.ErrUnconfirmed) {
-			t.Fatalf("Shutdown: got %v, want ErrUnconfirmed", err)
-		}
-	}
-}
-
 // A peer that never lets the socket become empty, and a queue that is never full,
 // must not keep the reader goroutine from seeing that it is to stop.
 func TestCloseWhileThePeerFloods(t *testing.T) {
@@ -343,12 +214,12 @@ func TestCloseWhileThePeerFloods(t *testing.T) {
 		Text   string
 	}
 	p := qsocket.Protocol[message]{Codec: qsocket.JSON[message]()} // slower than the peer
-	nc, peer := netPair(t, "tcp")
-	c, err := qsocket.NewConn(testContext(t), nc, p, &qsocket.Options{RecvQueue: 1 << 16, CloseTimeout: 200 * time.Millisecond})
+	nc, peer := testkit.NetPair(t, "tcp")
+	c, err := qsocket.NewConn(testkit.Context(t), nc, p, &qsocket.Options{RecvQueue: 1 << 16, CloseTimeout: 200 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
-	chunk := []byte(strings.Repeat(wire(t, qsocket.Uint32, `{"Number":1,"Text":"`+strings.Repeat("x", 50)+`"}`), 1000))
+	chunk := []byte(strings.Repeat(testkit.Frame(t, qsocket.Uint32, `{"Number":1,"Text":"`+strings.Repeat("x", 50)+`"}`), 1000))
 	go func() { // ends with the connection
 		for {
 			if _, err := peer.Write(chunk); err != nil {
@@ -365,19 +236,19 @@ func TestCloseWhileThePeerFloods(t *testing.T) {
 			}
 		}
 	}()
-	waitClosed(t, "50,000 messages", received)
+	testkit.WaitClosed(t, "50,000 messages", received)
 	if err := c.Close(); err != nil {
 		t.Error(err)
 	}
-	waitClosed(t, "Done", c.Done())
+	testkit.WaitClosed(t, "Done", c.Done())
 }
 
 // The peer of a Conn that has failed does not see a clean end.
 func TestFailureIsNoCleanEndForThePeer(t *testing.T) {
 	for _, transport := range []string{"tcp", "tls"} {
 		t.Run(transport, func(t *testing.T) {
-			ctx := testContext(t)
-			a, b := pair(t, transport, text, nil, &qsocket.Options{MaxFrame: 100})
+			ctx := testkit.Context(t)
+			a, b := testkit.Pair(t, transport, testkit.Text, nil, &qsocket.Options{MaxFrame: 100})
 			if err := a.Send(ctx, strings.Repeat("x", 200)); err != nil {
 				t.Fatal(err)
 			}
@@ -393,8 +264,8 @@ func TestFailureIsNoCleanEndForThePeer(t *testing.T) {
 
 // CloseWrite tells that the Conn has failed.
 func TestCloseWriteAfterFailure(t *testing.T) {
-	ctx := testContext(t)
-	a, b := pair(t, "tcp", text, nil, &qsocket.Options{MaxFrame: 100})
+	ctx := testkit.Context(t)
+	a, b := testkit.Pair(t, "tcp", testkit.Text, nil, &qsocket.Options{MaxFrame: 100})
 	if err := a.Send(ctx, strings.Repeat("x", 200)); err != nil {
 		t.Fatal(err)
 	}
@@ -411,7 +282,7 @@ func TestCloseWriteAfterFailure(t *testing.T) {
 
 func TestCloseReasonIsLogged(t *testing.T) {
 	var log strings.Builder
-	a, _ := pair(t, "tcp", text, &qsocket.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}, nil)
+	a, _ := testkit.Pair(t, "tcp", testkit.Text, &qsocket.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}, nil)
 	if err := a.CloseWithReason("lunch break"); err != nil {
 		t.Error(err)
 	}
@@ -421,15 +292,15 @@ func TestCloseReasonIsLogged(t *testing.T) {
 }
 
 func TestSendAfterClose(t *testing.T) {
-	forTransports(t, transports, func(t *testing.T, transport string) {
-		a, _ := pair(t, transport, text, nil, nil)
+	testkit.ForTransports(t, testkit.Transports, func(t *testing.T, transport string) {
+		a, _ := testkit.Pair(t, transport, testkit.Text, nil, nil)
 		if err := a.Close(); err != nil {
 			t.Error(err)
 		}
-		if err := a.Send(testContext(t), "x"); !errors.Is(err, net.ErrClosed) {
+		if err := a.Send(testkit.Context(t), "x"); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("Send: got %v, want net.ErrClosed", err)
 		}
-		if err := a.Flush(testContext(t)); err != nil {
+		if err := a.Flush(testkit.Context(t)); err != nil {
 			t.Errorf("Flush: got %v, want nil: everything was flushed", err)
 		}
 		for range 3 {
@@ -445,11 +316,11 @@ func TestSendAfterClose(t *testing.T) {
 
 // CloseWrite ends one direction and leaves the other.
 func TestCloseWrite(t *testing.T) {
-	forTransports(t, kernelTransports, func(t *testing.T, transport string) {
+	testkit.ForTransports(t, testkit.KernelTransports, func(t *testing.T, transport string) {
 		for _, mode := range []string{"pull", "channel"} {
 			t.Run(mode, func(t *testing.T) {
-				ctx := testContext(t)
-				a, b := pair(t, transport, text, nil, nil)
+				ctx := testkit.Context(t)
+				a, b := testkit.Pair(t, transport, testkit.Text, nil, nil)
 				if mode == "channel" {
 					a.Messages()
 					b.Messages()
@@ -490,8 +361,8 @@ func TestCloseWrite(t *testing.T) {
 				if _, err := a.Recv(ctx); err != io.EOF {
 					t.Errorf("got %v, want io.EOF", err)
 				}
-				waitClosed(t, "Done of a", a.Done()) // both directions are over, without a Close
-				waitClosed(t, "Done of b", b.Done())
+				testkit.WaitClosed(t, "Done of a", a.Done()) // both directions are over, without a Close
+				testkit.WaitClosed(t, "Done of b", b.Done())
 				if a.Err() != nil || b.Err() != nil {
 					t.Errorf("Err: got %v and %v, want nil", a.Err(), b.Err())
 				}
@@ -499,8 +370,8 @@ func TestCloseWrite(t *testing.T) {
 		}
 	})
 	t.Run("pipe", func(t *testing.T) {
-		ctx := testContext(t)
-		a, b := pair(t, "pipe", text, nil, nil)
+		ctx := testkit.Context(t)
+		a, b := testkit.Pair(t, "pipe", testkit.Text, nil, nil)
 		if err := a.CloseWrite(); !errors.Is(err, errors.ErrUnsupported) {
 			t.Errorf("got %v, want errors.ErrUnsupported", err)
 		}
@@ -518,7 +389,7 @@ func TestCloseWriteDoesNotEndReceiving(t *testing.T) {
 	const timeout = 20 * time.Millisecond
 	opts := &qsocket.Options{CloseTimeout: timeout}
 	stillThere := func(t *testing.T, a, b *qsocket.Conn[string]) {
-		ctx := testContext(t)
+		ctx := testkit.Context(t)
 		if err := b.Send(ctx, "still there"); err != nil {
 			t.Error(err)
 		}
@@ -527,7 +398,7 @@ func TestCloseWriteDoesNotEndReceiving(t *testing.T) {
 		}
 	}
 	t.Run("tcp", func(t *testing.T) {
-		a, b := pair(t, "tcp", text, opts, nil)
+		a, b := testkit.Pair(t, "tcp", testkit.Text, opts, nil)
 		if err := a.CloseWrite(); err != nil {
 			t.Fatal(err)
 		}
@@ -540,7 +411,7 @@ func TestCloseWriteDoesNotEndReceiving(t *testing.T) {
 	})
 	t.Run("bubble", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			a, b := qsockettest.Pipe(t, text, opts)
+			a, b := qsockettest.Pipe(t, testkit.Text, opts)
 			if err := a.CloseWrite(); err != nil {
 				t.Fatal(err)
 			}
@@ -553,9 +424,9 @@ func TestCloseWriteDoesNotEndReceiving(t *testing.T) {
 // Both ends close with full buffers and nobody reading: each discards what the
 // other flushes.
 func TestBothClose(t *testing.T) {
-	forTransports(t, kernelTransports, func(t *testing.T, transport string) {
+	testkit.ForTransports(t, testkit.KernelTransports, func(t *testing.T, transport string) {
 		for range 20 {
-			a, b := pair(t, transport, raw, nil, nil)
+			a, b := testkit.Pair(t, transport, testkit.Raw, nil, nil)
 			var wg sync.WaitGroup
 			for _, c := range []*qsocket.Conn[[]byte]{a, b} {
 				wg.Go(func() {
@@ -570,15 +441,15 @@ func TestBothClose(t *testing.T) {
 				})
 			}
 			wg.Wait()
-			ca, cb := async(a.Close), async(b.Close)
-			if err := result(t, "Close", ca); err != nil {
+			ca, cb := testkit.Async(a.Close), testkit.Async(b.Close)
+			if err := testkit.Result(t, "Close", ca); err != nil {
 				t.Error(err)
 			}
-			if err := result(t, "Close", cb); err != nil {
+			if err := testkit.Result(t, "Close", cb); err != nil {
 				t.Error(err)
 			}
-			waitClosed(t, "Done", a.Done())
-			waitClosed(t, "Done", b.Done())
+			testkit.WaitClosed(t, "Done", a.Done())
+			testkit.WaitClosed(t, "Done", b.Done())
 		}
 	})
 }
@@ -586,8 +457,8 @@ func TestBothClose(t *testing.T) {
 // The peer's end of file ends receiving only: messages can still be sent to a
 // peer that has half-closed.
 func TestPeerEndsFirst(t *testing.T) {
-	ctx := testContext(t)
-	a, b := pair(t, "tcp", text, nil, nil)
+	ctx := testkit.Context(t)
+	a, b := testkit.Pair(t, "tcp", testkit.Text, nil, nil)
 	if err := a.CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
@@ -606,108 +477,5 @@ func TestPeerEndsFirst(t *testing.T) {
 	if m, err := a.Recv(ctx); err != nil || m != "goodbye" {
 		t.Errorf("got %q, %v", m, err)
 	}
-	waitClosed(t, "Done", b.Done())
-}
-
-// A program that has only called Recv finds Messages closed when Done is.
-func TestDoneAfterTheEnd(t *testing.T) {
-	forTransports(t, transports, func(t *testing.T, transport string) {
-		for range 100 {
-			ctx := testContext(t)
-			a, b := pair(t, transport, text, nil, nil)
-			if err := b.Close(); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := a.Recv(ctx); err != io.EOF {
-				t.Fatalf("got %v, want io.EOF", err)
-			}
-			if err := a.Close(); err != nil {
-				t.Fatal(err)
-			}
-			waitClosed(t, "Done", a.Done())
-			select {
-			case _, ok := <-a.Messages():
-				if ok {
-					t.Fatal("a message after the end")
-				}
-			default:
-				t.Fatal("Done is closed, and Messages is not")
-			}
-		}
-	})
-}
-
-// rawText is text without a hello.
-var rawText = qsocket.Protocol[string]{Codec: textCodec}
-
-// tattler is a connection that was reset, as the kernel tells of it: once, and
-// here it is Write that is told, although it is slow to pass that on. Read says
-// io.EOF from then on.
-type tattler struct {
-	net.Conn
-	told chan struct{}
-}
-
-func (c tattler) Read([]byte) (int, error) {
-	<-c.told
-	return 0, io.EOF
-}
-
-func (c tattler) Write([]byte) (int, error) {
-	close(c.told)
-	time.Sleep(time.Millisecond)
-	return 0, syscall.ECONNRESET
-}
-
-// A reset is no clean end, also if the end of file is read before the write that was told of
-// the reset has returned.
-func TestResetToldToWrite(t *testing.T) {
-	for _, r := range receivers {
-		t.Run(r.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				na, nb := net.Pipe()
-				defer nb.Close()
-				c, err := qsocket.NewConn(t.Context(), tattler{na, make(chan struct{})}, rawText, nil)
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer end(c)
-				if err := c.Send(t.Context(), "lost"); err != nil {
-					t.Fatal(err)
-				}
-				if _, err := r.recv(c, t.Context()); !errors.Is(err, syscall.ECONNRESET) {
-					t.Errorf("got %v, want ECONNRESET", err)
-				}
-			})
-		})
-	}
-}
-
-// A write that waits for the peer to read does not keep its end of file from us.
-func TestEndOfFileWithBlockedWrite(t *testing.T) {
-	for _, r := range receivers {
-		t.Run(r.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				na, nb := qsockettest.NetPipe()
-				defer nb.Close()
-				c, err := qsocket.NewConn(t.Context(), na, rawText, nil)
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer end(c)
-				if err := c.Send(t.Context(), strings.Repeat("x", 100_000)); err != nil {
-					t.Fatal(err)
-				}
-				synctest.Wait()
-				if err := nb.CloseWrite(); err != nil {
-					t.Fatal(err)
-				}
-				for range 2 {
-					if _, err := r.recv(c, t.Context()); err != io.EOF {
-						t.Errorf("got %v, want io.EOF", err)
-					}
-				}
-			})
-		})
-	}
+	testkit.WaitClosed(t, "Done", b.Done())
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/fb9bb4ed/qsocket"
+	"github.com/fb9bb4ed/qsocket/internal/testkit"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -63,11 +64,11 @@ func gobStream(t *testing.T, values ...any) [][]byte {
 }
 
 func TestGobGolden(t *testing.T) {
-	c := qsocket.Gob[codecPoint]()
+	c := qsocket.Gob[testkit.Point]()
 	enc, dec := c.NewEncoder(), c.NewDecoder()
 	// The ids of types are given out by the process, so the definition is
 	// compared with gob's own and only the rest can be spelled out.
-	a, b := codecPoint{1, 2}, codecPoint{3, 4}
+	a, b := testkit.Point{X: 1, Y: 2}, testkit.Point{X: 3, Y: 4}
 	stream := gobStream(t, a, b)
 	if len(stream[0]) < 3*len(stream[1]) {
 		t.Fatalf("got %d and %d bytes, want the first value with definitions", len(stream[0]), len(stream[1]))
@@ -76,7 +77,7 @@ func TestGobGolden(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		reset bool
-		v     codecPoint
+		v     testkit.Point
 		want  []byte
 	}{
 		{"first with the definition", false, a, stream[0]},
@@ -141,19 +142,19 @@ func TestGobRestart(t *testing.T) {
 }
 
 func TestGobNil(t *testing.T) {
-	c := qsocket.Gob[*codecPoint]()
+	c := qsocket.Gob[*testkit.Point]()
 	enc, dec := c.NewEncoder(), c.NewDecoder()
-	codecRefuse(t, enc, nil, "nil *qsocket_test.codecPoint has no encoding")
-	if got := codecDecode(t, dec, codecAppend(t, enc, &codecPoint{1, 2})); *got != (codecPoint{1, 2}) {
+	codecRefuse(t, enc, nil, "nil *testkit.Point has no encoding")
+	if got := codecDecode(t, dec, codecAppend(t, enc, &testkit.Point{X: 1, Y: 2})); *got != (testkit.Point{X: 1, Y: 2}) {
 		t.Errorf("got %v", got)
 	}
-	codecRefuse(t, qsocket.Gob[**codecPoint]().NewEncoder(), new(*codecPoint), "nil **qsocket_test.codecPoint has no encoding")
-	codecRefuse(t, qsocket.Gob[any]().NewEncoder(), any((*codecLeaf)(nil)), "nil *qsocket_test.codecLeaf has no encoding")
-	codecRefuse(t, qsocket.Gob[[]*codecLeaf]().NewEncoder(), []*codecLeaf{nil}, "nil element")
+	codecRefuse(t, qsocket.Gob[**testkit.Point]().NewEncoder(), new(*testkit.Point), "nil **testkit.Point has no encoding")
+	codecRefuse(t, qsocket.Gob[any]().NewEncoder(), any((*testkit.Leaf)(nil)), "nil *testkit.Leaf has no encoding")
+	codecRefuse(t, qsocket.Gob[[]*testkit.Leaf]().NewEncoder(), []*testkit.Leaf{nil}, "nil element")
 }
 
 func TestGobRefusesPayload(t *testing.T) {
-	stream := gobStream(t, codecPoint{1, 2}, codecPoint{3, 4})
+	stream := gobStream(t, testkit.Point{X: 1, Y: 2}, testkit.Point{X: 3, Y: 4})
 	whole, next := stream[0], stream[1]
 	for _, tt := range []struct {
 		name      string
@@ -173,7 +174,7 @@ func TestGobRefusesPayload(t *testing.T) {
 		{"garbage", []byte("garbage"), true, "bytes are left"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			dec := qsocket.Gob[codecPoint]().NewDecoder()
+			dec := qsocket.Gob[testkit.Point]().NewDecoder()
 			_, err := dec.Decode(tt.payload)
 			if err == nil || !strings.Contains(err.Error(), tt.want) || errors.Is(err, io.EOF) {
 				t.Errorf("got error %v, want one with %q", err, tt.want)
@@ -203,11 +204,11 @@ func TestGobFreshValue(t *testing.T) {
 	type message struct {
 		A, B int
 		M    map[string]int
-		P    *codecPoint
+		P    *testkit.Point
 	}
 	c := qsocket.Gob[message]()
 	enc, dec := c.NewEncoder(), c.NewDecoder()
-	for _, want := range []message{{A: 1, M: map[string]int{"x": 1}, P: &codecPoint{1, 0}}, {B: 2, M: map[string]int{"y": 2}, P: &codecPoint{0, 2}}, {}} {
+	for _, want := range []message{{A: 1, M: map[string]int{"x": 1}, P: &testkit.Point{X: 1, Y: 0}}, {B: 2, M: map[string]int{"y": 2}, P: &testkit.Point{X: 0, Y: 2}}, {}} {
 		if diff := cmp.Diff(want, codecDecode(t, dec, codecAppend(t, enc, want))); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}

@@ -10,9 +10,99 @@ import (
 	"time"
 
 	"github.com/fb9bb4ed/qsocket"
+	"github.com/fb9bb4ed/qsocket/internal/testkit"
 	"github.com/google/go-cmp/cmp"
 	"github.com/vmihailenco/msgpack/v5"
 )
+
+// benchV5 is v5 as a codec in its best form: one encoder and one decoder for all
+// messages, and none of the guards.
+type benchV5[T any] struct {
+	buf bytes.Buffer
+	enc *msgpack.Encoder
+	r   bytes.Reader
+	dec *msgpack.Decoder
+	v   T
+}
+
+func newBenchV5[T any]() *benchV5[T] {
+	c := new(benchV5[T])
+	c.enc, c.dec = msgpack.NewEncoder(&c.buf), msgpack.NewDecoder(&c.r)
+	c.enc.UseCompactInts(true)
+	c.enc.SetSortMapKeys(true)
+	return c
+}
+
+func (c *benchV5[T]) Append(dst []byte, v T) ([]byte, error) {
+	c.buf.Reset()
+	c.v = v
+	err := c.enc.Encode(&c.v)
+	return append(dst, c.buf.Bytes()...), err
+}
+
+func (c *benchV5[T]) Decode(payload []byte) (T, error) {
+	c.r.Reset(payload)
+	c.dec.ResetReader(&c.r)
+	var zero T
+	c.v = zero
+	err := c.dec.Decode(&c.v)
+	return c.v, err
+}
+
+// BenchmarkMsgpack compares the codec with v5. Compare within one run. With
+// strings=new the strings of each message are others than those of all before.
+func BenchmarkMsgpack(b *testing.B) {
+	codec, v5 := qsocket.Msgpack[benchOrder](), newBenchV5[benchOrder]()
+	payloads := func(different int) (ps [][]byte) {
+		for i := range different {
+			v := benchSample
+			if different > 1 {
+				v.Symbol, v.Client = fmt.Sprintf("BTC%05d", i), fmt.Sprintf("desk-7/al%05d", i)
+				v.Tags = []string{fmt.Sprintf("%03d", i), fmt.Sprintf("eu-%06d", i)}
+			}
+			p, err := codec.NewEncoder().Append(nil, v)
+			if err != nil {
+				b.Fatal(err)
+			}
+			ps = append(ps, p)
+		}
+		return ps
+	}
+	same, others := payloads(1), payloads(1000)
+	dst := make([]byte, 0, 256)
+	encode := func(enc qsocket.Encoder[benchOrder]) func(b *testing.B) {
+		return func(b *testing.B) {
+			b.SetBytes(int64(len(same[0])))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := enc.Append(dst, benchSample); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+	}
+	decode := func(dec qsocket.Decoder[benchOrder], ps [][]byte) func(b *testing.B) {
+		return func(b *testing.B) {
+			b.SetBytes(int64(len(ps[0])))
+			b.ReportAllocs()
+			n := 0
+			for b.Loop() {
+				if _, err := dec.Decode(ps[n]); err != nil {
+					b.Fatal(err)
+				}
+				if n++; n == len(ps) {
+					n = 0
+				}
+			}
+		}
+	}
+	b.Run("op=encode/impl=v5", encode(v5))
+	b.Run("op=encode/impl=plan", encode(codec.NewEncoder()))
+	b.Run("op=decode/strings=same/impl=v5", decode(v5, same))
+	b.Run("op=decode/strings=same/impl=plan", decode(codec.NewDecoder(), same))
+	b.Run("op=decode/strings=new/impl=v5", decode(v5, others))
+	b.Run("op=decode/strings=new/impl=plan", decode(codec.NewDecoder(), others))
+}
 
 // codecRaw writes the bytes it is made of.
 type codecRaw string
@@ -52,8 +142,8 @@ func TestMsgpackGolden(t *testing.T) {
 		{"time 32", enc(plain, time.Unix(1, 0)), "d6 ff 00 00 00 01"},
 		{"time 64", enc(plain, time.Unix(1, 1)), "d7 ff 00 00 00 04 00 00 00 01"},
 		{"time 96", enc(plain, time.Unix(-1, 0)), "c7 0c ff 00 00 00 00 ff ff ff ff ff ff ff ff"},
-		{"struct", enc(plain, codecPoint{1, -1}), "82 a1 58 01 a1 59 ff"},
-		{"struct as array", enc(arrays, codecPoint{1, -1}), "92 01 ff"},
+		{"struct", enc(plain, testkit.Point{X: 1, Y: -1}), "82 a1 58 01 a1 59 ff"},
+		{"struct as array", enc(arrays, testkit.Point{X: 1, Y: -1}), "92 01 ff"},
 		{"map[string]string", enc(plain, map[string]string{"b": "1", "a": "2"}), "82 a1 61 a1 32 a1 62 a1 31"},
 		{"map[string]any", enc(plain, map[string]any{"b": 1, "a": 2}), "82 a1 61 02 a1 62 01"},
 		{"map[string]int", enc(plain, map[string]int{"b": 1, "a": 2, "c": 3}), "83 a1 61 02 a1 62 01 a1 63 03"},
@@ -106,29 +196,6 @@ func TestMsgpackRefusesValue(t *testing.T) {
 	}
 }
 
-// codecHostile are payloads that without a guard end the process, or cost it
-// gigabytes. They are decoded here, in the process of the tests.
-var codecHostile = []struct{ name, payload string }{
-	{"array32 of 4 G", "\xdd\xff\xff\xff\xff"},
-	{"array32 of 4 G and a byte", "\xdd\xff\xff\xff\xff\x00"},
-	{"map32 of 4 G", "\xdf\xff\xff\xff\xff"},
-	{"map32 of 4 G in a map", "\x81\xa1M\xdf\xff\xff\xff\xff"},
-	{"bin32 of 4 GiB", "\xc6\xff\xff\xff\xff12345"},
-	{"str32 of 4 GiB", "\xdb\xff\xff\xff\xff12345"},
-	{"ext32 of 4 GiB", "\xc9\xff\xff\xff\xff\x0112345"},
-	{"counts that add up", strings.Repeat("\xdd\x00\x0f\xff\xff", 90) + strings.Repeat("\xc0", 1<<20)},
-	{"nested arrays, 5 MB", strings.Repeat("\x91", 5<<20) + "\xc0"},
-	{"nested arrays in an unknown field", "\x81\xa7unknown" + strings.Repeat("\x91", 5<<20) + "\xc0"},
-	{"nested maps, 5 MB", strings.Repeat("\x81\xa1M", 5<<20/3) + "\xc0"},
-	{"fixext8 with a map32 of 4 G", "\x81\xa1M\xd7\x05\xdf\xff\xff\xff\xff\x00\x00\x00"},
-	{"ext8 with a map32 of 4 G", "\x81\xa1M\xc7\x05\x05\xdf\xff\xff\xff\xff"},
-	{"ext16 with a map32 of 4 G", "\x81\xa1M\xc8\x00\x05\x05\xdf\xff\xff\xff\xff"},
-	{"ext32 with a map32 of 4 G", "\x81\xa1M\xc9\x00\x00\x00\x05\x05\xdf\xff\xff\xff\xff"},
-	{"fixext1 with a map", "\x81\xa1M\xd4\x05\x81"},
-	{"fixext1 with nil", "\x81\xa1M\xd4\x05\xc0"},
-	{"extension for a map at the top", "\xd7\x05\xdf\xff\xff\xff\xff\x00\x00\x00"},
-}
-
 // codecRefuses decodes p as a T and wants an error.
 func codecRefuses[T any](t *testing.T, p []byte) {
 	t.Helper()
@@ -141,9 +208,9 @@ func codecRefuses[T any](t *testing.T, p []byte) {
 
 func TestMsgpackHostile(t *testing.T) {
 	type recursive map[string]recursive
-	for _, tt := range codecHostile {
-		t.Run(tt.name, func(t *testing.T) {
-			p := []byte(tt.payload)
+	for _, tt := range testkit.HostileMsgpack {
+		t.Run(tt.Name, func(t *testing.T) {
+			p := []byte(tt.Payload)
 			codecRefuses[any](t, p)
 			codecRefuses[map[string]any](t, p)
 			codecRefuses[map[string]map[string]string](t, p)
@@ -152,7 +219,7 @@ func TestMsgpackHostile(t *testing.T) {
 			codecRefuses[recursive](t, p)
 			codecRefuses[[]int](t, p)
 			codecRefuses[[]string](t, p)
-			codecRefuses[[]codecRecord](t, p)
+			codecRefuses[[]testkit.Record](t, p)
 			codecRefuses[string](t, p)
 			codecRefuses[[]byte](t, p)
 			codecRefuses[time.Time](t, p)
@@ -181,14 +248,14 @@ func TestMsgpackRefusesPayload(t *testing.T) {
 		want          string
 	}{
 		{"empty", "", codecDecodeAs[int], "empty payload"},
-		{"truncated", "\x82\xa1X\x01", codecDecodeAs[codecPoint], "but 3 bytes are left"},
+		{"truncated", "\x82\xa1X\x01", codecDecodeAs[testkit.Point], "but 3 bytes are left"},
 		{"trailing", "\x01\x01", codecDecodeAs[int], "1 trailing bytes"},
 		{"nil after the value", "\x01\xc0", codecDecodeAs[int], "1 trailing bytes"},
 		{"not UTF-8", "\xa1\xff", codecDecodeAs[string], "not UTF-8"},
-		{"not UTF-8 in an unknown field", "\x81\xa1Z\xa1\xff", codecDecodeAs[codecPoint], "not UTF-8"},
-		{"array of too few", "\x91\x01", codecDecodeAs[codecPoint], "array of 1 for the 2 fields of"},
-		{"array of too many", "\x93\x01\x02\x03", codecDecodeAs[codecPoint], "array of 3 for the 2 fields of"},
-		{"str for a struct", "\xa1x", codecDecodeAs[codecPoint], "fixstr where a map or array is expected"},
+		{"not UTF-8 in an unknown field", "\x81\xa1Z\xa1\xff", codecDecodeAs[testkit.Point], "not UTF-8"},
+		{"array of too few", "\x91\x01", codecDecodeAs[testkit.Point], "array of 1 for the 2 fields of"},
+		{"array of too many", "\x93\x01\x02\x03", codecDecodeAs[testkit.Point], "array of 3 for the 2 fields of"},
+		{"str for a struct", "\xa1x", codecDecodeAs[testkit.Point], "fixstr where a map or array is expected"},
 		{"map for an int", "\x80", codecDecodeAs[int], "fixmap where an integer is expected"},
 		{"array too long", "\x93\x01\x02\x03", codecDecodeAs[[2]int], "3 elements for [2]int"},
 		{"int keys in an any", "\x81\x01\x02", codecDecodeAs[any], "positive fixint where a string is expected"},
@@ -214,12 +281,12 @@ func TestMsgpackAccepts(t *testing.T) {
 		decode        func(p []byte) (any, error)
 		want          any
 	}{
-		{"struct as array", "\x92\x01\x02", codecDecodeAs[codecPoint], codecPoint{1, 2}},
-		{"unknown field", "\x82\xa1Z\x93\x01\x02\x03\xa1Y\x05", codecDecodeAs[codecPoint], codecPoint{0, 5}},
+		{"struct as array", "\x92\x01\x02", codecDecodeAs[testkit.Point], testkit.Point{X: 1, Y: 2}},
+		{"unknown field", "\x82\xa1Z\x93\x01\x02\x03\xa1Y\x05", codecDecodeAs[testkit.Point], testkit.Point{X: 0, Y: 5}},
 		{"long integer", "\xd3\x00\x00\x00\x00\x00\x00\x00\x01", codecDecodeAs[int8], int8(1)},
 		{"bin for a string", "\xc4\x01a", codecDecodeAs[string], "a"},
 		{"str for bytes", "\xa1a", codecDecodeAs[[]byte], []byte("a")},
-		{"unknown extension in an unknown field", "\x82\xa1Z\xd4\x05\x80\xa1Y\x05", codecDecodeAs[codecPoint], codecPoint{0, 5}},
+		{"unknown extension in an unknown field", "\x82\xa1Z\xd4\x05\x80\xa1Y\x05", codecDecodeAs[testkit.Point], testkit.Point{X: 0, Y: 5}},
 		{"timestamp that looks like a map", "\xd7\xff\x80\x00\x00\x00\x00\x00\x00\x01", codecDecodeAs[time.Time], time.Unix(1, 0x20000000)},
 		{"timestamps among maps", "\x82\xa1a\xd7\xff\x80\x00\x00\x00\x00\x00\x00\x01\xa1b\xd7\xff\xc0\x00\x00\x00\x00\x00\x00\x01", codecDecodeAs[map[string]time.Time],
 			map[string]time.Time{"a": time.Unix(1, 0x20000000), "b": time.Unix(1, 0x30000000)}},
@@ -239,10 +306,10 @@ func TestMsgpackAccepts(t *testing.T) {
 
 func TestMsgpackOptions(t *testing.T) {
 	unknown := []byte("\x81\xa1Z\x01")
-	if _, err := qsocket.Msgpack[codecPoint]().NewDecoder().Decode(unknown); err != nil {
+	if _, err := qsocket.Msgpack[testkit.Point]().NewDecoder().Decode(unknown); err != nil {
 		t.Errorf("unknown field: got error %v", err)
 	}
-	strict := qsocket.Msgpack[codecPoint](qsocket.DisallowUnknownFields()).NewDecoder()
+	strict := qsocket.Msgpack[testkit.Point](qsocket.DisallowUnknownFields()).NewDecoder()
 	for range 2 { // also in the decoder that replaces one that failed
 		if _, err := strict.Decode(unknown); err == nil || !strings.Contains(err.Error(), `unknown field "Z"`) {
 			t.Errorf("unknown field, disallowed: got error %v", err)
@@ -254,9 +321,9 @@ func TestMsgpackOptions(t *testing.T) {
 		t.Errorf("got %q, want it as it was", got)
 	}
 
-	arrays := qsocket.Msgpack[codecPoint](qsocket.ArrayEncodedStructs())
-	payload := codecAppend(t, arrays.NewEncoder(), codecPoint{1, 2})
-	if got := codecDecode(t, qsocket.Msgpack[codecPoint]().NewDecoder(), payload); got != (codecPoint{1, 2}) {
+	arrays := qsocket.Msgpack[testkit.Point](qsocket.ArrayEncodedStructs())
+	payload := codecAppend(t, arrays.NewEncoder(), testkit.Point{X: 1, Y: 2})
+	if got := codecDecode(t, qsocket.Msgpack[testkit.Point]().NewDecoder(), payload); got != (testkit.Point{X: 1, Y: 2}) {
 		t.Errorf("array-encoded struct without the option: got %v", got)
 	}
 	if _, err := qsocket.Msgpack[struct{ X, Y, Z int }]().NewDecoder().Decode(payload); err == nil {
@@ -270,7 +337,7 @@ func TestMsgpackFreshValue(t *testing.T) {
 		A, B int
 		S    []int
 		M    map[string]int
-		P    *codecPoint
+		P    *testkit.Point
 		R    msgpack.RawMessage
 	}
 	dec := qsocket.Msgpack[message]().NewDecoder()
@@ -281,9 +348,9 @@ func TestMsgpackFreshValue(t *testing.T) {
 	}{
 		{payload: "\x83\xa1A\x01\xa1S\x93\x01\x02\x03\xa1M\x81\xa1x\x01", want: message{A: 1, S: []int{1, 2, 3}, M: map[string]int{"x": 1}}},
 		{payload: "\x82\xa1B\x02\xa1S\x91\x05", want: message{B: 2, S: []int{5}}},
-		{payload: "\x82\xa1P\x81\xa1X\x01\xa1R\x92\x01\x02", want: message{P: &codecPoint{1, 0}, R: msgpack.RawMessage("\x92\x01\x02")}},
+		{payload: "\x82\xa1P\x81\xa1X\x01\xa1R\x92\x01\x02", want: message{P: &testkit.Point{X: 1, Y: 0}, R: msgpack.RawMessage("\x92\x01\x02")}},
 		{payload: "\x82\xa1A\x09\xa1B\xa1x", err: true},
-		{payload: "\x81\xa1P\x81\xa1Y\x02", want: message{P: &codecPoint{0, 2}}},
+		{payload: "\x81\xa1P\x81\xa1Y\x02", want: message{P: &testkit.Point{X: 0, Y: 2}}},
 		{payload: "\x80", want: message{}},
 	} {
 		got, err := dec.Decode([]byte(tt.payload))
@@ -324,10 +391,10 @@ func TestMsgpackAllocations(t *testing.T) {
 		Price float64
 		Yes   bool
 		Raw   []byte
-		Next  *codecPoint
+		Next  *testkit.Point
 	}
 	enc := qsocket.Msgpack[plain]().NewEncoder()
-	v := plain{1 << 40, "name", 1.5, true, []byte("raw"), &codecPoint{1, 2}}
+	v := plain{1 << 40, "name", 1.5, true, []byte("raw"), &testkit.Point{X: 1, Y: 2}}
 	buf := make([]byte, 0, 256)
 	if n := testing.AllocsPerRun(100, func() {
 		if _, err := enc.Append(buf, v); err != nil {

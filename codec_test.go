@@ -11,65 +11,23 @@ import (
 	"time"
 
 	"github.com/fb9bb4ed/qsocket"
+	"github.com/fb9bb4ed/qsocket/internal/testkit"
 	"github.com/google/go-cmp/cmp"
 )
 
-// What the codecs' tests send.
-type (
-	codecPoint struct{ X, Y int }
-
-	codecLeaf struct {
-		Name string
-		At   *codecPoint
-	}
-
-	codecRecord struct {
-		ID     uint64
-		Signed int32
-		Small  int8
-		Text   string
-		Raw    []byte
-		Ratio  float64
-		Half   float32
-		Yes    bool
-		When   time.Time
-		Wait   time.Duration
-		Tags   []string
-		Points []codecPoint
-		Pair   [2]uint16
-		Next   *codecRecord
-		Leaf   codecLeaf
-		Counts map[string]int
-		Names  map[int]string
-		Flags  map[string]bool
-	}
-
-	// codecOrder is a flat message of about 100 bytes.
-	codecOrder struct {
-		ID     uint64
-		Symbol string
-		Side   uint8
-		Price  float64
-		Qty    int64
-		Client string
-		Tags   []string
-		TS     int64
-	}
-)
-
-func newCodecRecord() codecRecord {
-	return codecRecord{
+func newCodecRecord() testkit.Record {
+	return testkit.Record{
 		ID: math.MaxUint64, Signed: math.MinInt32, Small: -1, Text: "żółć \x00 \U0001F600",
 		Raw: []byte{0, 0xff, 0x80}, Ratio: math.Pi, Half: -0.5, Yes: true,
 		When: time.Date(2024, 5, 6, 7, 8, 9, 10, time.UTC), Wait: time.Minute,
-		Tags: []string{"a", "", "c"}, Points: []codecPoint{{1, 2}, {-3, 4}}, Pair: [2]uint16{1, 65535},
-		Next:   &codecRecord{ID: 2, When: time.Unix(1, 0).UTC(), Next: &codecRecord{ID: 3, When: time.Unix(0, 0).UTC()}},
-		Leaf:   codecLeaf{Name: "leaf", At: &codecPoint{5, 6}},
+		Tags: []string{"a", "", "c"}, Points: []testkit.Point{{X: 1, Y: 2}, {X: -3, Y: 4}}, Pair: [2]uint16{1, 65535},
+		Next:   &testkit.Record{ID: 2, When: time.Unix(1, 0).UTC(), Next: &testkit.Record{ID: 3, When: time.Unix(0, 0).UTC()}},
+		Leaf:   testkit.Leaf{Name: "leaf", At: &testkit.Point{X: 5, Y: 6}},
 		Counts: map[string]int{"b": 2, "a": 1}, Names: map[int]string{-1: "x", 7: "y"}, Flags: map[string]bool{"on": true},
 	}
 }
 
-var codecSample = codecOrder{
+var codecSample = testkit.Order{
 	ID: 123456789, Symbol: "AAPL.US", Side: 1, Price: 187.25, Qty: -1500,
 	Client: "client-0042", Tags: []string{"algo", "twap", "eu"}, TS: 1732350000000000000,
 }
@@ -155,19 +113,19 @@ func newCodecTrip[T any](name, not string, values ...T) codecTrip {
 }
 
 func init() {
-	gob.Register(codecPoint{})
-	gob.Register(&codecLeaf{})
+	gob.Register(testkit.Point{})
+	gob.Register(&testkit.Leaf{})
 }
 
 func TestCodecRoundTrip(t *testing.T) {
-	full, empty := newCodecRecord(), codecRecord{}
+	full, empty := newCodecRecord(), testkit.Record{}
 	for _, codec := range []string{"msgpack", "arrays", "gob", "json"} {
 		t.Run(codec, func(t *testing.T) {
 			for _, trip := range []codecTrip{
 				newCodecTrip("struct", "", full, empty, full),
-				newCodecTrip("pointer", "", &full, &codecRecord{ID: 1}, &full),
+				newCodecTrip("pointer", "", &full, &testkit.Record{ID: 1}, &full),
 				newCodecTrip("nil pointer", "gob", &full, nil, &full),
-				newCodecTrip("order", "", codecSample, codecOrder{}, codecSample),
+				newCodecTrip("order", "", codecSample, testkit.Order{}, codecSample),
 				newCodecTrip("string", "", "a", "", strings.Repeat("x", 100_000), "b"),
 				newCodecTrip("bytes", "", []byte("a"), bytes.Repeat([]byte{0xff}, 100_000), []byte("b")),
 				newCodecTrip("bool", "", true, false, true),
@@ -181,8 +139,8 @@ func TestCodecRoundTrip(t *testing.T) {
 				newCodecTrip("empty slice", "gob", []int{1, 2, 3}, []int{}, nil, []int{4}),
 				newCodecTrip("slice of slices", "gob", [][]string{{"a"}, nil, {}, {"b", "c"}}),
 				newCodecTrip("array", "", [3]int{1, 2, 3}, [3]int{}, [3]int{0, 0, 4}),
-				newCodecTrip("map", "", map[string]codecPoint{"a": {1, 2}}, map[string]codecPoint{}, map[string]codecPoint{"b": {3, 4}}),
-				newCodecTrip("any", "msgpack arrays json", any(1), any("two"), any(codecPoint{3, 4}), any(&codecLeaf{Name: "five"})),
+				newCodecTrip("map", "", map[string]testkit.Point{"a": {X: 1, Y: 2}}, map[string]testkit.Point{}, map[string]testkit.Point{"b": {X: 3, Y: 4}}),
+				newCodecTrip("any", "msgpack arrays json", any(1), any("two"), any(testkit.Point{X: 3, Y: 4}), any(&testkit.Leaf{Name: "five"})),
 				newCodecTrip("any of plain values", "", any("two"), nil, any(2.5), any(true), any("x")),
 				newCodecTrip("map of any", "gob", map[string]any{"a": "b", "c": nil, "d": []any{true, "e", 0.5}}),
 			} {
@@ -216,8 +174,8 @@ func TestCodecNames(t *testing.T) {
 
 // A Codec is shared by all connections, which use it at the same time.
 func TestCodecConcurrency(t *testing.T) {
-	for _, codec := range []qsocket.Codec[codecRecord]{
-		qsocket.Msgpack[codecRecord](), qsocket.Gob[codecRecord](), qsocket.JSON[codecRecord](),
+	for _, codec := range []qsocket.Codec[testkit.Record]{
+		qsocket.Msgpack[testkit.Record](), qsocket.Gob[testkit.Record](), qsocket.JSON[testkit.Record](),
 	} {
 		t.Run(codec.Name(), func(t *testing.T) {
 			var wg sync.WaitGroup

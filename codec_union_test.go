@@ -8,64 +8,33 @@ import (
 	"testing"
 
 	"github.com/fb9bb4ed/qsocket"
+	"github.com/fb9bb4ed/qsocket/internal/testkit"
 	"github.com/google/go-cmp/cmp"
 )
 
-// unionEvent is a sum type with a value case, a pointer case and others.
-type unionEvent interface{ isUnionEvent() }
-
-type unionPlaced struct {
-	ID     uint64
-	Symbol string
-}
-
-type unionFilled struct {
-	ID    uint64
-	Legs  []int
-	Price float64
-}
-
-type unionReason string
-
-type unionTick struct{}
-
-func (unionPlaced) isUnionEvent()  {}
-func (*unionFilled) isUnionEvent() {}
-func (unionReason) isUnionEvent()  {}
-func (unionTick) isUnionEvent()    {}
-
-// unionOf makes the same union with any codec.
-func unionOf(placed qsocket.Codec[unionPlaced], filled qsocket.Codec[*unionFilled], reason qsocket.Codec[unionReason]) qsocket.Codec[unionEvent] {
-	return qsocket.Union(
-		qsocket.Case[unionEvent](300, reason),
-		qsocket.Case[unionEvent](1, placed),
-		qsocket.Case[unionEvent](2, filled),
-	)
-}
-
-var unionValues = []unionEvent{
-	unionPlaced{7, "ABC"},
-	&unionFilled{8, []int{1, 2}, 1.5},
-	unionReason("closed"),
-	unionPlaced{},
-	&unionFilled{},
-	unionReason(""),
-	unionPlaced{9, "DEF"},
+var unionValues = []testkit.Event{
+	testkit.Placed{ID: 7, Symbol: "ABC"},
+	&testkit.Filled{ID: 8, Legs: []int{1, 2}, Price: 1.5},
+	testkit.Reason("closed"),
+	testkit.Placed{},
+	&testkit.Filled{},
+	testkit.Reason(""),
+	testkit.Placed{ID: 9, Symbol: "DEF"},
 }
 
 func TestUnion(t *testing.T) {
-	for name, codec := range map[string]qsocket.Codec[unionEvent]{
-		"union(msgpack)":          unionOf(qsocket.Msgpack[unionPlaced](), qsocket.Msgpack[*unionFilled](), qsocket.Msgpack[unionReason]()),
-		"union(gob)":              unionOf(qsocket.Gob[unionPlaced](), qsocket.Gob[*unionFilled](), qsocket.Gob[unionReason]()),
-		"union(json)":             unionOf(qsocket.JSON[unionPlaced](), qsocket.JSON[*unionFilled](), qsocket.JSON[unionReason]()),
-		"union(gob,msgpack,json)": unionOf(qsocket.Gob[unionPlaced](), qsocket.Msgpack[*unionFilled](), qsocket.JSON[unionReason]()),
+	for name, codec := range map[string]qsocket.Codec[testkit.Event]{
+		"union(msgpack)":          testkit.UnionOf(qsocket.Msgpack[testkit.Placed](), qsocket.Msgpack[*testkit.Filled](), qsocket.Msgpack[testkit.Reason]()),
+		"union(gob)":              testkit.UnionOf(qsocket.Gob[testkit.Placed](), qsocket.Gob[*testkit.Filled](), qsocket.Gob[testkit.Reason]()),
+		"union(json)":             testkit.UnionOf(qsocket.JSON[testkit.Placed](), qsocket.JSON[*testkit.Filled](), qsocket.JSON[testkit.Reason]()),
+		"union(gob,msgpack,json)": testkit.UnionOf(qsocket.Gob[testkit.Placed](), qsocket.Msgpack[*testkit.Filled](), qsocket.JSON[testkit.Reason]()),
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := codec.Name(); got != name {
 				t.Errorf("Name is %q", got)
 			}
-			a, b := pair(t, "tcp", qsocket.Protocol[unionEvent]{Name: "union/1", Codec: codec}, nil, nil)
-			ctx := testContext(t)
+			a, b := testkit.Pair(t, "tcp", qsocket.Protocol[testkit.Event]{Name: "union/1", Codec: codec}, nil, nil)
+			ctx := testkit.Context(t)
 			for _, v := range unionValues {
 				if err := a.Send(ctx, v); err != nil {
 					t.Fatal(err)
@@ -82,32 +51,32 @@ func TestUnion(t *testing.T) {
 
 // The tags and what follows them stay as they are.
 func TestUnionGolden(t *testing.T) {
-	enc := unionOf(qsocket.Msgpack[unionPlaced](), qsocket.Msgpack[*unionFilled](), qsocket.Msgpack[unionReason]()).NewEncoder()
+	enc := testkit.UnionOf(qsocket.Msgpack[testkit.Placed](), qsocket.Msgpack[*testkit.Filled](), qsocket.Msgpack[testkit.Reason]()).NewEncoder()
 	for i, want := range []string{
 		"01 82 a2 4944 07 a6 53796d626f6c a3 414243",
 		"02 83 a2 4944 08 a4 4c656773 92 01 02 a5 5072696365 cb 3ff8000000000000",
 		"ac02 a6 636c6f736564", // 300, "closed"
 	} {
 		got, err := enc.Append(nil, unionValues[i])
-		if err != nil || string(got) != string(unhex(want)) {
+		if err != nil || string(got) != string(testkit.Unhex(want)) {
 			t.Errorf("got % x, %v, want %s", got, err, want)
 		}
 	}
 }
 
 func TestUnionRefusesValues(t *testing.T) {
-	p := qsocket.Protocol[unionEvent]{Codec: unionOf(qsocket.Msgpack[unionPlaced](), qsocket.Msgpack[*unionFilled](), qsocket.Gob[unionReason]())}
-	a, b := pair(t, "tcp", p, &qsocket.Options{MaxFrame: 100}, nil)
-	ctx := testContext(t)
+	p := qsocket.Protocol[testkit.Event]{Codec: testkit.UnionOf(qsocket.Msgpack[testkit.Placed](), qsocket.Msgpack[*testkit.Filled](), qsocket.Gob[testkit.Reason]())}
+	a, b := testkit.Pair(t, "tcp", p, &qsocket.Options{MaxFrame: 100}, nil)
+	ctx := testkit.Context(t)
 	for _, test := range []struct {
-		v    unionEvent
+		v    testkit.Event
 		want string
 	}{
-		{nil, "a nil qsocket_test.unionEvent has no case"},
-		{unionTick{}, "unionTick has no case, want one of: 1 qsocket_test.unionPlaced, 2 *qsocket_test.unionFilled, 300 qsocket_test.unionReason"},
-		{&unionPlaced{}, "*qsocket_test.unionPlaced has no case"},
-		{(*unionFilled)(nil), "a nil *qsocket_test.unionFilled cannot be sent"},
-		{unionPlaced{Symbol: "\xff"}, "UTF-8"},
+		{nil, "a nil testkit.Event has no case"},
+		{testkit.Tick{}, "Tick has no case, want one of: 1 testkit.Placed, 2 *testkit.Filled, 300 testkit.Reason"},
+		{&testkit.Placed{}, "*testkit.Placed has no case"},
+		{(*testkit.Filled)(nil), "a nil *testkit.Filled cannot be sent"},
+		{testkit.Placed{Symbol: "\xff"}, "UTF-8"},
 	} {
 		err := a.Send(ctx, test.v)
 		var ce *qsocket.CodecError
@@ -116,12 +85,12 @@ func TestUnionRefusesValues(t *testing.T) {
 		}
 	}
 	// A stream that is too long for the frame begins anew.
-	for _, v := range []unionEvent{unionReason("a"), unionReason(strings.Repeat("x", 200)), unionReason("b"), unionPlaced{1, "c"}} {
+	for _, v := range []testkit.Event{testkit.Reason("a"), testkit.Reason(strings.Repeat("x", 200)), testkit.Reason("b"), testkit.Placed{ID: 1, Symbol: "c"}} {
 		if err := a.Send(ctx, v); err != nil && !errors.Is(err, qsocket.ErrFrameTooLarge) {
 			t.Fatal(err)
 		}
 	}
-	for _, want := range []unionEvent{unionReason("a"), unionReason("b"), unionPlaced{1, "c"}} {
+	for _, want := range []testkit.Event{testkit.Reason("a"), testkit.Reason("b"), testkit.Placed{ID: 1, Symbol: "c"}} {
 		if got, err := b.Recv(ctx); err != nil || got != want {
 			t.Errorf("got %v, %v, want %v", got, err, want)
 		}
@@ -129,7 +98,7 @@ func TestUnionRefusesValues(t *testing.T) {
 }
 
 func TestUnionRefusesPayloads(t *testing.T) {
-	codec := unionOf(qsocket.Msgpack[unionPlaced](), qsocket.Msgpack[*unionFilled](), qsocket.Gob[unionReason]())
+	codec := testkit.UnionOf(qsocket.Msgpack[testkit.Placed](), qsocket.Msgpack[*testkit.Filled](), qsocket.Gob[testkit.Reason]())
 	for _, test := range []struct{ payload, want string }{
 		{"", "want a tag, a varint in its shortest form, got a payload of 0 bytes"},
 		{"80", "begins with 80"},
@@ -140,21 +109,21 @@ func TestUnionRefusesPayloads(t *testing.T) {
 		{"ffffffffffffffffff01", "unknown tag 18446744073709551615"},
 		{"01", "case 1: "},
 		{"01 81 a2 4944 a0", "ID"},
-		{"02 c0", "case 2: got nil, want a qsocket_test.unionFilled"},
+		{"02 c0", "case 2: got nil, want a testkit.Filled"},
 		{"02 c0 c0", "case 2: "},
 		{"ac02 00", "case 300: "},
 	} {
-		p := qsocket.Protocol[unionEvent]{Codec: codec}
-		nc, peer := netPair(t, "tcp")
-		b, err := qsocket.NewConn(testContext(t), nc, p, nil)
+		p := qsocket.Protocol[testkit.Event]{Codec: codec}
+		nc, peer := testkit.NetPair(t, "tcp")
+		b, err := qsocket.NewConn(testkit.Context(t), nc, p, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer end(b)
-		if _, err := peer.Write([]byte(wire(t, qsocket.Uint32, string(unhex(test.payload))))); err != nil {
+		defer testkit.End(b)
+		if _, err := peer.Write([]byte(testkit.Frame(t, qsocket.Uint32, string(testkit.Unhex(test.payload))))); err != nil {
 			t.Fatal(err)
 		}
-		_, err = b.Recv(testContext(t))
+		_, err = b.Recv(testkit.Context(t))
 		var ce *qsocket.CodecError
 		if !errors.As(err, &ce) || ce.Op != "decode" || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("% s: got %v, want: %s", test.payload, err, test.want)
@@ -168,24 +137,24 @@ type unionUnknown struct {
 	payload string
 }
 
-func (unionUnknown) isUnionEvent() {}
+func (unionUnknown) IsEvent() {}
 
 func TestUnionOtherwise(t *testing.T) {
-	newer := qsocket.Protocol[unionEvent]{Name: "union/1", Codec: qsocket.Union(
-		qsocket.Case[unionEvent](1, qsocket.Msgpack[unionPlaced]()),
-		qsocket.Case[unionEvent](5, qsocket.Msgpack[unionReason]()),
+	newer := qsocket.Protocol[testkit.Event]{Name: "union/1", Codec: qsocket.Union(
+		qsocket.Case[testkit.Event](1, qsocket.Msgpack[testkit.Placed]()),
+		qsocket.Case[testkit.Event](5, qsocket.Msgpack[testkit.Reason]()),
 	)}
-	older := qsocket.Protocol[unionEvent]{Name: "union/1", Codec: qsocket.Union(
-		qsocket.Case[unionEvent](1, qsocket.Msgpack[unionPlaced]()),
-		qsocket.Otherwise(func(tag uint64, payload []byte) (unionEvent, error) {
+	older := qsocket.Protocol[testkit.Event]{Name: "union/1", Codec: qsocket.Union(
+		qsocket.Case[testkit.Event](1, qsocket.Msgpack[testkit.Placed]()),
+		qsocket.Otherwise(func(tag uint64, payload []byte) (testkit.Event, error) {
 			if string(payload) == "\xa3bad" {
 				return nil, errors.New("a bad one")
 			}
 			return unionUnknown{tag, string(payload)}, nil
 		}),
 	)}
-	na, nb := netPair(t, "tcp")
-	made := async(func() *qsocket.Conn[unionEvent] {
+	na, nb := testkit.NetPair(t, "tcp")
+	made := testkit.Async(func() *qsocket.Conn[testkit.Event] {
 		c, err := qsocket.NewConn(context.Background(), nb, older, nil)
 		if err != nil {
 			t.Error(err)
@@ -196,19 +165,19 @@ func TestUnionOtherwise(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := result(t, "NewConn", made)
-	defer end(a)
-	defer end(b)
+	b := testkit.Result(t, "NewConn", made)
+	defer testkit.End(a)
+	defer testkit.End(b)
 	if got := b.Peer().Differences; !strings.Contains(got, "case 5 is only at the peer") {
 		t.Errorf("differences: %q", got)
 	}
-	ctx := testContext(t)
-	for _, v := range []unionEvent{unionReason("new"), unionPlaced{1, "old"}, unionReason("bad")} {
+	ctx := testkit.Context(t)
+	for _, v := range []testkit.Event{testkit.Reason("new"), testkit.Placed{ID: 1, Symbol: "old"}, testkit.Reason("bad")} {
 		if err := a.Send(ctx, v); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for _, want := range []unionEvent{unionUnknown{5, "\xa3new"}, unionPlaced{1, "old"}} {
+	for _, want := range []testkit.Event{unionUnknown{5, "\xa3new"}, testkit.Placed{ID: 1, Symbol: "old"}} {
 		if got, err := b.Recv(ctx); err != nil || got != want {
 			t.Errorf("got %v, %v, want %v", got, err, want)
 		}
@@ -223,29 +192,29 @@ func TestUnionOtherwise(t *testing.T) {
 type notEvent struct{}
 
 func TestUnionPanics(t *testing.T) {
-	placed := qsocket.Case[unionEvent](1, qsocket.Msgpack[unionPlaced]())
+	placed := qsocket.Case[testkit.Event](1, qsocket.Msgpack[testkit.Placed]())
 	for _, test := range []struct {
 		name string
 		make func()
 		want string
 	}{
-		{"does not implement", func() { qsocket.Case[unionEvent](1, qsocket.Msgpack[notEvent]()) },
-			"Case 1: qsocket_test.notEvent does not implement qsocket_test.unionEvent"},
-		{"pointer implements", func() { qsocket.Case[unionEvent](2, qsocket.Msgpack[unionFilled]()) },
-			"Case 2: qsocket_test.unionFilled does not implement qsocket_test.unionEvent, but *qsocket_test.unionFilled does"},
-		{"an interface", func() { qsocket.Case[unionEvent](1, qsocket.Msgpack[unionEvent]()) }, "is an interface"},
+		{"does not implement", func() { qsocket.Case[testkit.Event](1, qsocket.Msgpack[notEvent]()) },
+			"Case 1: qsocket_test.notEvent does not implement testkit.Event"},
+		{"pointer implements", func() { qsocket.Case[testkit.Event](2, qsocket.Msgpack[testkit.Filled]()) },
+			"Case 2: testkit.Filled does not implement testkit.Event, but *testkit.Filled does"},
+		{"an interface", func() { qsocket.Case[testkit.Event](1, qsocket.Msgpack[testkit.Event]()) }, "is an interface"},
 		{"T is no interface", func() { qsocket.Case[string](1, qsocket.Msgpack[string]()) }, "string is not an interface"},
-		{"nil codec", func() { qsocket.Case[unionEvent, unionPlaced](3, nil) }, "Case 3: the codec of qsocket_test.unionPlaced is nil"},
-		{"tag twice", func() { qsocket.Union(placed, qsocket.Case[unionEvent](1, qsocket.Msgpack[unionReason]())) },
-			"tag 1 is given to qsocket_test.unionPlaced and to qsocket_test.unionReason"},
-		{"type twice", func() { qsocket.Union(placed, qsocket.Case[unionEvent](2, qsocket.Msgpack[unionPlaced]())) },
-			"qsocket_test.unionPlaced has the tags 1 and 2"},
+		{"nil codec", func() { qsocket.Case[testkit.Event, testkit.Placed](3, nil) }, "Case 3: the codec of testkit.Placed is nil"},
+		{"tag twice", func() { qsocket.Union(placed, qsocket.Case[testkit.Event](1, qsocket.Msgpack[testkit.Reason]())) },
+			"tag 1 is given to testkit.Placed and to testkit.Reason"},
+		{"type twice", func() { qsocket.Union(placed, qsocket.Case[testkit.Event](2, qsocket.Msgpack[testkit.Placed]())) },
+			"testkit.Placed has the tags 1 and 2"},
 		{"the same twice", func() { qsocket.Union(placed, placed) }, "tag 1 is given to"},
 		{"nil Variant", func() { qsocket.Union(placed, nil) }, "a Variant is nil"},
-		{"no cases", func() { qsocket.Union[unionEvent]() }, "without a Case"},
-		{"nil Otherwise", func() { qsocket.Otherwise[unionEvent](nil) }, "Otherwise without a function"},
+		{"no cases", func() { qsocket.Union[testkit.Event]() }, "without a Case"},
+		{"nil Otherwise", func() { qsocket.Otherwise[testkit.Event](nil) }, "Otherwise without a function"},
 		{"Otherwise twice", func() {
-			o := qsocket.Otherwise(func(uint64, []byte) (unionEvent, error) { return nil, nil })
+			o := qsocket.Otherwise(func(uint64, []byte) (testkit.Event, error) { return nil, nil })
 			qsocket.Union(placed, o, o)
 		}, "Otherwise is given twice"},
 	} {
@@ -262,13 +231,13 @@ func TestUnionPanics(t *testing.T) {
 
 func TestUnionStateless(t *testing.T) {
 	for _, test := range []struct {
-		codec qsocket.Codec[unionEvent]
+		codec qsocket.Codec[testkit.Event]
 		want  bool
 	}{
-		{unionOf(qsocket.Msgpack[unionPlaced](), qsocket.JSON[*unionFilled](), qsocket.Msgpack[unionReason]()), true},
-		{unionOf(qsocket.Msgpack[unionPlaced](), qsocket.Gob[*unionFilled](), qsocket.Msgpack[unionReason]()), false},
+		{testkit.UnionOf(qsocket.Msgpack[testkit.Placed](), qsocket.JSON[*testkit.Filled](), qsocket.Msgpack[testkit.Reason]()), true},
+		{testkit.UnionOf(qsocket.Msgpack[testkit.Placed](), qsocket.Gob[*testkit.Filled](), qsocket.Msgpack[testkit.Reason]()), false},
 	} {
-		_, err := qsocket.Protocol[unionEvent]{Codec: test.codec}.Prepare(unionPlaced{})
+		_, err := qsocket.Protocol[testkit.Event]{Codec: test.codec}.Prepare(testkit.Placed{})
 		if got := err == nil; got != test.want {
 			t.Errorf("%s: Prepare returned %v", test.codec.Name(), err)
 		}
@@ -277,10 +246,10 @@ func TestUnionStateless(t *testing.T) {
 
 // What a union costs above the codec of its case: compare the two.
 func BenchmarkUnion(b *testing.B) {
-	v := unionPlaced{7, "ABC"}
-	var events []qsocket.Variant[unionEvent]
-	events = append(events, qsocket.Case[unionEvent](1, qsocket.Msgpack[unionPlaced]()), qsocket.Case[unionEvent](2, qsocket.Msgpack[*unionFilled]()), qsocket.Case[unionEvent](3, qsocket.Msgpack[unionReason]()))
-	plain, union := qsocket.Msgpack[unionPlaced](), qsocket.Union(events...)
+	v := testkit.Placed{ID: 7, Symbol: "ABC"}
+	var events []qsocket.Variant[testkit.Event]
+	events = append(events, qsocket.Case[testkit.Event](1, qsocket.Msgpack[testkit.Placed]()), qsocket.Case[testkit.Event](2, qsocket.Msgpack[*testkit.Filled]()), qsocket.Case[testkit.Event](3, qsocket.Msgpack[testkit.Reason]()))
+	plain, union := qsocket.Msgpack[testkit.Placed](), qsocket.Union(events...)
 	payload, err := plain.NewEncoder().Append(nil, v)
 	if err != nil {
 		b.Fatal(err)
@@ -293,20 +262,20 @@ func BenchmarkUnion(b *testing.B) {
 		}
 	})
 	b.Run("op=encode/codec=union", func(b *testing.B) {
-		e, boxed := union.NewEncoder(), unionEvent(v)
+		e, boxed := union.NewEncoder(), testkit.Event(v)
 		for b.Loop() {
 			buf, _ = e.Append(buf[:0], boxed)
 		}
 	})
 	b.Run("op=encode/codec=union/case=alternating", func(b *testing.B) {
 		e := union.NewEncoder()
-		boxed, other := unionEvent(v), unionEvent(unionReason("ABC"))
+		boxed, other := testkit.Event(v), testkit.Event(testkit.Reason("ABC"))
 		for b.Loop() {
 			buf, _ = e.Append(buf[:0], boxed)
 			boxed, other = other, boxed
 		}
 	})
-	var sink unionEvent
+	var sink testkit.Event
 	b.Run("op=decode/codec=plain", func(b *testing.B) {
 		d := plain.NewDecoder()
 		for b.Loop() {
@@ -324,18 +293,18 @@ func BenchmarkUnion(b *testing.B) {
 }
 
 // lateCodec cannot make an Encoder yet.
-type lateCodec struct{ qsocket.Codec[unionPlaced] }
+type lateCodec struct{ qsocket.Codec[testkit.Placed] }
 
 func (lateCodec) Stateless() bool { return true }
 
-func (lateCodec) NewEncoder() qsocket.Encoder[unionPlaced] {
+func (lateCodec) NewEncoder() qsocket.Encoder[testkit.Placed] {
 	panic("before the program has registered what it needs")
 }
 
 // A Union of stateless codecs makes no Encoder: a protocol is a package's variable,
 // and what the codecs need may be registered only after that, in init or main.
 func TestUnionMakesNoEncoderEarly(t *testing.T) {
-	codec := qsocket.Union(qsocket.Case[unionEvent](1, qsocket.Codec[unionPlaced](lateCodec{qsocket.Msgpack[unionPlaced]()})))
+	codec := qsocket.Union(qsocket.Case[testkit.Event](1, qsocket.Codec[testkit.Placed](lateCodec{qsocket.Msgpack[testkit.Placed]()})))
 	if got := codec.Name(); got != "union(msgpack)" {
 		t.Errorf("Name is %q", got)
 	}

@@ -18,16 +18,17 @@ import (
 	"time"
 
 	"github.com/fb9bb4ed/qsocket"
+	"github.com/fb9bb4ed/qsocket/internal/testkit"
 )
 
-// clientCertificate makes a certificate that testCA vouches for.
+// clientCertificate makes a certificate that testkit.CA vouches for.
 func clientCertificate(t *testing.T, name string) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ca := testCA().server
+	ca := testkit.CA().Server
 	parent, err := x509.ParseCertificate(ca.Certificate[0])
 	if err != nil {
 		t.Fatal(err)
@@ -64,7 +65,7 @@ func silentServer(t *testing.T) (address string, spoken <-chan struct{}, ended <
 			return
 		}
 		defer nc.Close()
-		nc.SetReadDeadline(time.Now().Add(testTimeout))
+		nc.SetReadDeadline(time.Now().Add(testkit.Timeout))
 		if _, err := nc.Read(make([]byte, 1)); err != nil {
 			last <- err
 			return
@@ -81,19 +82,19 @@ func silentServer(t *testing.T) (address string, spoken <-chan struct{}, ended <
 // checkEnded checks that the far end of a connection saw it end.
 func checkEnded(t *testing.T, ended <-chan error) {
 	t.Helper()
-	if err := result(t, "the end of the connection", ended); isTimeout(err) {
+	if err := testkit.Result(t, "the end of the connection", ended); testkit.IsTimeout(err) {
 		t.Errorf("the connection is left open: %v", err)
 	}
 }
 
 // Dial connects over every network, and both ends name each other's address.
 func TestDial(t *testing.T) {
-	forTransports(t, kernelTransports, func(t *testing.T, transport string) {
-		ln := listenOn(t, transport, text, nil)
-		client := dialTo(t, transport, ln, text)
-		server := accepted(t, ln)
-		exchange(t, client, server, "hello")
-		exchange(t, server, client, "hello yourself")
+	testkit.ForTransports(t, testkit.KernelTransports, func(t *testing.T, transport string) {
+		ln := testkit.ListenOn(t, transport, testkit.Text, nil)
+		client := testkit.DialTo(t, transport, ln, testkit.Text)
+		server := testkit.Accept(t, ln)
+		testkit.Exchange(t, client, server, "hello")
+		testkit.Exchange(t, server, client, "hello yourself")
 		for _, a := range []struct {
 			what      string
 			got, want net.Addr
@@ -118,7 +119,7 @@ func TestDial(t *testing.T) {
 // The server's name, which its certificate must have, is that of the address
 // unless the Config has one. The Config given is not changed.
 func TestDialServerName(t *testing.T) {
-	ln := listenOn(t, "tls", text, nil)
+	ln := testkit.ListenOn(t, "tls", testkit.Text, nil)
 	_, port, err := net.SplitHostPort(ln.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -128,16 +129,16 @@ func TestDialServerName(t *testing.T) {
 		{"localhost", "", "localhost"},
 		{"127.0.0.1", "localhost", "localhost"},
 	} {
-		config := clientTLS()
+		config := testkit.ClientTLS()
 		config.ServerName = test.set
-		c, err := qsocket.Dial(testContext(t), "tcp", net.JoinHostPort(test.host, port), text, &qsocket.Options{TLS: config})
+		c, err := qsocket.Dial(testkit.Context(t), "tcp", net.JoinHostPort(test.host, port), testkit.Text, &qsocket.Options{TLS: config})
 		if err != nil {
 			t.Errorf("Dial of %s, ServerName %q: %v", test.host, test.set, err)
 			continue
 		}
-		defer end(c)
-		server := accepted(t, ln)
-		exchange(t, c, server, "hello")
+		defer testkit.End(c)
+		server := testkit.Accept(t, ln)
+		testkit.Exchange(t, c, server, "hello")
 		if got := server.NetConn().(*tls.Conn).ConnectionState().ServerName; got != test.sent {
 			t.Errorf("Dial of %s, ServerName %q: the server was told %q, want %q", test.host, test.set, got, test.sent)
 		}
@@ -158,55 +159,55 @@ func TestDialWrongCertificate(t *testing.T) {
 		target any
 		text   string
 	}{
-		{"host", &tls.Config{RootCAs: testCA().pool, ServerName: "example.com"}, &wrongHost, "example.com"},
+		{"host", &tls.Config{RootCAs: testkit.CA().Pool, ServerName: "example.com"}, &wrongHost, "example.com"},
 		{"authority", &tls.Config{RootCAs: x509.NewCertPool()}, &unknown, "unknown authority"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			var log logRecorder
-			ln := listenOn(t, "tls", text, &qsocket.Options{Logger: log.logger()})
-			c, err := qsocket.Dial(testContext(t), "tcp", ln.Addr().String(), text, &qsocket.Options{TLS: test.config})
+			var log testkit.LogRecorder
+			ln := testkit.ListenOn(t, "tls", testkit.Text, &qsocket.Options{Logger: log.Logger()})
+			c, err := qsocket.Dial(testkit.Context(t), "tcp", ln.Addr().String(), testkit.Text, &qsocket.Options{TLS: test.config})
 			if err == nil {
-				end(c)
+				testkit.End(c)
 				t.Fatal("no error")
 			}
 			if !errors.As(err, test.target) || !strings.HasPrefix(err.Error(), "qsocket: TLS handshake: ") || !strings.Contains(err.Error(), test.text) {
 				t.Errorf("got %v, want qsocket: TLS handshake: … %s", err, test.text)
 			}
-			eventually(t, "the server to notice", func() bool { return ln.Stats().Refused == 1 })
+			testkit.Eventually(t, "the server to notice", func() bool { return ln.Stats().Refused == 1 })
 			if got, want := ln.Stats(), (qsocket.ListenerStats{Refused: 1}); got != want {
 				t.Errorf("got %+v, want %+v", got, want)
 			}
 			if err := ln.Close(); err != nil {
 				t.Error(err)
 			}
-			if got := log.count("level=WARN", "bad certificate"); got != 1 {
+			if got := log.Count("level=WARN", "bad certificate"); got != 1 {
 				t.Errorf("got %d log records, want 1", got)
 			}
 		})
 	}
-	noGoroutinesLeft(t)
+	testkit.NoGoroutinesLeft(t)
 }
 
 // With mutual TLS the server finds the client's certificate in the state of
 // NetConn.
 func TestMutualTLS(t *testing.T) {
-	config := serverTLS()
+	config := testkit.ServerTLS()
 	config.ClientAuth = tls.RequireAndVerifyClientCert
-	config.ClientCAs = testCA().pool
-	for _, transport := range kernelTransports[:2] {
+	config.ClientCAs = testkit.CA().Pool
+	for _, transport := range testkit.KernelTransports[:2] {
 		t.Run(transport, func(t *testing.T) {
-			ln := listenOn(t, transport, text, &qsocket.Options{TLS: config})
-			client := clientTLS()
+			ln := testkit.ListenOn(t, transport, testkit.Text, &qsocket.Options{TLS: config})
+			client := testkit.ClientTLS()
 			client.ServerName = "localhost"
 			client.Certificates = []tls.Certificate{clientCertificate(t, "alice")}
-			c, err := qsocket.Dial(testContext(t), ln.Addr().Network(), ln.Addr().String(), text, &qsocket.Options{TLS: client})
+			c, err := qsocket.Dial(testkit.Context(t), ln.Addr().Network(), ln.Addr().String(), testkit.Text, &qsocket.Options{TLS: client})
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer end(c)
-			server := accepted(t, ln)
-			exchange(t, c, server, "it is me")
-			exchange(t, server, c, "so it is")
+			defer testkit.End(c)
+			server := testkit.Accept(t, ln)
+			testkit.Exchange(t, c, server, "it is me")
+			testkit.Exchange(t, server, c, "so it is")
 			certs := server.NetConn().(*tls.Conn).ConnectionState().PeerCertificates
 			if len(certs) != 1 || certs[0].Subject.CommonName != "alice" {
 				t.Errorf("got %d certificates, want that of alice: %v", len(certs), certs)
@@ -214,11 +215,11 @@ func TestMutualTLS(t *testing.T) {
 		})
 	}
 	t.Run("no certificate", func(t *testing.T) {
-		ln := listenOn(t, "tcp", text, &qsocket.Options{TLS: config})
-		c, err := qsocket.Dial(testContext(t), "tcp", ln.Addr().String(), text, &qsocket.Options{TLS: clientTLS()})
+		ln := testkit.ListenOn(t, "tcp", testkit.Text, &qsocket.Options{TLS: config})
+		c, err := qsocket.Dial(testkit.Context(t), "tcp", ln.Addr().String(), testkit.Text, &qsocket.Options{TLS: testkit.ClientTLS()})
 		if err == nil { // in TLS 1.3 the client is done before the server has looked
-			defer end(c)
-			_, err = c.Recv(testContext(t))
+			defer testkit.End(c)
+			_, err = c.Recv(testkit.Context(t))
 		}
 		if err == nil || err == io.EOF || errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("the client got %v, want the refusal", err)
@@ -234,19 +235,19 @@ func TestMutualTLS(t *testing.T) {
 
 // Where nobody listens, Dial returns the network's error.
 func TestDialRefused(t *testing.T) {
-	ln := listenOn(t, "tcp", text, nil)
+	ln := testkit.ListenOn(t, "tcp", testkit.Text, nil)
 	if err := ln.Close(); err != nil {
 		t.Fatal(err)
 	}
 	for _, target := range []struct{ network, address string }{
 		{"tcp", ln.Addr().String()},
-		{"unix", filepath.Join(shortTempDir(t), "none")},
+		{"unix", filepath.Join(testkit.ShortTempDir(t), "none")},
 		{"tcp", "no port"},
 	} {
-		for _, opts := range []*qsocket.Options{nil, {TLS: clientTLS()}} {
-			c, err := qsocket.Dial(testContext(t), target.network, target.address, text, opts)
+		for _, opts := range []*qsocket.Options{nil, {TLS: testkit.ClientTLS()}} {
+			c, err := qsocket.Dial(testkit.Context(t), target.network, target.address, testkit.Text, opts)
 			if c != nil {
-				end(c)
+				testkit.End(c)
 			}
 			var oe *net.OpError
 			if !errors.As(err, &oe) || oe.Op != "dial" || !strings.HasPrefix(err.Error(), "qsocket: ") {
@@ -259,13 +260,13 @@ func TestDialRefused(t *testing.T) {
 // Dial and Listen refuse a network that is no stream of bytes.
 func TestNetworkIsAStream(t *testing.T) {
 	for _, network := range []string{"udp", "unixgram", "unixpacket", "ip", "no network", ""} {
-		c, err := qsocket.Dial(testContext(t), network, "127.0.0.1:1", text, nil)
+		c, err := qsocket.Dial(testkit.Context(t), network, "127.0.0.1:1", testkit.Text, nil)
 		if err == nil {
-			end(c)
+			testkit.End(c)
 		}
-		ln, listenErr := qsocket.Listen(network, "127.0.0.1:0", text, nil)
+		ln, listenErr := qsocket.Listen(network, "127.0.0.1:0", testkit.Text, nil)
 		if listenErr == nil {
-			endListener(ln)
+			testkit.EndListener(ln)
 		}
 		for what, err := range map[string]error{"Dial": err, "Listen": listenErr} {
 			if err == nil || !strings.HasPrefix(err.Error(), "qsocket: ") {
@@ -277,14 +278,14 @@ func TestNetworkIsAStream(t *testing.T) {
 
 // A ctx that has ended before Dial connects to nothing.
 func TestDialWithEndedContext(t *testing.T) {
-	forTransports(t, kernelTransports, func(t *testing.T, transport string) {
-		ln := listenOn(t, transport, text, nil)
+	testkit.ForTransports(t, testkit.KernelTransports, func(t *testing.T, transport string) {
+		ln := testkit.ListenOn(t, transport, testkit.Text, nil)
 		canceled, cancel := context.WithCancel(context.Background())
 		cancel()
 		late, cancel := context.WithDeadline(context.Background(), time.Now())
 		defer cancel()
 		for want, ctx := range map[error]context.Context{context.Canceled: canceled, context.DeadlineExceeded: late} {
-			_, err := qsocket.Dial(ctx, ln.Addr().Network(), ln.Addr().String(), text, dialOptions(transport))
+			_, err := qsocket.Dial(ctx, ln.Addr().Network(), ln.Addr().String(), testkit.Text, testkit.DialOptions(transport))
 			if !errors.Is(err, want) {
 				t.Errorf("got %v, want %v", err, want)
 			}
@@ -298,67 +299,34 @@ func TestDialWithEndedContext(t *testing.T) {
 	})
 }
 
-// A ctx that ends during the TLS handshake ends Dial and the connection.
-func TestDialContextDuringHandshake(t *testing.T) {
-	address, spoken, ended := silentServer(t)
-	ctx, cancel := context.WithCancel(testContext(t))
-	dialed := async(func() error {
-		_, err := qsocket.Dial(ctx, "tcp", address, text, &qsocket.Options{TLS: clientTLS()})
-		return err
-	})
-	waitClosed(t, "the handshake to begin", spoken)
-	cancel()
-	if err := result(t, "Dial", dialed); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v, want context.Canceled", err)
-	}
-	checkEnded(t, ended)
-}
-
 // Once Dial has returned, its ctx has no effect on the Conn.
 func TestDialContextHasNoLaterEffect(t *testing.T) {
-	forTransports(t, kernelTransports, func(t *testing.T, transport string) {
-		ln := listenOn(t, transport, text, nil)
+	testkit.ForTransports(t, testkit.KernelTransports, func(t *testing.T, transport string) {
+		ln := testkit.ListenOn(t, transport, testkit.Text, nil)
 		ctx, cancel := context.WithCancel(context.Background())
-		client, err := qsocket.Dial(ctx, ln.Addr().Network(), ln.Addr().String(), text, dialOptions(transport))
+		client, err := qsocket.Dial(ctx, ln.Addr().Network(), ln.Addr().String(), testkit.Text, testkit.DialOptions(transport))
 		cancel()
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer end(client)
-		server := accepted(t, ln)
-		exchange(t, client, server, "hello")
-		exchange(t, server, client, "hello yourself")
+		defer testkit.End(client)
+		server := testkit.Accept(t, ln)
+		testkit.Exchange(t, client, server, "hello")
+		testkit.Exchange(t, server, client, "hello yourself")
 	})
-}
-
-// A TLS server that never answers ends Dial after HandshakeTimeout, with the
-// error of a context; the ctx given need not end.
-func TestDialHandshakeTimeout(t *testing.T) {
-	const timeout = 30 * time.Millisecond
-	address, _, ended := silentServer(t)
-	start := time.Now()
-	_, err := qsocket.Dial(context.Background(), "tcp", address, text, &qsocket.Options{TLS: clientTLS(), HandshakeTimeout: timeout})
-	if !errors.Is(err, context.DeadlineExceeded) || !strings.HasPrefix(err.Error(), "qsocket: TLS handshake: ") {
-		t.Errorf("got %v, want qsocket: TLS handshake: context.DeadlineExceeded", err)
-	}
-	if took := time.Since(start); took < timeout || took > testTimeout/2 {
-		t.Errorf("Dial took %v, want %v", took, timeout)
-	}
-	checkEnded(t, ended)
-	noGoroutinesLeft(t)
 }
 
 // A client without TLS at a server with it, and the reverse: both ends see the
 // end, and none hangs.
 func TestTLSOnOneEnd(t *testing.T) {
 	t.Run("server, client sends", func(t *testing.T) {
-		ctx := testContext(t)
-		ln := listenOn(t, "tls", text, nil)
-		c, err := qsocket.Dial(ctx, "tcp", ln.Addr().String(), text, nil)
+		ctx := testkit.Context(t)
+		ln := testkit.ListenOn(t, "tls", testkit.Text, nil)
+		c, err := qsocket.Dial(ctx, "tcp", ln.Addr().String(), testkit.Text, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer end(c)
+		defer testkit.End(c)
 		if err := c.Send(ctx, "hello"); err != nil {
 			t.Fatal(err)
 		}
@@ -366,45 +334,45 @@ func TestTLSOnOneEnd(t *testing.T) {
 		if err == nil || ctx.Err() != nil {
 			t.Errorf("the client got %q, %v, want the end", m, err)
 		}
-		eventually(t, "the server to refuse", func() bool { return ln.Stats().Refused == 1 })
+		testkit.Eventually(t, "the server to refuse", func() bool { return ln.Stats().Refused == 1 })
 	})
 	t.Run("server, both wait", func(t *testing.T) {
-		ctx := testContext(t)
-		ln := listenOn(t, "tls", text, &qsocket.Options{HandshakeTimeout: 30 * time.Millisecond})
-		c, err := qsocket.Dial(ctx, "tcp", ln.Addr().String(), text, nil)
+		ctx := testkit.Context(t)
+		ln := testkit.ListenOn(t, "tls", testkit.Text, &qsocket.Options{HandshakeTimeout: 30 * time.Millisecond})
+		c, err := qsocket.Dial(ctx, "tcp", ln.Addr().String(), testkit.Text, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer end(c)
+		defer testkit.End(c)
 		if m, err := c.Recv(ctx); err != io.EOF {
 			t.Errorf("the client got %q, %v, want io.EOF", m, err)
 		}
-		eventually(t, "the server to refuse", func() bool { return ln.Stats().Refused == 1 })
+		testkit.Eventually(t, "the server to refuse", func() bool { return ln.Stats().Refused == 1 })
 	})
 	t.Run("client", func(t *testing.T) {
-		ctx := testContext(t)
-		ln := listenOn(t, "tcp", text, nil)
+		ctx := testkit.Context(t)
+		ln := testkit.ListenOn(t, "tcp", testkit.Text, nil)
 		received := make(chan error, 1)
-		served := async(func() error {
+		served := testkit.Async(func() error {
 			return ln.Serve(ctx, func(ctx context.Context, c *qsocket.Conn[string]) {
 				_, err := c.Recv(ctx)
 				received <- err
 			})
 		})
-		c, err := qsocket.Dial(ctx, "tcp", ln.Addr().String(), text, &qsocket.Options{TLS: clientTLS()})
+		c, err := qsocket.Dial(ctx, "tcp", ln.Addr().String(), testkit.Text, &qsocket.Options{TLS: testkit.ClientTLS()})
 		if err == nil {
-			end(c)
+			testkit.End(c)
 		}
 		if err == nil || ctx.Err() != nil {
 			t.Errorf("Dial: got %v, want an error", err)
 		}
-		if err := result(t, "the server", received); !errors.Is(err, qsocket.ErrProtocol) {
+		if err := testkit.Result(t, "the server", received); !errors.Is(err, qsocket.ErrProtocol) {
 			t.Errorf("the server got %v, want ErrProtocol", err)
 		}
 		if err := ln.Close(); err != nil {
 			t.Error(err)
 		}
-		if err := result(t, "Serve", served); err != nil {
+		if err := testkit.Result(t, "Serve", served); err != nil {
 			t.Error("Serve:", err)
 		}
 	})
@@ -413,18 +381,18 @@ func TestTLSOnOneEnd(t *testing.T) {
 // A peer that ends where TLS expects more is an unexpected end, also between two
 // records.
 func TestDialPeerEndsDuringTLS(t *testing.T) {
-	ctx := testContext(t)
+	ctx := testkit.Context(t)
 	a, b := net.Pipe()
-	peer := async(func() error {
+	peer := testkit.Async(func() error {
 		record := make([]byte, 64<<10) // net.Pipe hands on what one Write writes, and so the whole hello
 		_, err := b.Read(record)
 		return errors.Join(err, b.Close())
 	})
-	_, err := qsocket.NewConn(ctx, tls.Client(a, &tls.Config{ServerName: "localhost"}), text, nil)
+	_, err := qsocket.NewConn(ctx, tls.Client(a, &tls.Config{ServerName: "localhost"}), testkit.Text, nil)
 	if !errors.Is(err, io.ErrUnexpectedEOF) || !strings.HasPrefix(err.Error(), "qsocket: TLS handshake: ") {
 		t.Errorf("got %v, want qsocket: TLS handshake: … io.ErrUnexpectedEOF", err)
 	}
-	if err := result(t, "the peer", peer); err != nil {
+	if err := testkit.Result(t, "the peer", peer); err != nil {
 		t.Error(err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fb9bb4ed/qsocket"
+	"github.com/fb9bb4ed/qsocket/internal/testkit"
 )
 
 // Counters of a Listener on /debug/vars, by package expvar. (For Prometheus
@@ -84,7 +85,7 @@ func ExampleOptions_logger() {
 // A server on the open internet: what to set, and why. docs/security.md says
 // more.
 func ExampleOptions_openInternet() {
-	serverTLS := &tls.Config{Certificates: []tls.Certificate{testCA().server}} // with ClientAuth: tls.RequireAndVerifyClientCert and ClientCAs, if clients have certificates
+	serverTLS := &tls.Config{Certificates: []tls.Certificate{testkit.CA().Server}} // with ClientAuth: tls.RequireAndVerifyClientCert and ClientCAs, if clients have certificates
 	options := &qsocket.Options{
 		TLS:              serverTLS,
 		MaxConns:         10_000,                        // memory: so many times what a client may make us hold
@@ -121,7 +122,7 @@ func ExampleOptions_openInternet() {
 		})
 	}()
 
-	conn, err := qsocket.Dial(ctx, "tcp", ln.Addr().String(), protocol, &qsocket.Options{TLS: clientTLS()})
+	conn, err := qsocket.Dial(ctx, "tcp", ln.Addr().String(), protocol, &qsocket.Options{TLS: testkit.ClientTLS()})
 	if err != nil {
 		fmt.Println(err)
 		return

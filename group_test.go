@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/fb9bb4ed/qsocket"
+	"github.com/fb9bb4ed/qsocket/internal/testkit"
 )
 
 // counting counts how often it encodes.
@@ -23,7 +24,7 @@ type counting struct {
 }
 
 func (c counting) NewEncoder() qsocket.Encoder[[]byte] { return c }
-func (c counting) NewDecoder() qsocket.Decoder[[]byte] { return rawCodec.NewDecoder() }
+func (c counting) NewDecoder() qsocket.Decoder[[]byte] { return testkit.RawCodec.NewDecoder() }
 func (c counting) Append(dst, v []byte) ([]byte, error) {
 	c.encoded.Add(1)
 	return append(dst, v...), nil
@@ -34,7 +35,7 @@ func group[T any](t *testing.T, p qsocket.Protocol[T], policy qsocket.Overflow, 
 	t.Helper()
 	g = qsocket.NewGroup(p, policy)
 	for range n {
-		a, b := pair(t, "pipe", p, opts, nil)
+		a, b := testkit.Pair(t, "pipe", p, opts, nil)
 		g.Add(a)
 		members, peers = append(members, a), append(peers, b)
 	}
@@ -56,7 +57,7 @@ func TestBroadcast(t *testing.T) {
 }
 
 func testBroadcast(t *testing.T, p qsocket.Protocol[[]byte], message func(int) []byte) {
-	ctx := testContext(t)
+	ctx := testkit.Context(t)
 	g, _, peers := group(t, p, qsocket.Block, 5, nil)
 	if got := g.Len(); got != 5 {
 		t.Errorf("Len: got %d, want 5", got)
@@ -91,14 +92,14 @@ func stall(t *testing.T, c *qsocket.Conn[string]) (accepted int) {
 
 // Under Block a slow member is waited for, after all others have got theirs.
 func TestBroadcastBlock(t *testing.T) {
-	g, members, peers := group(t, text, qsocket.Block, 3, &qsocket.Options{SendBuffer: 300})
+	g, members, peers := group(t, testkit.Text, qsocket.Block, 3, &qsocket.Options{SendBuffer: 300})
 	filled := stall(t, members[1])
-	ctx, cancel := context.WithCancel(testContext(t))
+	ctx, cancel := context.WithCancel(testkit.Context(t))
 	type outcome struct {
 		sent int
 		err  error
 	}
-	broadcast := async(func() outcome {
+	broadcast := testkit.Async(func() outcome {
 		sent, err := g.Broadcast(ctx, strings.Repeat("y", 100))
 		return outcome{sent, err}
 	})
@@ -108,11 +109,11 @@ func TestBroadcastBlock(t *testing.T) {
 		}
 	}
 	cancel()
-	if got := result(t, "Broadcast", broadcast); got.sent != 2 || got.err != context.Canceled {
+	if got := testkit.Result(t, "Broadcast", broadcast); got.sent != 2 || got.err != context.Canceled {
 		t.Errorf("got %+v, want 2 and context.Canceled", got)
 	}
-	ctx = testContext(t)
-	broadcast = async(func() outcome {
+	ctx = testkit.Context(t)
+	broadcast = testkit.Async(func() outcome {
 		sent, err := g.Broadcast(ctx, "z")
 		return outcome{sent, err}
 	})
@@ -126,7 +127,7 @@ func TestBroadcastBlock(t *testing.T) {
 			t.Errorf("member %d: got %.1q, %v, want z, and nothing of what was refused", i, m, err)
 		}
 	}
-	if got := result(t, "Broadcast", broadcast); got.sent != 3 || got.err != nil {
+	if got := testkit.Result(t, "Broadcast", broadcast); got.sent != 3 || got.err != nil {
 		t.Errorf("got %+v, want 3", got)
 	}
 }
@@ -135,9 +136,9 @@ func TestBroadcastBlock(t *testing.T) {
 func TestRemoveReleasesBroadcast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := context.Background()
-		g := qsocket.NewGroup(raw, qsocket.Block)
-		stalled, _ := pair(t, "pipe", raw, &qsocket.Options{SendBuffer: 100}, nil)
-		other, peer := pair(t, "pipe", raw, nil, nil)
+		g := qsocket.NewGroup(testkit.Raw, qsocket.Block)
+		stalled, _ := testkit.Pair(t, "pipe", testkit.Raw, &qsocket.Options{SendBuffer: 100}, nil)
+		other, peer := testkit.Pair(t, "pipe", testkit.Raw, nil, nil)
 		g.Add(stalled)
 		g.Add(other)
 		type outcome struct {
@@ -145,7 +146,7 @@ func TestRemoveReleasesBroadcast(t *testing.T) {
 			err  error
 		}
 		for _, size := range []int{90, 10, 90} { // accepted; waits with its frame offered; waits for room
-			done := async(func() outcome {
+			done := testkit.Async(func() outcome {
 				sent, err := g.Broadcast(ctx, make([]byte, size))
 				return outcome{sent, err}
 			})
@@ -180,17 +181,17 @@ func TestRemoveReleasesBroadcast(t *testing.T) {
 func TestRemovedMemberGetsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := context.Background()
-		g := qsocket.NewGroup(raw, qsocket.Block)
+		g := qsocket.NewGroup(testkit.Raw, qsocket.Block)
 		opts := &qsocket.Options{SendBuffer: 100}
 		var members, peers [2]*qsocket.Conn[[]byte]
 		for i := range members {
-			members[i], peers[i] = pair(t, "pipe", raw, opts, nil)
+			members[i], peers[i] = testkit.Pair(t, "pipe", testkit.Raw, opts, nil)
 			if err := members[i].Send(ctx, make([]byte, 200)); err != nil { // fills the buffer
 				t.Fatal(err)
 			}
 			g.Add(members[i])
 		}
-		sent := async(func() int {
+		sent := testkit.Async(func() int {
 			n, _ := g.Broadcast(ctx, []byte("hello"))
 			return n
 		})
@@ -212,8 +213,8 @@ func TestRemovedMemberGetsNothing(t *testing.T) {
 }
 
 func TestBroadcastDrop(t *testing.T) {
-	ctx := testContext(t)
-	g, members, peers := group(t, text, qsocket.Drop, 3, &qsocket.Options{SendBuffer: 300})
+	ctx := testkit.Context(t)
+	g, members, peers := group(t, testkit.Text, qsocket.Drop, 3, &qsocket.Options{SendBuffer: 300})
 	stall(t, members[1])
 	for range 10 {
 		if sent, err := g.Broadcast(ctx, strings.Repeat("y", 100)); sent != 2 || err != nil {
@@ -239,8 +240,8 @@ func TestBroadcastDrop(t *testing.T) {
 }
 
 func TestBroadcastDisconnect(t *testing.T) {
-	ctx := testContext(t)
-	g, members, peers := group(t, text, qsocket.Disconnect, 3, &qsocket.Options{SendBuffer: 300})
+	ctx := testkit.Context(t)
+	g, members, peers := group(t, testkit.Text, qsocket.Disconnect, 3, &qsocket.Options{SendBuffer: 300})
 	stall(t, members[1])
 	if sent, err := g.Broadcast(ctx, strings.Repeat("y", 100)); sent != 2 || err != nil {
 		t.Fatalf("got %d, %v, want 2", sent, err)
@@ -248,7 +249,7 @@ func TestBroadcastDisconnect(t *testing.T) {
 	if got := g.Len(); got != 2 {
 		t.Errorf("Len: got %d, want 2", got)
 	}
-	waitClosed(t, "Done", members[1].Done())
+	testkit.WaitClosed(t, "Done", members[1].Done())
 	if err := members[1].Err(); !errors.Is(err, qsocket.ErrSlowConsumer) {
 		t.Errorf("Err: got %v, want ErrSlowConsumer", err)
 	}
@@ -264,16 +265,16 @@ func TestBroadcastDisconnect(t *testing.T) {
 
 // Members leave by themselves when they end, and when they are removed.
 func TestGroupMembership(t *testing.T) {
-	ctx := testContext(t)
-	g, members, peers := group(t, text, qsocket.Block, 4, nil)
+	ctx := testkit.Context(t)
+	g, members, peers := group(t, testkit.Text, qsocket.Block, 4, nil)
 	g.Add(members[0])
 	if got := g.Len(); got != 4 {
 		t.Errorf("after a second Add: got %d members, want 4", got)
 	}
 	g.Remove(members[0])
 	g.Remove(members[0])
-	end(members[1])
-	waitClosed(t, "Done", members[1].Done())
+	testkit.End(members[1])
+	testkit.WaitClosed(t, "Done", members[1].Done())
 	if got := g.Len(); got != 2 {
 		t.Errorf("got %d members, want 2", got)
 	}
@@ -281,7 +282,7 @@ func TestGroupMembership(t *testing.T) {
 	if got := g.Len(); got != 2 {
 		t.Errorf("after Add of a Conn that has ended: got %d members, want 2", got)
 	}
-	end(peers[2])
+	testkit.End(peers[2])
 	if sent, err := g.Broadcast(ctx, "x"); err != nil || sent > 2 {
 		t.Errorf("got %d, %v", sent, err)
 	}
@@ -295,20 +296,20 @@ func TestGroupMembership(t *testing.T) {
 	if err := members[2].Close(); err != nil {
 		t.Log(err) // the message to the peer that has gone, if it was accepted
 	}
-	waitClosed(t, "Done", members[2].Done())
+	testkit.WaitClosed(t, "Done", members[2].Done())
 	if got := g.Len(); got != 1 {
 		t.Errorf("got %d members, want 1", got)
 	}
 }
 
 func TestGroupMisuse(t *testing.T) {
-	g := qsocket.NewGroup(text, qsocket.Drop)
-	other := text
+	g := qsocket.NewGroup(testkit.Text, qsocket.Drop)
+	other := testkit.Text
 	other.Framing = qsocket.Netstring
-	a, _ := pair(t, "pipe", other, nil, nil)
+	a, _ := testkit.Pair(t, "pipe", other, nil, nil)
 	for name, call := range map[string]func(){
 		"another framing": func() { g.Add(a) },
-		"no such policy":  func() { qsocket.NewGroup(text, 7) },
+		"no such policy":  func() { qsocket.NewGroup(testkit.Text, 7) },
 		"protocol":        func() { qsocket.NewGroup(qsocket.Protocol[string]{Framing: 99}, qsocket.Drop) },
 	} {
 		func() {
@@ -328,13 +329,13 @@ func TestGroupMisuse(t *testing.T) {
 // What cannot be encoded is an error of Broadcast; what is too large for one
 // member costs only that member.
 func TestBroadcastRefuses(t *testing.T) {
-	ctx := testContext(t)
-	g := qsocket.NewGroup(panicking, qsocket.Block)
+	ctx := testkit.Context(t)
+	g := qsocket.NewGroup(testkit.Panicking, qsocket.Block)
 	if sent, err := g.Broadcast(ctx, "panic while encoding"); sent != 0 || err == nil {
 		t.Errorf("got %d, %v, want an error", sent, err)
 	}
-	a, _ := pair(t, "pipe", panicking, &qsocket.Options{MaxFrame: 10}, nil)
-	b, peer := pair(t, "pipe", panicking, nil, nil)
+	a, _ := testkit.Pair(t, "pipe", testkit.Panicking, &qsocket.Options{MaxFrame: 10}, nil)
+	b, peer := testkit.Pair(t, "pipe", testkit.Panicking, nil, nil)
 	g.Add(a)
 	g.Add(b)
 	if sent, err := g.Broadcast(ctx, "too large for a"); sent != 1 || err != nil {
@@ -351,11 +352,11 @@ func TestBroadcastRefuses(t *testing.T) {
 }
 
 func TestPrepare(t *testing.T) {
-	ctx := testContext(t)
-	for _, f := range framings {
-		p := text
+	ctx := testkit.Context(t)
+	for _, f := range testkit.Framings {
+		p := testkit.Text
 		p.Framing = f
-		a, b := pair(t, "pipe", p, nil, nil)
+		a, b := testkit.Pair(t, "pipe", p, nil, nil)
 		m, err := p.Prepare("hello")
 		if err != nil {
 			t.Fatal(err)
@@ -369,18 +370,18 @@ func TestPrepare(t *testing.T) {
 			}
 		}
 	}
-	m, err := text.Prepare("hello, world")
+	m, err := testkit.Text.Prepare("hello, world")
 	if err != nil {
 		t.Fatal(err)
 	}
-	small, _ := pair(t, "pipe", text, &qsocket.Options{MaxFrame: 5}, nil)
+	small, _ := testkit.Pair(t, "pipe", testkit.Text, &qsocket.Options{MaxFrame: 5}, nil)
 	if err := small.SendPrepared(ctx, m); !errors.Is(err, qsocket.ErrFrameTooLarge) {
 		t.Errorf("got %v, want ErrFrameTooLarge", err)
 	}
 	if err := small.SendPrepared(ctx, nil); err == nil {
 		t.Error("nil: no error")
 	}
-	other, _ := pair(t, "pipe", panicking, nil, nil)
+	other, _ := testkit.Pair(t, "pipe", testkit.Panicking, nil, nil)
 	if err := other.SendPrepared(ctx, m); err == nil || !strings.Contains(err.Error(), `"text"`) {
 		t.Errorf("another codec: got %v", err)
 	}
@@ -392,10 +393,10 @@ func TestPrepare(t *testing.T) {
 	if _, err := (qsocket.Protocol[string]{Codec: qsocket.Gob[string]()}).Prepare("x"); err == nil {
 		t.Error("gob: no error")
 	}
-	if _, err := panicking.Prepare("panic while encoding"); err == nil {
+	if _, err := testkit.Panicking.Prepare("panic while encoding"); err == nil {
 		t.Error("panic: no error")
 	}
-	tiny := text
+	tiny := testkit.Text
 	tiny.Framing = qsocket.Uint8
 	if _, err := tiny.Prepare(strings.Repeat("x", 256)); !errors.Is(err, qsocket.ErrFrameTooLarge) {
 		t.Errorf("Uint8: got %v, want ErrFrameTooLarge", err)
@@ -407,22 +408,22 @@ func TestPrepare(t *testing.T) {
 func TestGroupChurn(t *testing.T) {
 	for _, policy := range []qsocket.Overflow{qsocket.Block, qsocket.Drop, qsocket.Disconnect} {
 		t.Run(policy.String(), func(t *testing.T) {
-			ctx := testContext(t)
-			g := qsocket.NewGroup(raw, policy)
+			ctx := testkit.Context(t)
+			g := qsocket.NewGroup(testkit.Raw, policy)
 			broadcasting, stop := context.WithCancel(ctx)
 			var senders, others sync.WaitGroup
 			for s := range 3 {
 				senders.Go(func() {
 					for i := 0; broadcasting.Err() == nil; i++ {
-						if _, err := g.Broadcast(broadcasting, numbered(s, i, 50)); err != nil && err != context.Canceled {
+						if _, err := g.Broadcast(broadcasting, testkit.Numbered(s, i, 50)); err != nil && err != context.Canceled {
 							t.Error(err)
 						}
 					}
 				})
 			}
 			for i := range 60 {
-				transport := transports[i%len(transports)]
-				a, b := pair(t, transport, raw, &qsocket.Options{SendBuffer: 4096, CloseTimeout: 50 * time.Millisecond}, nil)
+				transport := testkit.Transports[i%len(testkit.Transports)]
+				a, b := testkit.Pair(t, transport, testkit.Raw, &qsocket.Options{SendBuffer: 4096, CloseTimeout: 50 * time.Millisecond}, nil)
 				others.Go(func() {
 					last := [3]int{-1, -1, -1}
 					n := 0
@@ -430,7 +431,7 @@ func TestGroupChurn(t *testing.T) {
 						if err != nil {
 							break // reset by Disconnect
 						}
-						s, i := parseNumbered(m)
+						s, i := testkit.ParseNumbered(m)
 						if i <= last[s] {
 							t.Errorf("sender %d: message %d after %d", s, i, last[s])
 						}
@@ -441,7 +442,7 @@ func TestGroupChurn(t *testing.T) {
 					}
 					switch i % 3 {
 					case 0:
-						end(b)
+						testkit.End(b)
 					case 1:
 						a.Close()
 					case 2:
@@ -459,7 +460,7 @@ func TestGroupChurn(t *testing.T) {
 
 // Neither a broadcast nor a prepared message costs an allocation.
 func TestNoAllocationsPerBroadcast(t *testing.T) {
-	if raceEnabled {
+	if testkit.RaceEnabled {
 		t.Skip("the race detector allocates; run without -race")
 	}
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
@@ -467,7 +468,7 @@ func TestNoAllocationsPerBroadcast(t *testing.T) {
 	p := qsocket.Protocol[[]byte]{Codec: appendCodec{make([]byte, 100)}}
 	g := qsocket.NewGroup(p, qsocket.Block)
 	for range 10 {
-		a, b := pair(t, "tcp", p, nil, nil)
+		a, b := testkit.Pair(t, "tcp", p, nil, nil)
 		g.Add(a)
 		go io.Copy(io.Discard, b.NetConn())
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/fb9bb4ed/qsocket"
+	"github.com/fb9bb4ed/qsocket/internal/testkit"
 )
 
 // logged is a Logger that keeps level, message and some attributes.
@@ -45,7 +46,7 @@ func (l *logged) String() string {
 
 // What is logged of a connection: its opening and its end, and why.
 func TestLogOfConn(t *testing.T) {
-	ctx := testContext(t)
+	ctx := testkit.Context(t)
 	const secret = "what messages carry is nobody's business"
 	for _, test := range []struct {
 		name string
@@ -68,7 +69,7 @@ func TestLogOfConn(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			log := new(logged)
-			a, b := pair(t, "tcp", named, nil, &qsocket.Options{Logger: slog.New(log)})
+			a, b := testkit.Pair(t, "tcp", testkit.Named, nil, &qsocket.Options{Logger: slog.New(log)})
 			if err := a.Send(ctx, secret); err != nil {
 				t.Fatal(err)
 			}
@@ -78,7 +79,7 @@ func TestLogOfConn(t *testing.T) {
 			done := b.Done()
 			a.Done()
 			test.end(a, b)
-			waitClosed(t, "Done", done)
+			testkit.WaitClosed(t, "Done", done)
 			for _, want := range test.want {
 				if !strings.Contains(log.String(), want+"\n") {
 					t.Errorf("got\n%swant\n%s", log, want)
@@ -93,14 +94,14 @@ func TestLogOfConn(t *testing.T) {
 
 // Slow consumers are told of once, not with each message.
 func TestLogOfSlowConsumers(t *testing.T) {
-	ctx := testContext(t)
+	ctx := testkit.Context(t)
 	for policy, want := range map[qsocket.Overflow]string{
 		qsocket.Drop:       "WARN qsocket: slow consumer, dropping messages\n",
 		qsocket.Disconnect: "WARN qsocket: slow consumer, disconnecting\n",
 	} {
 		log := new(logged)
-		a, _ := pair(t, "tcp", named, &qsocket.Options{SendBuffer: 1000, Logger: slog.New(log)}, nil)
-		g := qsocket.NewGroup(named, policy)
+		a, _ := testkit.Pair(t, "tcp", testkit.Named, &qsocket.Options{SendBuffer: 1000, Logger: slog.New(log)}, nil)
+		g := qsocket.NewGroup(testkit.Named, policy)
 		g.Add(a)
 		for range 1000 {
 			if sent, err := g.Broadcast(ctx, strings.Repeat("x", 100_000)); err != nil || g.Len() == 0 {
@@ -120,9 +121,9 @@ func TestSilentByDefault(t *testing.T) {
 	var out bytes.Buffer
 	defer slog.SetDefault(slog.Default())
 	slog.SetDefault(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug})))
-	a, b := pair(t, "tcp", named, nil, nil)
+	a, b := testkit.Pair(t, "tcp", testkit.Named, nil, nil)
 	a.CloseWithReason("reason")
-	if _, err := b.Recv(testContext(t)); err == nil || err == io.EOF {
+	if _, err := b.Recv(testkit.Context(t)); err == nil || err == io.EOF {
 		t.Error(err)
 	}
 	if out.Len() > 0 {

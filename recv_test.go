@@ -15,13 +15,14 @@ import (
 	"time"
 
 	"github.com/fb9bb4ed/qsocket"
+	"github.com/fb9bb4ed/qsocket/internal/testkit"
 	"github.com/fb9bb4ed/qsocket/qsockettest"
 )
 
 // sendAll sends the numbers below n and closes.
 func sendAll(t *testing.T, c *qsocket.Conn[string], n int) {
 	t.Helper()
-	ctx := testContext(t)
+	ctx := testkit.Context(t)
 	for i := range n {
 		if err := c.Send(ctx, fmt.Sprint(i)); err != nil {
 			t.Error(err)
@@ -34,8 +35,8 @@ func sendAll(t *testing.T, c *qsocket.Conn[string], n int) {
 }
 
 func TestMessages(t *testing.T) {
-	forTransports(t, transports, func(t *testing.T, transport string) {
-		a, b := pair(t, transport, text, nil, &qsocket.Options{RecvQueue: 1})
+	testkit.ForTransports(t, testkit.Transports, func(t *testing.T, transport string) {
+		a, b := testkit.Pair(t, transport, testkit.Text, nil, &qsocket.Options{RecvQueue: 1})
 		if first, second := b.Messages(), b.Messages(); first != second {
 			t.Error("Messages returned two channels")
 		}
@@ -50,7 +51,7 @@ func TestMessages(t *testing.T) {
 		if i != 1000 || b.Err() != nil {
 			t.Errorf("got %d messages and Err %v, want 1000 and nil", i, b.Err())
 		}
-		if _, err := b.Recv(testContext(t)); err != io.EOF {
+		if _, err := b.Recv(testkit.Context(t)); err != io.EOF {
 			t.Errorf("Recv after the end: got %v, want io.EOF", err)
 		}
 	})
@@ -58,7 +59,7 @@ func TestMessages(t *testing.T) {
 
 func TestRecvQueueIsTheCapacity(t *testing.T) {
 	for queue, want := range map[int]int{0: 16, 5: 5} {
-		a, _ := pair(t, "pipe", text, &qsocket.Options{RecvQueue: queue}, nil)
+		a, _ := testkit.Pair(t, "pipe", testkit.Text, &qsocket.Options{RecvQueue: queue}, nil)
 		if got := cap(a.Messages()); got != want {
 			t.Errorf("RecvQueue %d: got capacity %d, want %d", queue, got, want)
 		}
@@ -66,8 +67,8 @@ func TestRecvQueueIsTheCapacity(t *testing.T) {
 }
 
 func TestAll(t *testing.T) {
-	ctx := testContext(t)
-	a, b := pair(t, "tcp", text, nil, nil)
+	ctx := testkit.Context(t)
+	a, b := testkit.Pair(t, "tcp", testkit.Text, nil, nil)
 	go sendAll(t, a, 100)
 	i := 0
 	for m, err := range b.All(ctx) {
@@ -94,13 +95,13 @@ func TestAll(t *testing.T) {
 
 func TestAllYieldsTheError(t *testing.T) {
 	t.Run("of the Conn", func(t *testing.T) {
-		ctx := testContext(t)
-		nc, peer := netPair(t, "tcp")
-		c, err := qsocket.NewConn(ctx, nc, text, nil)
+		ctx := testkit.Context(t)
+		nc, peer := testkit.NetPair(t, "tcp")
+		c, err := qsocket.NewConn(ctx, nc, testkit.Text, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer end(c)
+		defer testkit.End(c)
 		peer.Write([]byte("\x00\x00\x00\x02ok\x00\x00"))
 		peer.Close()
 		var got []string
@@ -112,7 +113,7 @@ func TestAllYieldsTheError(t *testing.T) {
 		}
 	})
 	t.Run("of the context", func(t *testing.T) {
-		a, _ := pair(t, "tcp", text, nil, nil)
+		a, _ := testkit.Pair(t, "tcp", testkit.Text, nil, nil)
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
 		n := 0
@@ -126,11 +127,11 @@ func TestAllYieldsTheError(t *testing.T) {
 		}
 	})
 	t.Run("not of our own Close", func(t *testing.T) {
-		a, _ := pair(t, "tcp", text, nil, nil)
+		a, _ := testkit.Pair(t, "tcp", testkit.Text, nil, nil)
 		if err := a.Close(); err != nil {
 			t.Error(err)
 		}
-		for _, err := range a.All(testContext(t)) {
+		for _, err := range a.All(testkit.Context(t)) {
 			t.Errorf("got %v, want a silent end", err)
 		}
 	})
@@ -138,22 +139,22 @@ func TestAllYieldsTheError(t *testing.T) {
 
 // A Recv that gives up, at whatever point of a frame, loses nothing.
 func TestRecvContextCostsNothing(t *testing.T) {
-	forTransports(t, transports, func(t *testing.T, transport string) {
+	testkit.ForTransports(t, testkit.Transports, func(t *testing.T, transport string) {
 		for _, mode := range []string{"pull", "channel"} {
 			if mode == "pull" && transport == "pipe" {
 				continue // a net.Pipe has no buffer: nothing can arrive while nobody reads
 			}
 			t.Run(mode, func(t *testing.T) {
-				ctx := testContext(t)
-				nc, peer := netPair(t, transport)
+				ctx := testkit.Context(t)
+				nc, peer := testkit.NetPair(t, transport)
 				if transport == "tls" {
 					go func() { _, _ = peer.Write(nil) }() // does the handshake
 				}
-				c, err := qsocket.NewConn(ctx, nc, text, nil)
+				c, err := qsocket.NewConn(ctx, nc, testkit.Text, nil)
 				if err != nil {
 					t.Fatal(err)
 				}
-				defer end(c)
+				defer testkit.End(c)
 				if mode == "channel" {
 					c.Messages()
 				}
@@ -165,7 +166,7 @@ func TestRecvContextCostsNothing(t *testing.T) {
 						t.Fatalf("got %v, want context.DeadlineExceeded", err)
 					}
 				}
-				stream := wire(t, qsocket.Uint32, "first") + wire(t, qsocket.Uint32, "second")
+				stream := testkit.Frame(t, qsocket.Uint32, "first") + testkit.Frame(t, qsocket.Uint32, "second")
 				for i := range stream {
 					if i != len("1234first") {
 						giveUp()
@@ -195,12 +196,12 @@ func TestRecvContextCostsNothing(t *testing.T) {
 // own in order.
 func TestMixedReceivers(t *testing.T) {
 	const n = 20000
-	forTransports(t, transports, func(t *testing.T, transport string) {
-		ctx := testContext(t)
-		a, b := pair(t, transport, raw, nil, nil)
+	testkit.ForTransports(t, testkit.Transports, func(t *testing.T, transport string) {
+		ctx := testkit.Context(t)
+		a, b := testkit.Pair(t, transport, testkit.Raw, nil, nil)
 		go func() {
 			for i := range n {
-				if err := a.Send(ctx, numbered(0, i, 8)); err != nil {
+				if err := a.Send(ctx, testkit.Numbered(0, i, 8)); err != nil {
 					t.Error(err)
 				}
 			}
@@ -210,7 +211,7 @@ func TestMixedReceivers(t *testing.T) {
 		seen := make(map[int]bool)
 		started := make(chan struct{})
 		take := func(last *int, m []byte) {
-			_, i := parseNumbered(m)
+			_, i := testkit.ParseNumbered(m)
 			if i <= *last {
 				t.Errorf("message %d after %d", i, *last)
 			}
@@ -269,16 +270,16 @@ func TestFrameTimeoutSparesSlowConsumers(t *testing.T) {
 		t.Run(mode, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				na, nb := net.Pipe()
-				c, err := qsocket.NewConn(t.Context(), na, text, &qsocket.Options{FrameTimeout: time.Second, RecvQueue: 1})
+				c, err := qsocket.NewConn(t.Context(), na, testkit.Text, &qsocket.Options{FrameTimeout: time.Second, RecvQueue: 1})
 				if err != nil {
 					t.Fatal(err)
 				}
-				defer end(c)
+				defer testkit.End(c)
 				if mode == "channel" {
 					c.Messages()
 				}
 				go func() {
-					frame := wire(t, qsocket.Uint32, "hello")
+					frame := testkit.Frame(t, qsocket.Uint32, "hello")
 					nb.Write([]byte(frame + frame + frame + frame[:5]))
 					nb.Write([]byte(frame[5:]))
 				}()
@@ -294,24 +295,24 @@ func TestFrameTimeoutSparesSlowConsumers(t *testing.T) {
 }
 
 func TestFrameTimeoutOverSockets(t *testing.T) {
-	forTransports(t, kernelTransports, func(t *testing.T, transport string) {
-		ctx := testContext(t)
-		nc, peer := netPair(t, transport)
+	testkit.ForTransports(t, testkit.KernelTransports, func(t *testing.T, transport string) {
+		ctx := testkit.Context(t)
+		nc, peer := testkit.NetPair(t, transport)
 		if transport == "tls" {
 			go func() { _, _ = peer.Write([]byte{0, 0}) }()
 		} else if _, err := peer.Write([]byte{0, 0}); err != nil {
 			t.Fatal(err)
 		}
-		c, err := qsocket.NewConn(ctx, nc, text, &qsocket.Options{FrameTimeout: 20 * time.Millisecond})
+		c, err := qsocket.NewConn(ctx, nc, testkit.Text, &qsocket.Options{FrameTimeout: 20 * time.Millisecond})
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer end(c)
+		defer testkit.End(c)
 		_, err = c.Recv(ctx)
 		if !errors.Is(err, os.ErrDeadlineExceeded) || !errors.Is(c.Err(), os.ErrDeadlineExceeded) {
 			t.Errorf("Recv: %v, Err: %v, want os.ErrDeadlineExceeded", err, c.Err())
 		}
-		waitClosed(t, "Done", c.Done())
+		testkit.WaitClosed(t, "Done", c.Done())
 	})
 }
 
@@ -319,32 +320,32 @@ func TestFrameTimeoutOverSockets(t *testing.T) {
 func TestFrameTimeoutLeavesNothingBehind(t *testing.T) {
 	// inside returns when Recv waits inside the frame; pass makes the deadline of that wait pass.
 	test := func(t *testing.T, nc, peer net.Conn, inside func(watched), pass func()) {
-		c, err := qsocket.NewConn(testContext(t), nc, text, &qsocket.Options{FrameTimeout: testTimeout})
+		c, err := qsocket.NewConn(testkit.Context(t), nc, testkit.Text, &qsocket.Options{FrameTimeout: testkit.Timeout})
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer end(c)
-		frame := []byte(wire(t, qsocket.Uint32, "hello"))
+		defer testkit.End(c)
+		frame := []byte(testkit.Frame(t, qsocket.Uint32, "hello"))
 		for range 3 {
 			if _, err := peer.Write(frame[:6]); err != nil {
 				t.Fatal(err)
 			}
 			ctx := newWatched(t.Context())
-			received := async(func() error { defer ctx.tell(); _, err := c.Recv(ctx); return err })
+			received := testkit.Async(func() error { defer ctx.tell(); _, err := c.Recv(ctx); return err })
 			inside(ctx)
 			if _, err := peer.Write(frame[6:]); err != nil {
 				t.Fatal(err)
 			}
-			if err := result(t, "Recv", received); err != nil {
+			if err := testkit.Result(t, "Recv", received); err != nil {
 				t.Fatal(err)
 			}
 			pass()
 		}
 	}
-	forTransports(t, kernelTransports[:2], func(t *testing.T, transport string) {
-		nc, peer := netPair(t, transport)
+	testkit.ForTransports(t, testkit.KernelTransports[:2], func(t *testing.T, transport string) {
+		nc, peer := testkit.NetPair(t, transport)
 		test(t, nc, peer, func(ctx watched) {
-			result(t, "Recv to wait", ctx.waits) // the half frame was there before
+			testkit.Result(t, "Recv to wait", ctx.waits) // the half frame was there before
 		}, func() {
 			if err := nc.SetReadDeadline(time.Unix(1, 0)); err != nil { // leaves the socket as the deadline does that passes
 				t.Fatal(err)
@@ -367,13 +368,13 @@ func TestEndRightBehindData(t *testing.T) {
 	if testing.Short() {
 		rounds = 50
 	}
-	forTransports(t, []string{"tcp", "unix"}, func(t *testing.T, transport string) {
+	testkit.ForTransports(t, []string{"tcp", "unix"}, func(t *testing.T, transport string) {
 		for _, mode := range []string{"pull", "channel"} {
 			t.Run(mode, func(t *testing.T) {
-				ctx := testContext(t)
+				ctx := testkit.Context(t)
 				for round := range rounds {
-					nc, peer := netPair(t, transport)
-					c, err := qsocket.NewConn(ctx, nc, text, nil)
+					nc, peer := testkit.NetPair(t, transport)
+					c, err := qsocket.NewConn(ctx, nc, testkit.Text, nil)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -386,7 +387,7 @@ func TestEndRightBehindData(t *testing.T) {
 							runtime.Gosched()
 						}
 						for range messages {
-							_, _ = peer.Write([]byte(wire(t, qsocket.Uint32, "hello")))
+							_, _ = peer.Write([]byte(testkit.Frame(t, qsocket.Uint32, "hello")))
 						}
 						_ = peer.Close()
 					}()
@@ -398,46 +399,9 @@ func TestEndRightBehindData(t *testing.T) {
 					if got, err := c.Recv(ctx); err != io.EOF {
 						t.Fatalf("got %q, %v, want io.EOF", got, err)
 					}
-					end(c)
+					testkit.End(c)
 				}
 			})
-		}
-	})
-}
-
-// Stats are exact while the reader goroutine waits for the rest of a frame that
-// came with whole ones.
-func TestStatsBesidePartialFrame(t *testing.T) {
-	forTransports(t, transports, func(t *testing.T, transport string) {
-		ctx := testContext(t)
-		nc, peer := netPair(t, transport)
-		if transport == "tls" {
-			go func() { _, _ = peer.Write(nil) }() // does the handshake
-		}
-		c, err := qsocket.NewConn(ctx, nc, text, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer end(c)
-		c.Messages()
-		whole := wire(t, qsocket.Uint32, "a") + wire(t, qsocket.Uint32, "b")
-		if _, err := peer.Write([]byte(whole + "\x00\x00\x00\x09part")); err != nil {
-			t.Fatal(err)
-		}
-		for range 2 {
-			if _, err := c.Recv(ctx); err != nil {
-				t.Fatal(err)
-			}
-		}
-		for {
-			s := c.Stats()
-			if s.MessagesReceived == 2 && s.BytesReceived == uint64(len(whole)) {
-				return
-			}
-			if ctx.Err() != nil {
-				t.Fatalf("got %d messages of %d bytes, want 2 of %d", s.MessagesReceived, s.BytesReceived, len(whole))
-			}
-			runtime.Gosched() // until the reader waits
 		}
 	})
 }
@@ -449,9 +413,9 @@ func TestNoLostWakeUps(t *testing.T) {
 	if testing.Short() {
 		bursts = 500
 	}
-	forTransports(t, []string{"tcp", "unix"}, func(t *testing.T, transport string) {
-		ctx := testContext(t)
-		a, b := pair(t, transport, raw, nil, nil)
+	testkit.ForTransports(t, []string{"tcp", "unix"}, func(t *testing.T, transport string) {
+		ctx := testkit.Context(t)
+		a, b := testkit.Pair(t, transport, testkit.Raw, nil, nil)
 		answers := a.Messages()
 		go func() { // ends with the connection
 			for m := range b.Messages() {
@@ -464,7 +428,7 @@ func TestNoLostWakeUps(t *testing.T) {
 		for i := range bursts {
 			n := 1 + rnd.IntN(4)
 			for range n {
-				if err := a.Send(ctx, numbered(0, i, 8+rnd.IntN(200))); err != nil {
+				if err := a.Send(ctx, testkit.Numbered(0, i, 8+rnd.IntN(200))); err != nil {
 					t.Fatal(err)
 				}
 				for range rnd.IntN(3) {
@@ -474,7 +438,7 @@ func TestNoLostWakeUps(t *testing.T) {
 			for range n {
 				select {
 				case m, ok := <-answers:
-					if _, got := parseNumbered(m); !ok || got != i {
+					if _, got := testkit.ParseNumbered(m); !ok || got != i {
 						t.Fatalf("got burst %d, want %d", got, i)
 					}
 				case <-ctx.Done():
@@ -485,28 +449,9 @@ func TestNoLostWakeUps(t *testing.T) {
 	})
 }
 
-// panicking is a codec that panics at will.
-var panicking = qsocket.Protocol[string]{Codec: qsocket.Stateless("panicking",
-	func(s string) ([]byte, error) {
-		if s == "panic while encoding" {
-			panic("oh no")
-		}
-		return []byte(s), nil
-	},
-	func(payload []byte, s *string) error {
-		if string(payload) == "panic while decoding" {
-			panic("oh no")
-		}
-		if string(payload) == "io.EOF while decoding" {
-			return fmt.Errorf("wrapped: %w", io.EOF)
-		}
-		*s = string(payload)
-		return nil
-	})}
-
 func TestCodecErrorIsNeverEOF(t *testing.T) {
-	ctx := testContext(t)
-	a, b := pair(t, "tcp", panicking, nil, nil)
+	ctx := testkit.Context(t)
+	a, b := testkit.Pair(t, "tcp", testkit.Panicking, nil, nil)
 	if err := a.Send(ctx, "io.EOF while decoding"); err != nil {
 		t.Error(err)
 	}

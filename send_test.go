@@ -9,38 +9,26 @@ import (
 	"net"
 	"os"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/fb9bb4ed/qsocket"
+	"github.com/fb9bb4ed/qsocket/internal/testkit"
 )
-
-// numbered makes a payload that names its sender and its place in the order.
-func numbered(sender, number, size int) []byte {
-	b := make([]byte, max(size, 8))
-	binary.BigEndian.PutUint32(b, uint32(sender))
-	binary.BigEndian.PutUint32(b[4:], uint32(number))
-	return b
-}
-
-func parseNumbered(b []byte) (sender, number int) {
-	return int(binary.BigEndian.Uint32(b)), int(binary.BigEndian.Uint32(b[4:]))
-}
 
 func TestOrderOfConcurrentSenders(t *testing.T) {
 	const senders, each = 16, 500
-	forTransports(t, transports, func(t *testing.T, transport string) {
-		ctx := testContext(t)
+	testkit.ForTransports(t, testkit.Transports, func(t *testing.T, transport string) {
+		ctx := testkit.Context(t)
 		// A small buffer makes senders queue for room all the time.
 		for _, buffer := range []int{0, 300} {
-			a, b := pair(t, transport, raw, &qsocket.Options{SendBuffer: buffer}, nil)
+			a, b := testkit.Pair(t, transport, testkit.Raw, &qsocket.Options{SendBuffer: buffer}, nil)
 			var wg sync.WaitGroup
 			for s := range senders {
 				wg.Go(func() {
 					for i := range each {
-						if err := a.Send(ctx, numbered(s, i, 8+i%100)); err != nil {
+						if err := a.Send(ctx, testkit.Numbered(s, i, 8+i%100)); err != nil {
 							t.Error(err)
 							return
 						}
@@ -53,7 +41,7 @@ func TestOrderOfConcurrentSenders(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				s, i := parseNumbered(m)
+				s, i := testkit.ParseNumbered(m)
 				if i != next[s] || len(m) != 8+i%100 {
 					t.Fatalf("sender %d: got message %d of %d bytes, want message %d", s, i, len(m), next[s])
 				}
@@ -68,10 +56,10 @@ func TestOrderOfConcurrentSenders(t *testing.T) {
 // where Send has to wait, and the messages accepted until then.
 func stalledPair(t *testing.T, transport string, opts *qsocket.Options, size int) (a, b *qsocket.Conn[[]byte], accepted int) {
 	t.Helper()
-	a, b = pair(t, transport, raw, opts, nil)
+	a, b = testkit.Pair(t, transport, testkit.Raw, opts, nil)
 	for refused := 0; refused < 2; { // the kernel may find room once more
 		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
-		err := a.Send(ctx, numbered(0, accepted, size))
+		err := a.Send(ctx, testkit.Numbered(0, accepted, size))
 		cancel()
 		switch {
 		case err == nil:
@@ -89,8 +77,8 @@ func stalledPair(t *testing.T, transport string, opts *qsocket.Options, size int
 // While the peer does not read, Send is refused when its ctx ends; afterwards
 // exactly the accepted messages arrive.
 func TestSendRefusedByContext(t *testing.T) {
-	forTransports(t, transports, func(t *testing.T, transport string) {
-		ctx := testContext(t)
+	testkit.ForTransports(t, testkit.Transports, func(t *testing.T, transport string) {
+		ctx := testkit.Context(t)
 		for _, size := range []int{100, 3000} {
 			const buffer = 2000 // the larger messages only fit when it is empty
 			a, b, n := stalledPair(t, transport, &qsocket.Options{SendBuffer: buffer}, size)
@@ -98,24 +86,24 @@ func TestSendRefusedByContext(t *testing.T) {
 				t.Errorf("size %d: %d bytes buffered, want 1 to %d", size, s.SendBuffered, buffer)
 			}
 			canceled, cancel := context.WithCancel(context.Background())
-			refused := async(func() error { return a.Send(canceled, numbered(9, 9, size)) })
+			refused := testkit.Async(func() error { return a.Send(canceled, testkit.Numbered(9, 9, size)) })
 			cancel()
-			if err := result(t, "Send", refused); err != context.Canceled {
+			if err := testkit.Result(t, "Send", refused); err != context.Canceled {
 				t.Errorf("got %v, want context.Canceled", err)
 			}
-			sent := async(func() error { // waits, and goes out when there is room
-				return a.Send(ctx, numbered(0, n, size))
+			sent := testkit.Async(func() error { // waits, and goes out when there is room
+				return a.Send(ctx, testkit.Numbered(0, n, size))
 			})
 			for i := range n + 1 {
 				m, err := b.Recv(ctx)
 				if err != nil {
 					t.Fatal(err)
 				}
-				if s, got := parseNumbered(m); s != 0 || got != i || len(m) != size {
+				if s, got := testkit.ParseNumbered(m); s != 0 || got != i || len(m) != size {
 					t.Fatalf("got message %d.%d of %d bytes, want 0.%d of %d", s, got, len(m), i, size)
 				}
 			}
-			if err := result(t, "Send", sent); err != nil {
+			if err := testkit.Result(t, "Send", sent); err != nil {
 				t.Error(err)
 			}
 			if err := a.Close(); err != nil {
@@ -131,18 +119,18 @@ func TestSendRefusedByContext(t *testing.T) {
 // Senders that need not wait may overtake one that does, but not for ever: one
 // that has to send a few messages comes to its turn among others that never stop.
 func TestNoSenderStarves(t *testing.T) {
-	forTransports(t, transports, func(t *testing.T, transport string) {
-		ctx := testContext(t)
-		a, b := pair(t, transport, raw, &qsocket.Options{SendBuffer: 1000}, nil) // room for 10 frames
+	testkit.ForTransports(t, testkit.Transports, func(t *testing.T, transport string) {
+		ctx := testkit.Context(t)
+		a, b := testkit.Pair(t, transport, testkit.Raw, &qsocket.Options{SendBuffer: 1000}, nil) // room for 10 frames
 		greedy, stop := context.WithCancel(ctx)
 		var wg sync.WaitGroup
 		for s := range 7 {
 			wg.Go(func() {
-				for i := 0; a.Send(greedy, numbered(1+s, i, 96)) == nil; i++ {
+				for i := 0; a.Send(greedy, testkit.Numbered(1+s, i, 96)) == nil; i++ {
 				}
 			})
 		}
-		received := async(func() error {
+		received := testkit.Async(func() error {
 			for _, err := range b.All(ctx) {
 				if err != nil {
 					return err
@@ -151,21 +139,21 @@ func TestNoSenderStarves(t *testing.T) {
 			return nil
 		})
 		for i := range 200 {
-			if err := a.Send(ctx, numbered(0, i, 96)); err != nil {
+			if err := a.Send(ctx, testkit.Numbered(0, i, 96)); err != nil {
 				t.Fatalf("message %d: %v", i, err)
 			}
 		}
 		stop()
 		wg.Wait()
 		a.Close()
-		if err := result(t, "All", received); err != nil && transport != "pipe" {
+		if err := testkit.Result(t, "All", received); err != nil && transport != "pipe" {
 			t.Error(err)
 		}
 	})
 }
 
 func TestSendWithEndedContext(t *testing.T) {
-	a, b := pair(t, "tcp", text, nil, nil)
+	a, b := testkit.Pair(t, "tcp", testkit.Text, nil, nil)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	if err := a.Send(ctx, "no"); err != context.Canceled {
@@ -174,7 +162,7 @@ func TestSendWithEndedContext(t *testing.T) {
 	if err := a.Flush(ctx); err != context.Canceled {
 		t.Errorf("Flush: got %v, want context.Canceled", err)
 	}
-	ctx = testContext(t)
+	ctx = testkit.Context(t)
 	if err := a.Send(ctx, "yes"); err != nil {
 		t.Fatal(err)
 	}
@@ -184,21 +172,21 @@ func TestSendWithEndedContext(t *testing.T) {
 }
 
 func TestFlush(t *testing.T) {
-	forTransports(t, transports, func(t *testing.T, transport string) {
-		ctx := testContext(t)
+	testkit.ForTransports(t, testkit.Transports, func(t *testing.T, transport string) {
+		ctx := testkit.Context(t)
 		a, b, n := stalledPair(t, transport, &qsocket.Options{SendBuffer: 10000}, 1000)
 		short, cancel := context.WithTimeout(ctx, time.Millisecond)
 		defer cancel()
 		if err := a.Flush(short); err != context.DeadlineExceeded {
 			t.Errorf("Flush while the peer does not read: got %v, want context.DeadlineExceeded", err)
 		}
-		flushed := async(func() error { return a.Flush(ctx) })
+		flushed := testkit.Async(func() error { return a.Flush(ctx) })
 		for range n {
 			if _, err := b.Recv(ctx); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := result(t, "Flush", flushed); err != nil {
+		if err := testkit.Result(t, "Flush", flushed); err != nil {
 			t.Error(err)
 		}
 		if s := a.Stats(); s.SendBuffered != 0 {
@@ -217,34 +205,11 @@ func TestSendBufferIsTheBound(t *testing.T) {
 	}
 }
 
-// failingWriter fails a write after some bytes, and counts what is written.
-type failingWriter struct {
-	net.Conn
-	left    atomic.Int64
-	written atomic.Int64
-}
-
-var errBroken = errors.New("broken")
-
-func (w *failingWriter) Write(b []byte) (int, error) {
-	n := min(int64(len(b)), w.left.Load())
-	w.left.Add(-n)
-	w.written.Add(n)
-	if n == 0 {
-		return 0, errBroken // net.Pipe would wait for a reader even of nothing
-	}
-	m, err := w.Conn.Write(b[:n])
-	if err == nil && m < len(b) {
-		err = errBroken
-	}
-	return m, err
-}
-
 func TestWriteTimeout(t *testing.T) {
 	t.Run("progress", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			na, nb := net.Pipe()
-			a, err := qsocket.NewConn(t.Context(), na, raw, &qsocket.Options{WriteTimeout: 3 * time.Second})
+			a, err := qsocket.NewConn(t.Context(), na, testkit.Raw, &qsocket.Options{WriteTimeout: 3 * time.Second})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -260,12 +225,12 @@ func TestWriteTimeout(t *testing.T) {
 			if err := a.Flush(t.Context()); err != nil {
 				t.Error("Flush:", err)
 			}
-			end(a)
+			testkit.End(a)
 		})
 	})
-	forTransports(t, kernelTransports, func(t *testing.T, transport string) {
-		a, _ := pair(t, transport, raw, &qsocket.Options{WriteTimeout: 20 * time.Millisecond}, nil)
-		ctx := testContext(t)
+	testkit.ForTransports(t, testkit.KernelTransports, func(t *testing.T, transport string) {
+		a, _ := testkit.Pair(t, transport, testkit.Raw, &qsocket.Options{WriteTimeout: 20 * time.Millisecond}, nil)
+		ctx := testkit.Context(t)
 		var err error
 		for err == nil {
 			err = a.Send(ctx, make([]byte, 10000))
@@ -319,13 +284,13 @@ func (d *keepingDecoder) Decode(payload []byte) ([]byte, error) {
 func TestStatefulEncoder(t *testing.T) {
 	for _, canReset := range []bool{true, false} {
 		t.Run(fmt.Sprint("reset=", canReset), func(t *testing.T) {
-			ctx := testContext(t)
+			ctx := testkit.Context(t)
 			p := qsocket.Protocol[[]byte]{Codec: keeping{canReset}}
-			a, b := pair(t, "pipe", p, &qsocket.Options{SendBuffer: 100, MaxFrame: 1000}, nil)
+			a, b := testkit.Pair(t, "pipe", p, &qsocket.Options{SendBuffer: 100, MaxFrame: 1000}, nil)
 			accepted := 0
 			for i := range 10 {
 				short, cancel := context.WithTimeout(ctx, time.Millisecond)
-				if err := a.Send(short, numbered(0, i, 60)); err == nil {
+				if err := a.Send(short, testkit.Numbered(0, i, 60)); err == nil {
 					accepted++
 				}
 				cancel()
@@ -366,7 +331,7 @@ type brokenCodec struct {
 
 func (c brokenCodec) Name() string                        { return "broken" }
 func (c brokenCodec) NewEncoder() qsocket.Encoder[string] { return c }
-func (c brokenCodec) NewDecoder() qsocket.Decoder[string] { return textCodec.NewDecoder() }
+func (c brokenCodec) NewDecoder() qsocket.Decoder[string] { return testkit.TextCodec.NewDecoder() }
 func (c brokenCodec) Append(dst []byte, v string) ([]byte, error) {
 	return c.append(dst, v)
 }
@@ -375,7 +340,7 @@ func (c brokenCodec) Reset() { *c.resets++ }
 // An encoder that does not append, or panics, cannot spoil what was accepted
 // before, and is told to start anew.
 func TestBrokenEncoders(t *testing.T) {
-	ctx := testContext(t)
+	ctx := testkit.Context(t)
 	resets := 0
 	p := qsocket.Protocol[string]{Codec: brokenCodec{resets: &resets, append: func(dst []byte, v string) ([]byte, error) {
 		switch v {
@@ -389,7 +354,7 @@ func TestBrokenEncoders(t *testing.T) {
 		}
 		return append(dst, v...), nil
 	}}}
-	a, b := pair(t, "pipe", p, nil, nil)
+	a, b := testkit.Pair(t, "pipe", p, nil, nil)
 	var ce *qsocket.CodecError
 	for _, bad := range []string{"fresh slice", "nil", "panic"} {
 		if err := a.Send(ctx, "good before "+bad); err != nil {
@@ -418,7 +383,7 @@ func TestSilenceAfterFailedWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		na, nb := net.Pipe()
 		defer nb.Close()
-		c, err := qsocket.NewConn(t.Context(), &failingWriter{Conn: na}, text, &qsocket.Options{CloseTimeout: 3 * time.Second})
+		c, err := qsocket.NewConn(t.Context(), &testkit.FailingWriter{Conn: na}, testkit.Text, &qsocket.Options{CloseTimeout: 3 * time.Second})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -429,7 +394,7 @@ func TestSilenceAfterFailedWrite(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(2 * time.Second)
-		if _, err := nb.Write([]byte(wire(t, qsocket.Uint32, "more"))); err != nil {
+		if _, err := nb.Write([]byte(testkit.Frame(t, qsocket.Uint32, "more"))); err != nil {
 			t.Fatal(err)
 		}
 		if m := <-messages; m != "more" {
@@ -439,7 +404,7 @@ func TestSilenceAfterFailedWrite(t *testing.T) {
 		if got := time.Since(start); got != 5*time.Second {
 			t.Errorf("over after %v, want 3s after the last message", got)
 		}
-		if err := c.Err(); !errors.Is(err, errBroken) {
+		if err := c.Err(); !errors.Is(err, testkit.ErrBroken) {
 			t.Errorf("Err: got %v, want the failed write", err)
 		}
 	})
@@ -450,8 +415,8 @@ func TestSilenceAfterFailedWrite(t *testing.T) {
 func TestBrokenEncoderStopsAllSenders(t *testing.T) {
 	p := qsocket.Protocol[[]byte]{Codec: keeping{canReset: false}}
 	for range 300 {
-		ctx := testContext(t)
-		a, b := pair(t, "unix", p, &qsocket.Options{MaxFrame: 1000}, nil)
+		ctx := testkit.Context(t)
+		a, b := testkit.Pair(t, "unix", p, &qsocket.Options{MaxFrame: 1000}, nil)
 		var wg sync.WaitGroup
 		for range 3 {
 			wg.Go(func() {
@@ -467,55 +432,22 @@ func TestBrokenEncoderStopsAllSenders(t *testing.T) {
 			}
 		}
 		wg.Wait()
-		end(a)
-		end(b)
+		testkit.End(a)
+		testkit.End(b)
 	}
 }
 
-// idler is a net.Conn whose Read and Write do nothing and say nothing.
-type idler struct{ net.Conn }
-
-func (idler) Read([]byte) (int, error)  { return 0, nil }
-func (idler) Write([]byte) (int, error) { return 0, nil }
-
-// boaster is a net.Conn that has done more than it was asked for.
-type boaster struct{ net.Conn }
-
-func (boaster) Read(b []byte) (int, error)  { return len(b) + 1, nil }
-func (boaster) Write(b []byte) (int, error) { return len(b) + 1, nil }
-
-// A net.Conn that breaks the rules of io.Reader or io.Writer ends its Conn, and
-// neither loops nor panics.
-func TestUnrulyNetConn(t *testing.T) {
-	for name, wrap := range map[string]func(net.Conn) net.Conn{
-		"nothing":  func(nc net.Conn) net.Conn { return idler{nc} },
-		"too much": func(nc net.Conn) net.Conn { return boaster{nc} },
-	} {
-		t.Run(name, func(t *testing.T) {
-			ctx := testContext(t)
-			na, nb := net.Pipe()
-			defer nb.Close()
-			c, err := qsocket.NewConn(ctx, wrap(na), text, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer end(c)
-			if _, err := c.Recv(ctx); err == nil || err == io.EOF {
-				t.Errorf("Recv: got %v, want an error", err)
-			}
-			na, nb2 := net.Pipe()
-			defer nb2.Close()
-			c, err = qsocket.NewConn(ctx, wrap(na), text, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer end(c)
-			if err := c.Send(ctx, "x"); err != nil {
-				t.Fatal(err)
-			}
-			if err := c.Flush(ctx); !errors.Is(err, io.ErrNoProgress) {
-				t.Errorf("Flush: got %v, want io.ErrNoProgress", err)
-			}
-		})
-	}
+// What Send promises holds on all its paths to the socket.
+func TestSendPaths(t *testing.T) {
+	testkit.ForSendPaths(t, func(t *testing.T) {
+		t.Run("order", TestOrderOfConcurrentSenders)
+		t.Run("refusal", TestSendRefusedByContext)
+		t.Run("bound", TestSendBufferIsTheBound)
+		t.Run("write timeout", TestWriteTimeout)
+		t.Run("flush", TestFlush)
+		t.Run("close timeout", TestCloseTimeout)
+		t.Run("both close", TestBothClose)
+		t.Run("failure", TestDoneOfSender)
+		t.Run("broken encoder", TestBrokenEncoderStopsAllSenders)
+	})
 }

@@ -3,11 +3,9 @@ package qsocket_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -15,34 +13,20 @@ import (
 	"time"
 
 	"github.com/fb9bb4ed/qsocket"
-	"github.com/fb9bb4ed/qsocket/qsockettest"
+	"github.com/fb9bb4ed/qsocket/internal/testkit"
 )
-
-// serve runs Serve and returns the channel of its result.
-func serve[T any](ctx context.Context, ln *qsocket.Listener[T], handle func(context.Context, *qsocket.Conn[T])) <-chan error {
-	return async(func() error { return ln.Serve(ctx, handle) })
-}
-
-// echo is a handler that sends back what arrives.
-func echo[T any](ctx context.Context, c *qsocket.Conn[T]) {
-	for m := range c.Messages() {
-		if c.Send(ctx, m) != nil {
-			return
-		}
-	}
-}
 
 // Serve runs a handler for each connection, all at the same time, and closes
 // the Conn when its handler returns.
 func TestServe(t *testing.T) {
 	const clients = 20
-	forTransports(t, kernelTransports, func(t *testing.T, transport string) {
-		ctx := testContext(t)
-		ln := listenOn(t, transport, text, nil)
+	testkit.ForTransports(t, testkit.KernelTransports, func(t *testing.T, transport string) {
+		ctx := testkit.Context(t)
+		ln := testkit.ListenOn(t, transport, testkit.Text, nil)
 		var together sync.WaitGroup
 		together.Add(clients)
 		conns := make(chan *qsocket.Conn[string], clients)
-		served := serve(ctx, ln, func(ctx context.Context, c *qsocket.Conn[string]) {
+		served := testkit.Serve(ctx, ln, func(ctx context.Context, c *qsocket.Conn[string]) {
 			conns <- c
 			together.Done()
 			together.Wait() // all handlers run at once
@@ -52,7 +36,7 @@ func TestServe(t *testing.T) {
 		})
 		var dialed []*qsocket.Conn[string]
 		for range clients {
-			dialed = append(dialed, dialTo(t, transport, ln, text))
+			dialed = append(dialed, testkit.DialTo(t, transport, ln, testkit.Text))
 		}
 		for _, c := range dialed {
 			if m, err := c.Recv(ctx); m != "hello" || err != nil {
@@ -67,7 +51,7 @@ func TestServe(t *testing.T) {
 		}
 		for range clients {
 			c := <-conns
-			waitClosed(t, "Done", c.Done())
+			testkit.WaitClosed(t, "Done", c.Done())
 			if err := c.Err(); err != nil {
 				t.Errorf("Err: got %v, want nil", err)
 			}
@@ -78,7 +62,7 @@ func TestServe(t *testing.T) {
 		if err := ln.Close(); err != nil {
 			t.Error(err)
 		}
-		if err := result(t, "Serve", served); err != nil {
+		if err := testkit.Result(t, "Serve", served); err != nil {
 			t.Errorf("Serve: got %v, want nil", err)
 		}
 		if got, want := ln.Stats(), (qsocket.ListenerStats{Accepted: clients}); got != want {
@@ -91,25 +75,25 @@ func TestServe(t *testing.T) {
 // returns, and not before.
 func TestHandlerContext(t *testing.T) {
 	type key struct{}
-	ctx := context.WithValue(testContext(t), key{}, "value")
-	ln := listenOn(t, "tcp", text, nil)
+	ctx := context.WithValue(testkit.Context(t), key{}, "value")
+	ln := testkit.ListenOn(t, "tcp", testkit.Text, nil)
 	inside, outside := make(chan error, 1), make(chan context.Context, 1)
-	served := serve(ctx, ln, func(ctx context.Context, c *qsocket.Conn[string]) {
+	served := testkit.Serve(ctx, ln, func(ctx context.Context, c *qsocket.Conn[string]) {
 		if got := ctx.Value(key{}); got != "value" {
 			t.Errorf("got %v, want the value", got)
 		}
 		inside <- ctx.Err()
 		outside <- ctx
 	})
-	dialTo(t, "tcp", ln, text)
-	if err := result(t, "the handler", inside); err != nil {
+	testkit.DialTo(t, "tcp", ln, testkit.Text)
+	if err := testkit.Result(t, "the handler", inside); err != nil {
 		t.Errorf("in the handler: got %v, want nil", err)
 	}
-	waitClosed(t, "the handler's context", (<-outside).Done())
+	testkit.WaitClosed(t, "the handler's context", (<-outside).Done())
 	if err := ln.Close(); err != nil {
 		t.Error(err)
 	}
-	if err := result(t, "Serve", served); err != nil {
+	if err := testkit.Result(t, "Serve", served); err != nil {
 		t.Errorf("Serve: got %v, want nil", err)
 	}
 }
@@ -149,12 +133,12 @@ func TestServeContext(t *testing.T) {
 		}, context.Canceled},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			forTransports(t, kernelTransports, func(t *testing.T, transport string) {
+			testkit.ForTransports(t, testkit.KernelTransports, func(t *testing.T, transport string) {
 				const clients = 3
-				ln := listenOn(t, transport, text, &qsocket.Options{CloseTimeout: 20 * time.Millisecond})
+				ln := testkit.ListenOn(t, transport, testkit.Text, &qsocket.Options{CloseTimeout: 20 * time.Millisecond})
 				started, left, leave := make(chan struct{}, clients), make(chan error, clients), make(chan struct{})
-				ctx, cancel := context.WithCancel(testContext(t))
-				served := serve(ctx, ln, func(ctx context.Context, c *qsocket.Conn[string]) {
+				ctx, cancel := context.WithCancel(testkit.Context(t))
+				served := testkit.Serve(ctx, ln, func(ctx context.Context, c *qsocket.Conn[string]) {
 					started <- struct{}{}
 					left <- test.handle(ctx, c)
 					if err := ctx.Err(); err != context.Canceled {
@@ -163,14 +147,14 @@ func TestServeContext(t *testing.T) {
 					<-leave
 				})
 				for range clients {
-					dialTo(t, transport, ln, text)
+					testkit.DialTo(t, transport, ln, testkit.Text)
 				}
 				for range clients {
-					result(t, "the handlers to start", started)
+					testkit.Result(t, "the handlers to start", started)
 				}
 				cancel()
 				for range clients {
-					if err := result(t, "the handlers to be told", left); !errors.Is(err, test.want) {
+					if err := testkit.Result(t, "the handlers to be told", left); !errors.Is(err, test.want) {
 						t.Errorf("the handler got %v, want %v", err, test.want)
 					}
 				}
@@ -183,7 +167,7 @@ func TestServeContext(t *testing.T) {
 				default:
 				}
 				close(leave)
-				if err := result(t, "Serve", served); err != nil {
+				if err := testkit.Result(t, "Serve", served); err != nil {
 					t.Errorf("Serve: got %v, want nil", err)
 				}
 				checkClosed(t, ln)
@@ -195,11 +179,11 @@ func TestServeContext(t *testing.T) {
 // A client of a Serve whose ctx ends sees a clean end, after all that was sent
 // to it.
 func TestServeContextClientSeesCleanEnd(t *testing.T) {
-	forTransports(t, kernelTransports, func(t *testing.T, transport string) {
-		ctx := testContext(t)
-		ln := listenOn(t, transport, text, nil)
+	testkit.ForTransports(t, testkit.KernelTransports, func(t *testing.T, transport string) {
+		ctx := testkit.Context(t)
+		ln := testkit.ListenOn(t, transport, testkit.Text, nil)
 		serveCtx, cancel := context.WithCancel(ctx)
-		served := serve(serveCtx, ln, func(_ context.Context, c *qsocket.Conn[string]) {
+		served := testkit.Serve(serveCtx, ln, func(_ context.Context, c *qsocket.Conn[string]) {
 			if err := c.Send(ctx, "last words"); err != nil {
 				t.Error(err)
 			}
@@ -207,14 +191,14 @@ func TestServeContextClientSeesCleanEnd(t *testing.T) {
 			for range c.Messages() {
 			}
 		})
-		c := dialTo(t, transport, ln, text)
+		c := testkit.DialTo(t, transport, ln, testkit.Text)
 		if m, err := c.Recv(ctx); m != "last words" || err != nil {
 			t.Errorf("got %q, %v, want the last words", m, err)
 		}
 		if m, err := c.Recv(ctx); err != io.EOF {
 			t.Errorf("got %q, %v, want io.EOF", m, err)
 		}
-		if err := result(t, "Serve", served); err != nil {
+		if err := testkit.Result(t, "Serve", served); err != nil {
 			t.Errorf("Serve: got %v, want nil", err)
 		}
 	})
@@ -222,16 +206,16 @@ func TestServeContextClientSeesCleanEnd(t *testing.T) {
 
 // Serve with a ctx that has ended closes the Listener and serves nobody.
 func TestServeWithEndedContext(t *testing.T) {
-	ln := listenOn(t, "tcp", text, nil)
-	c := dialTo(t, "tcp", ln, text)
-	eventually(t, "the connection to wait", func() bool { return ln.Stats().Accepted == 1 })
+	ln := testkit.ListenOn(t, "tcp", testkit.Text, nil)
+	c := testkit.DialTo(t, "tcp", ln, testkit.Text)
+	testkit.Eventually(t, "the connection to wait", func() bool { return ln.Stats().Accepted == 1 })
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	err := ln.Serve(ctx, func(context.Context, *qsocket.Conn[string]) { t.Error("a handler runs") })
 	if err != nil {
 		t.Errorf("Serve: got %v, want nil", err)
 	}
-	if m, err := c.Recv(testContext(t)); err != io.EOF {
+	if m, err := c.Recv(testkit.Context(t)); err != io.EOF {
 		t.Errorf("the client got %q, %v, want io.EOF", m, err)
 	}
 	checkClosed(t, ln)
@@ -240,16 +224,16 @@ func TestServeWithEndedContext(t *testing.T) {
 // After Close, Serve returns nil while its handlers go on with their Conns,
 // under its ctx.
 func TestServeAfterClose(t *testing.T) {
-	forTransports(t, kernelTransports, func(t *testing.T, transport string) {
-		ctx, cancel := context.WithCancel(testContext(t))
+	testkit.ForTransports(t, testkit.KernelTransports, func(t *testing.T, transport string) {
+		ctx, cancel := context.WithCancel(testkit.Context(t))
 		defer cancel()
-		ln := listenOn(t, transport, text, nil)
+		ln := testkit.ListenOn(t, transport, testkit.Text, nil)
 		handled := make(chan struct{})
-		served := serve(ctx, ln, func(ctx context.Context, c *qsocket.Conn[string]) {
+		served := testkit.Serve(ctx, ln, func(ctx context.Context, c *qsocket.Conn[string]) {
 			defer close(handled)
-			echo(ctx, c)
+			testkit.Echo(ctx, c)
 		})
-		c := dialTo(t, transport, ln, text)
+		c := testkit.DialTo(t, transport, ln, testkit.Text)
 		answers := func(m string) {
 			t.Helper()
 			if err := c.Send(ctx, m); err != nil {
@@ -263,156 +247,14 @@ func TestServeAfterClose(t *testing.T) {
 		if err := ln.Close(); err != nil {
 			t.Error(err)
 		}
-		if err := result(t, "Serve", served); err != nil {
+		if err := testkit.Result(t, "Serve", served); err != nil {
 			t.Errorf("Serve: got %v, want nil", err)
 		}
 		answers("after")
 		cancel()
-		waitClosed(t, "the handler", handled)
-		if m, err := c.Recv(testContext(t)); err != io.EOF {
+		testkit.WaitClosed(t, "the handler", handled)
+		if m, err := c.Recv(testkit.Context(t)); err != io.EOF {
 			t.Errorf("got %q, %v, want io.EOF", m, err)
-		}
-	})
-}
-
-// Shutdown ends the handlers' loops over Messages, and Serve returns nil.
-func TestServeAndShutdown(t *testing.T) {
-	forTransports(t, kernelTransports, func(t *testing.T, transport string) {
-		const clients = 5
-		ctx := testContext(t)
-		ln := listenOn(t, transport, text, nil)
-		started, handled := make(chan struct{}, clients), make(chan struct{}, clients)
-		served := serve(ctx, ln, func(ctx context.Context, c *qsocket.Conn[string]) {
-			started <- struct{}{}
-			echo(ctx, c)
-			handled <- struct{}{}
-		})
-		var clientsEnd sync.WaitGroup
-		for range clients {
-			c := dialTo(t, transport, ln, text)
-			clientsEnd.Go(func() {
-				if m, err := c.Recv(ctx); err != io.EOF {
-					t.Errorf("got %q, %v, want io.EOF", m, err)
-				}
-				if err := c.Close(); err != nil {
-					t.Error(err)
-				}
-			})
-		}
-		for range clients {
-			result(t, "the handlers to start", started)
-		}
-		if err := ln.Shutdown(ctx); err != nil {
-			t.Errorf("Shutdown: got %v, want nil", err)
-		}
-		for range clients {
-			result(t, "the handlers to end", handled)
-		}
-		clientsEnd.Wait()
-		if err := result(t, "Serve", served); err != nil {
-			t.Errorf("Serve: got %v, want nil", err)
-		}
-		checkClosed(t, ln)
-	})
-}
-
-// The bound on Shutdown is its ctx, also where the handler's return closes the Conn
-// meanwhile: a peer that takes its time gets everything.
-func TestServeAndPatientShutdown(t *testing.T) {
-	for _, p := range []qsocket.Protocol[string]{text, named} {
-		synctest.Test(t, func(t *testing.T) {
-			const messages, pause = 20, 20 * time.Second // they fit into SendBuffer
-			nl := newFakeListener()
-			client, server := qsockettest.NetPipe()
-			nl.queue <- server
-			ln, err := qsocket.NewListener(nl, p, &qsocket.Options{CloseTimeout: time.Second, Heartbeat: -1})
-			if err != nil {
-				t.Fatal(err)
-			}
-			sent := make(chan struct{})
-			served := serve(t.Context(), ln, func(ctx context.Context, c *qsocket.Conn[string]) {
-				for range messages {
-					if err := c.Send(ctx, string(make([]byte, 10_000))); err != nil {
-						t.Error(err)
-					}
-				}
-				close(sent)
-				for range c.Messages() { // until Shutdown
-				}
-			})
-			c, err := qsocket.NewConn(t.Context(), client, p, &qsocket.Options{Heartbeat: -1})
-			if err != nil {
-				t.Fatal(err)
-			}
-			slowly := async(func() error {
-				for n := range messages {
-					if n%10 == 5 {
-						time.Sleep(pause)
-					}
-					if _, err := c.Recv(t.Context()); err != nil {
-						return fmt.Errorf("message %d: %w", n, err)
-					}
-				}
-				if _, err := c.Recv(t.Context()); err != io.EOF {
-					return err
-				}
-				return c.Close()
-			})
-			<-sent
-			ctx, cancel := context.WithTimeout(t.Context(), 10*pause)
-			defer cancel()
-			if err := ln.Shutdown(ctx); err != nil {
-				t.Errorf("Shutdown: got %v, want nil", err)
-			}
-			if err := <-slowly; err != nil {
-				t.Errorf("the client: %v", err)
-			}
-			if err := <-served; err != nil {
-				t.Errorf("Serve: got %v, want nil", err)
-			}
-		})
-	}
-}
-
-// Where the end of Serve's ctx meets a Shutdown, a Close of the handler still tells
-// what was lost.
-func TestServeShutdownAndLoss(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const closeTimeout = 200 * time.Millisecond
-		nl := newFakeListener()
-		client, server := qsockettest.NetPipe()
-		defer client.Close() // never reads
-		nl.queue <- server
-		ln, err := qsocket.NewListener(nl, text, &qsocket.Options{CloseTimeout: closeTimeout})
-		if err != nil {
-			t.Fatal(err)
-		}
-		sent := make(chan struct{})
-		ctx, cancel := context.WithCancel(t.Context())
-		served := serve(ctx, ln, func(ctx context.Context, c *qsocket.Conn[string]) {
-			for range 20 { // more than the pipe holds, less than SendBuffer
-				if err := c.Send(ctx, string(make([]byte, 10_000))); err != nil {
-					t.Error(err)
-				}
-			}
-			close(sent)
-			<-ctx.Done()
-			time.Sleep(2 * closeTimeout) // Serve's own Close has given up waiting
-			if err := c.Close(); !errors.Is(err, os.ErrDeadlineExceeded) {
-				t.Errorf("Close: got %v, want os.ErrDeadlineExceeded", err)
-			}
-		})
-		<-sent
-		bounded, done := context.WithTimeout(t.Context(), time.Minute)
-		defer done()
-		shut := async(func() error { return ln.Shutdown(bounded) })
-		synctest.Wait()
-		cancel()
-		if err := <-shut; !errors.Is(err, qsocket.ErrUnconfirmed) {
-			t.Errorf("Shutdown: got %v, want ErrUnconfirmed", err)
-		}
-		if err := <-served; err != nil {
-			t.Errorf("Serve: got %v, want nil", err)
 		}
 	})
 }
@@ -420,11 +262,11 @@ func TestServeShutdownAndLoss(t *testing.T) {
 // A peer that stops reading cannot keep Serve from returning for longer than
 // CloseTimeout; that its messages were lost is logged.
 func TestServeContextWithStalledPeer(t *testing.T) {
-	ctx, cancel := context.WithCancel(testContext(t))
-	var log logRecorder
-	ln := listenOn(t, "tcp", raw, &qsocket.Options{CloseTimeout: 20 * time.Millisecond, Logger: log.logger()})
+	ctx, cancel := context.WithCancel(testkit.Context(t))
+	var log testkit.LogRecorder
+	ln := testkit.ListenOn(t, "tcp", testkit.Raw, &qsocket.Options{CloseTimeout: 20 * time.Millisecond, Logger: log.Logger()})
 	full := make(chan struct{})
-	served := serve(ctx, ln, func(_ context.Context, c *qsocket.Conn[[]byte]) {
+	served := testkit.Serve(ctx, ln, func(_ context.Context, c *qsocket.Conn[[]byte]) {
 		for {
 			short, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 			err := c.Send(short, make([]byte, 10000))
@@ -436,25 +278,25 @@ func TestServeContextWithStalledPeer(t *testing.T) {
 		close(full)
 		<-c.Done()
 	})
-	netDial(t, ln) // never reads
-	waitClosed(t, "the buffers to be full", full)
+	testkit.NetDial(t, ln) // never reads
+	testkit.WaitClosed(t, "the buffers to be full", full)
 	cancel()
-	if err := result(t, "Serve", served); err != nil {
+	if err := testkit.Result(t, "Serve", served); err != nil {
 		t.Errorf("Serve: got %v, want nil", err)
 	}
-	if got := log.count("level=WARN", "close after handler", "could not be flushed"); got != 1 {
+	if got := log.Count("level=WARN", "close after handler", "could not be flushed"); got != 1 {
 		t.Errorf("got %d log records, want 1", got)
 	}
 }
 
 // Serve needs a handler. Without one it takes no connection.
 func TestServeWithoutHandler(t *testing.T) {
-	ln := listenOn(t, "tcp", text, nil)
-	client := dialTo(t, "tcp", ln, text)
-	if err := ln.Serve(testContext(t), nil); err == nil || !strings.HasPrefix(err.Error(), "qsocket: ") {
+	ln := testkit.ListenOn(t, "tcp", testkit.Text, nil)
+	client := testkit.DialTo(t, "tcp", ln, testkit.Text)
+	if err := ln.Serve(testkit.Context(t), nil); err == nil || !strings.HasPrefix(err.Error(), "qsocket: ") {
 		t.Errorf("got %v, want an error of qsocket", err)
 	}
-	exchange(t, client, accepted(t, ln), "not lost")
+	testkit.Exchange(t, client, testkit.Accept(t, ln), "not lost")
 }
 
 // blockingHandler is a slog.Handler that takes its time over one message.
@@ -484,12 +326,12 @@ func TestServeWaitsForWhatItStarted(t *testing.T) {
 		}
 		nl := newFakeListener()
 		nl.client(t) // never reads
-		ln, err := qsocket.NewListener(nl, text, &qsocket.Options{Logger: slog.New(log)})
+		ln, err := qsocket.NewListener(nl, testkit.Text, &qsocket.Options{Logger: slog.New(log)})
 		if err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
-		served := serve(ctx, ln, func(_ context.Context, c *qsocket.Conn[string]) {
+		served := testkit.Serve(ctx, ln, func(_ context.Context, c *qsocket.Conn[string]) {
 			if err := c.Send(context.Background(), "cannot be flushed"); err != nil {
 				t.Error(err)
 			}
@@ -515,12 +357,12 @@ func TestServeWaitsForWhatItStarted(t *testing.T) {
 
 // Serve leaves no goroutines behind.
 func TestServeLeavesNothingBehind(t *testing.T) {
-	forTransports(t, kernelTransports, func(t *testing.T, transport string) {
-		ctx, cancel := context.WithCancel(testContext(t))
-		ln := listenOn(t, transport, text, nil)
-		served := serve(ctx, ln, echo)
+	testkit.ForTransports(t, testkit.KernelTransports, func(t *testing.T, transport string) {
+		ctx, cancel := context.WithCancel(testkit.Context(t))
+		ln := testkit.ListenOn(t, transport, testkit.Text, nil)
+		served := testkit.Serve(ctx, ln, testkit.Echo)
 		for range 10 {
-			c := dialTo(t, transport, ln, text)
+			c := testkit.DialTo(t, transport, ln, testkit.Text)
 			if err := c.Send(ctx, "hello"); err != nil {
 				t.Error(err)
 			}
@@ -532,9 +374,9 @@ func TestServeLeavesNothingBehind(t *testing.T) {
 			}
 		}
 		cancel()
-		if err := result(t, "Serve", served); err != nil {
+		if err := testkit.Result(t, "Serve", served); err != nil {
 			t.Errorf("Serve: got %v, want nil", err)
 		}
 	})
-	noGoroutinesLeft(t)
+	testkit.NoGoroutinesLeft(t)
 }

@@ -9,9 +9,25 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-go test -count=1 -timeout=0 -run Fault -v . "$@" | awk '
-	/^=== / { next }
-	/^ *(fault|hostile)[a-z_0-9]*_test\.go:[0-9]+: / {
+own=() every=() # flags of tests/faults, flags of go test
+while (($#)); do
+	case $1 in
+	-full | -full=* | -idle=* | -soak=*) own+=("$1") ;;
+	-idle | -soak) own+=("$1" "${2:?}") && shift ;;
+	*) every+=("$1") ;;
+	esac
+	shift
+done
+run=(go test -count=1 -timeout=0 -run Fault -v)
+
+{
+	failed=0
+	"${run[@]}" "${every[@]}" ./tests/hostile/... || failed=1
+	"${run[@]}" "${every[@]}" ./tests/faults "${own[@]}" || failed=1
+	exit $failed
+} | awk '
+	/^=== / || /no tests to run/ { next }
+	/^ *[a-z_0-9]+_test\.go:[0-9]+: / {
 		sub(/^ *[a-z_0-9]+_test\.go:[0-9]+: /, "")
 		if (corpus()) next
 		figures[++n] = $0

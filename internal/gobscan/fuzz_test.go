@@ -14,7 +14,7 @@ import (
 )
 
 // FuzzScan checks streams of two payloads. It must end, not panic, and not return
-// a bare io.EOF. That what passes is safe is for FuzzGobDecode of the package.
+// a bare io.EOF. That what passes is safe is for FuzzGobDecode in tests/hostile/fuzz.
 func FuzzScan(f *testing.F) {
 	for _, v := range []any{sample, tree{Name: "a", Kids: []tree{{Any: 1}, {Any: wide{N: 1}}}}, map[string][]int{"a": {1, 2}}, [2]complex64{1i}} {
 		payloads := encode(f, v, v)

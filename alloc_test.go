@@ -1,0 +1,200 @@
+package qsocket_test
+
+import (
+	"context"
+	"encoding/binary"
+	"runtime"
+	"runtime/debug"
+	"testing"
+	"time"
+
+	"github.com/fb9bb4ed/qsocket"
+	"github.com/fb9bb4ed/qsocket/internal/testkit"
+)
+
+// A connection on which nothing happens holds no buffer, whatever has gone
+// through it before.
+func TestIdleConnHoldsNoBuffer(t *testing.T) {
+	const pairs, limit = 50, 12 << 10
+	ctx := testkit.Context(t)
+	before := testkit.LiveHeap()
+	for range pairs {
+		a, b := testkit.Pair(t, "tcp", testkit.Raw, nil, nil)
+		for range 3 {
+			if err := a.Send(ctx, make([]byte, 1<<20)); err != nil {
+				t.Fatal(err)
+			}
+			if _, ok := <-b.Messages(); !ok {
+				t.Fatal(b.Err())
+			}
+		}
+	}
+	got := testkit.HeapPer(2*pairs, before)
+	for start := time.Now(); got > limit && time.Since(start) < testkit.Timeout; { // until all readers wait
+		got = testkit.HeapPer(2*pairs, before)
+	}
+	t.Logf("%d bytes for each end", got)
+	if got > limit {
+		t.Errorf("%d bytes for each end, want at most %d", got, limit)
+	}
+}
+
+// The library itself allocates nothing for a message, on either end.
+func TestNoAllocationsPerMessage(t *testing.T) {
+	if testkit.RaceEnabled {
+		t.Skip("the race detector allocates; run without -race")
+	}
+	shared := make([]byte, 100)
+	p := qsocket.Protocol[[]byte]{Codec: appendCodec{shared}}
+	for _, mode := range []string{"pull", "channel"} {
+		t.Run(mode, func(t *testing.T) {
+			defer debug.SetGCPercent(debug.SetGCPercent(-1)) // a collection empties the buffer pools
+			ctx := context.Background()
+			a, b := testkit.Pair(t, "tcp", p, nil, nil)
+			if mode == "channel" {
+				b.Messages()
+			}
+			got := testing.AllocsPerRun(2000, func() {
+				if err := a.Send(ctx, shared); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := b.Recv(ctx); err != nil {
+					t.Fatal(err)
+				}
+			})
+			if got != 0 {
+				t.Errorf("%v allocations for each message, want 0", got)
+			}
+		})
+	}
+}
+
+// appendCodec costs nothing: payloads are copied in, and one value comes out.
+type appendCodec struct{ shared []byte }
+
+func (c appendCodec) Name() string                                { return "append" }
+func (c appendCodec) Stateless() bool                             { return true }
+func (c appendCodec) NewEncoder() qsocket.Encoder[[]byte]         { return c }
+func (c appendCodec) NewDecoder() qsocket.Decoder[[]byte]         { return c }
+func (c appendCodec) Append(dst, v []byte) ([]byte, error)        { return append(dst, v...), nil }
+func (c appendCodec) Decode(payload []byte) (v []byte, err error) { return c.shared, nil }
+
+// What the check of a hostile payload needs is not kept while nothing happens.
+func TestHostilePayloadLeavesNothingBehind(t *testing.T) {
+	const limit = 64 << 10
+	ctx := testkit.Context(t)
+	type known struct{ A int }
+	p := qsocket.Protocol[known]{}
+	nc, peer := testkit.NetPair(t, "tcp")
+	before := testkit.LiveHeap()
+	c, err := qsocket.NewConn(ctx, nc, p, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer testkit.End(c)
+	// An unknown field with an array of 300,000 extensions that look like maps.
+	payload := []byte("\x81\xa1Z\xdd\x00\x04\x93\xe0")
+	for range 300_000 {
+		payload = append(payload, 0xd4, 0x05, 0x80)
+	}
+	frame := append(binary.BigEndian.AppendUint32(nil, uint32(len(payload))), payload...)
+	sent := testkit.Async(func() error { _, err := peer.Write(frame); return err })
+	if _, err := c.Recv(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := testkit.Result(t, "Write", sent); err != nil {
+		t.Fatal(err)
+	}
+	frame, payload = nil, nil
+	got := testkit.HeapPer(1, before)
+	for start := time.Now(); got > limit && time.Since(start) < testkit.Timeout; {
+		short, cancel := context.WithTimeout(ctx, time.Millisecond)
+		_, _ = c.Recv(short) // waits, which gives the buffer back
+		cancel()
+		got = testkit.HeapPer(1, before)
+	}
+	t.Logf("%d bytes are kept", got)
+	if got > limit {
+		t.Errorf("%d bytes are kept, want at most %d", got, limit)
+	}
+	runtime.KeepAlive(c)
+}
+
+// BenchmarkIdle reports the memory (heap and stacks of this process) and the
+// goroutines of one end of an idle TCP connection over which one message went
+// each way. In mode pull a goroutine of the program waits in Recv; in mode
+// channel the Conn's own reader waits, and the program only holds the channel.
+func BenchmarkIdle(b *testing.B) {
+	for _, mode := range []string{"pull", "channel"} {
+		b.Run("codec=none/mode="+mode, func(b *testing.B) {
+			runBenchIdle(b, mode, benchNone{[]byte("hello")}, []byte("hello"))
+		})
+		b.Run("codec=msgpack/mode="+mode, func(b *testing.B) {
+			runBenchIdle(b, mode, qsocket.Msgpack[benchOrder](), benchSample)
+		})
+		b.Run("codec=gob/mode="+mode, func(b *testing.B) {
+			runBenchIdle(b, mode, qsocket.Gob[benchOrder](), benchSample)
+		})
+	}
+}
+
+func runBenchIdle[T any](b *testing.B, mode string, codec qsocket.Codec[T], v T) {
+	const conns, ends = 500, 2 * 500
+	p := qsocket.Protocol[T]{Codec: codec}
+	ln := benchListen(b, "tcp", p)
+
+	var bytes, goroutines, rounds float64
+	for b.Loop() {
+		bytesBefore, goroutinesBefore := benchUsage()
+		open := make([]*qsocket.Conn[T], 0, ends)
+		for range conns {
+			near, far := benchDial(b, ln, p)
+			open = append(open, near, far)
+		}
+		first := make(chan error, ends)
+		for _, conn := range open {
+			if err := conn.Send(b.Context(), v); err != nil {
+				b.Fatal(err)
+			}
+		}
+		for _, conn := range open {
+			end := newBenchEnd(conn, mode, v)
+			if mode == "channel" {
+				first <- end.recv()
+				continue
+			}
+			go func() { // ends when conn is closed
+				first <- end.recv()
+				end.recv()
+			}()
+		}
+		for range open {
+			if err := <-first; err != nil {
+				b.Fatal(err)
+			}
+		}
+		testkit.Eventually(b, "the connections to be idle", othersWait)
+
+		bytesAfter, goroutinesAfter := benchUsage()
+		bytes += float64(bytesAfter) - float64(bytesBefore)
+		goroutines += float64(goroutinesAfter) - float64(goroutinesBefore)
+		rounds++
+
+		for _, conn := range open {
+			conn.Close()
+		}
+		testkit.Eventually(b, "the goroutines to end", func() bool { return runtime.NumGoroutine() <= goroutinesBefore })
+	}
+	b.ReportMetric(0, "ns/op") // the time of making connections is no result
+	b.ReportMetric(bytes/rounds/ends, "bytes/conn")
+	b.ReportMetric(goroutines/rounds/ends, "goroutines/conn")
+}
+
+// benchUsage returns the bytes in use by heap and stacks, and the number of goroutines.
+func benchUsage() (bytes uint64, goroutines int) {
+	runtime.GC()
+	runtime.GC() // empties pools
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc + m.StackInuse, runtime.NumGoroutine()
+}

@@ -1,5 +1,0 @@
-//go:build !race
-
-package qsocket_test
-
-const raceEnabled = false

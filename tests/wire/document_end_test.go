@@ -1,0 +1,102 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"io"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+
+	"github.com/fb9bb4ed/qsocket"
+	"github.com/fb9bb4ed/qsocket/internal/testkit"
+	"github.com/fb9bb4ed/qsocket/qsockettest"
+)
+
+// The table of docs/wire.md on how connections end is what the library does, in
+// every row, and it has all rows.
+func TestWireDocumentEnd(t *testing.T) {
+	page, _ := wireDocument(t)
+	words := map[string]string{
+		"–": "", "message": "00000001 61", "confirm": testkit.GoldenConfirm, "half goodbye": testkit.GoldenHalf, "full goodbye": testkit.GoldenFull,
+		"full": testkit.GoldenFull, "confirm, full": testkit.GoldenConfirm + testkit.GoldenFull,
+	}
+	rows := regexp.MustCompile(`(?m)^\| (nothing|half|full) \| (nothing|half) \| ([^|]*) \| ([^|]*) \| ([^|]*) \|$`).FindAllStringSubmatch(page, -1)
+	seen := make(map[string]bool)
+	for _, row := range rows {
+		said, heard, comes, send, then := row[1], row[2], row[3], row[4], row[5]
+		name := strings.Join([]string{said, heard, comes}, ", ")
+		seen[name] = true
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				nc, peer := qsockettest.NetPipe()
+				defer peer.Close()
+				var e eavesdropper
+				go e.listen(peer) // until the Conn or peer is closed
+				s := testkit.WirePeer{T: t, Conn: peer}
+				s.Send(testkit.GoldenHello)
+				c, err := qsocket.NewConn(context.Background(), nc, testkit.Named, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer testkit.End(c)
+				done := c.Done()
+				switch said {
+				case "half":
+					err = c.CloseWrite()
+				case "full":
+					err = c.Close()
+				}
+				if err != nil {
+					t.Error(err)
+				}
+				if heard == "half" {
+					s.Send(testkit.GoldenHalf)
+				}
+				e.take()
+
+				if comes == "FIN" {
+					peer.CloseWrite()
+				} else {
+					s.Send(words[comes])
+				}
+				got, eof := e.take()
+				if want, known := words[send]; !known || string(got) != string(testkit.Unhex(want)) {
+					t.Errorf("sent % x, want %s: %s", got, send, want)
+				}
+				if got := state(done, eof, c.Err()); got != then {
+					t.Errorf("then: got %s, want %s (%v, %v)", got, then, eof, c.Err())
+				}
+			})
+		})
+	}
+	if len(rows) != 30 || len(seen) != 30 {
+		t.Errorf("got %d rows, %d of them different, want 3 × 2 × 5", len(rows), len(seen))
+	}
+}
+
+// state names what a Conn is in, as the table does. eof is what its peer reads.
+func state(done <-chan struct{}, eof, err error) string {
+	over := false
+	select {
+	case <-done:
+		over = true
+	default:
+	}
+	failed := errors.Is(eof, syscall.ECONNRESET) || eof == io.EOF // which the peer has read before
+	switch {
+	case !over && eof == nil && err == nil:
+		return "open"
+	case !over && eof == io.EOF && err == nil:
+		return "FIN"
+	case over && eof == io.EOF && err == nil:
+		return "over"
+	case over && failed && errors.Is(err, qsocket.ErrProtocol):
+		return "violation"
+	case over && failed && errors.Is(err, io.ErrUnexpectedEOF):
+		return "torn"
+	}
+	return "something else"
+}

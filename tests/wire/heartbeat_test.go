@@ -1,0 +1,247 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fb9bb4ed/qsocket"
+	"github.com/fb9bb4ed/qsocket/internal/testkit"
+)
+
+// inBubble returns a named Conn with a testkit.WirePeer in a bubble. The peer wants to
+// hear something every 15 s.
+func inBubble(t *testing.T, opts *qsocket.Options) (*qsocket.Conn[string], testkit.WirePeer) {
+	nc, peer := net.Pipe()
+	made := testkit.Async(func() *qsocket.Conn[string] {
+		c, err := qsocket.NewConn(context.Background(), nc, testkit.Named, opts)
+		if err != nil {
+			t.Error(err)
+		}
+		return c
+	})
+	s := testkit.WirePeer{T: t, Conn: peer}
+	s.ExpectHello()
+	s.Send(testkit.GoldenHello)
+	c := <-made
+	t.Cleanup(func() { testkit.End(c); peer.Close() })
+	return c, s
+}
+
+// A heartbeat goes out when nothing was sent for half of what the peer asked for.
+func TestHeartbeatsAreSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, s := inBubble(t, &qsocket.Options{Heartbeat: -1})
+		for range 3 {
+			began := time.Now()
+			s.SetReadDeadline(time.Time{})
+			got := make([]byte, 5)
+			if _, err := io.ReadFull(s, got); err != nil || string(got) != string(testkit.Unhex(testkit.GoldenHeartbeat)) {
+				t.Fatalf("got % x, %v", got, err)
+			}
+			if took := time.Since(began); took != 7500*time.Millisecond {
+				t.Errorf("after %v, want 7.5s", took)
+			}
+		}
+		if s := c.Stats(); s.MessagesSent != 0 || s.BytesSent != 0 {
+			t.Errorf("got %+v: a heartbeat is no message", s)
+		}
+	})
+}
+
+// A connection on which messages are sent needs none.
+func TestNoHeartbeatsAmongMessages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, s := inBubble(t, &qsocket.Options{Heartbeat: -1})
+		sent := testkit.Async(func() bool {
+			for range 20 {
+				if err := c.Send(context.Background(), "m"); err != nil {
+					t.Error(err)
+				}
+				time.Sleep(7400 * time.Millisecond)
+			}
+			return true
+		})
+		for range 20 {
+			s.Expect("00000001 6d")
+		}
+		<-sent
+	})
+}
+
+// Nothing is sent to a peer that does not want it, nor after a full goodbye.
+func TestNoHeartbeats(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b, err := qsocket.Pipe(testkit.Named, &qsocket.Options{Heartbeat: -1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer testkit.End(a)
+		defer testkit.End(b)
+		read := testkit.Async(func() int { n, _ := b.NetConn().Read(make([]byte, 1)); return n })
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		select {
+		case n := <-read:
+			t.Errorf("%d bytes came", n)
+		default:
+		}
+		a.NetConn().Close()
+		<-read
+	})
+}
+
+// A peer that is gone is found after exactly twice the interval, in each of the
+// ways to wait for it. So is one behind a half-closed connection.
+func TestPeerDead(t *testing.T) {
+	ctx := context.Background()
+	for _, test := range []struct {
+		name string
+		wait func(c *qsocket.Conn[string]) error
+	}{
+		{"Recv", func(c *qsocket.Conn[string]) error { _, err := c.Recv(ctx); return err }},
+		{"Messages", func(c *qsocket.Conn[string]) error {
+			for range c.Messages() {
+			}
+			return c.Err()
+		}},
+		{"Done", func(c *qsocket.Conn[string]) error { <-c.Done(); return c.Err() }},
+		{"Recv with short deadlines", func(c *qsocket.Conn[string]) error {
+			for {
+				// None may end when the peer's time does: between two waits nobody is there to
+				// be told, and that is tried again after a millisecond.
+				short, cancel := context.WithTimeout(ctx, 270*time.Millisecond)
+				_, err := c.Recv(short)
+				cancel()
+				if !errors.Is(err, context.DeadlineExceeded) {
+					return err
+				}
+			}
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			for _, words := range []string{"", testkit.GoldenHeartbeat, "00000001 6d", "00000005 6d"} { // the last is a part of a message
+				synctest.Test(t, func(t *testing.T) {
+					c, s := inBubble(t, &qsocket.Options{Heartbeat: time.Second, FrameTimeout: -1})
+					go io.Copy(io.Discard, s)
+					began := time.Now()
+					if words != "" {
+						go func() {
+							time.Sleep(time.Second)
+							s.Send(words)
+						}()
+					}
+					if words == "00000001 6d" {
+						if m, err := c.Recv(ctx); m != "m" || err != nil {
+							t.Fatalf("got %q, %v", m, err)
+						}
+					}
+					err := test.wait(c)
+					if !errors.Is(err, qsocket.ErrPeerDead) || !errors.Is(c.Err(), qsocket.ErrPeerDead) {
+						t.Errorf("got %v, want ErrPeerDead", err)
+					}
+					want := 2 * time.Second
+					if words != "" {
+						want += time.Second
+					}
+					if took := time.Since(began); took != want {
+						t.Errorf("%q: found after %v, want %v", words, took, want)
+					}
+				})
+			}
+		})
+	}
+}
+
+// Heartbeats keep an idle connection alive, and one whose consumer is slow:
+// the clock stands still while this end does not read.
+func TestHeartbeatsKeepAlive(t *testing.T) {
+	for _, every := range []time.Duration{time.Second, time.Millisecond} {
+		t.Run(every.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a, b, err := qsocket.Pipe(testkit.Named, &qsocket.Options{Heartbeat: every, RecvQueue: 1})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer testkit.End(a)
+				defer testkit.End(b)
+				a.Done() // a reads
+				messages := b.Messages()
+				time.Sleep(60 * every) // idle
+				for range 10 {
+					if err := a.Send(context.Background(), "m"); err != nil {
+						t.Fatal(err)
+					}
+				}
+				for range 10 { // slow
+					time.Sleep(60 * every)
+					if m, ok := <-messages; m != "m" || !ok {
+						t.Fatalf("got %q, %v", m, b.Err())
+					}
+				}
+				if a.Err() != nil || b.Err() != nil {
+					t.Errorf("got %v and %v", a.Err(), b.Err())
+				}
+			})
+		})
+	}
+}
+
+// An end that has said half a goodbye still lives.
+func TestHeartbeatsAfterCloseWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b, err := qsocket.Pipe(testkit.Named, &qsocket.Options{Heartbeat: time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer testkit.End(a)
+		defer testkit.End(b)
+		done := b.Done()
+		if err := a.CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		for range 10 {
+			time.Sleep(time.Minute)
+			select {
+			case <-done:
+				t.Fatalf("b has ended: %v", b.Err())
+			default:
+			}
+			if err := b.Send(context.Background(), "m"); err != nil {
+				t.Fatal(err)
+			}
+			if m, err := a.Recv(context.Background()); m != "m" || err != nil {
+				t.Fatalf("got %q, %v", m, err)
+			}
+		}
+	})
+}
+
+// A peer that falls silent amid dense traffic is found an eighth of the time,
+// or a second, later at most.
+func TestPeerDeadAmidTraffic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, s := inBubble(t, &qsocket.Options{Heartbeat: time.Second})
+		go io.Copy(io.Discard, s)
+		go func() {
+			for range 5000 {
+				time.Sleep(time.Millisecond)
+				s.Send("00000001 6d")
+			}
+		}()
+		n := 0
+		var last time.Time
+		for range c.Messages() {
+			n++
+			last = time.Now()
+		}
+		took := time.Since(last)
+		if n != 5000 || !errors.Is(c.Err(), qsocket.ErrPeerDead) || took < 2*time.Second || took > 2250*time.Millisecond {
+			t.Errorf("got %d messages, and %v after %v, want ErrPeerDead after 2s to 2.25s", n, c.Err(), took)
+		}
+	})
+}
