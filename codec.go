@@ -155,6 +155,14 @@ func safeEncode[T any](name string, enc Encoder[T], dst []byte, v *T) (b []byte,
 	return b, false, nil
 }
 
+// appender is an io.Writer that appends to itself.
+type appender []byte
+
+func (a *appender) Write(p []byte) (int, error) {
+	*a = append(*a, p...)
+	return len(p), nil
+}
+
 // codecError wraps err in a *CodecError unless it is one already.
 func codecError(op, name string, err error) error {
 	if ce, ok := err.(*CodecError); ok {

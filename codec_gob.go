@@ -255,11 +255,3 @@ func (r *gobReader) ReadByte() (byte, error) {
 	r.b = r.b[1:]
 	return c, nil
 }
-
-// appender is an io.Writer that appends to itself.
-type appender []byte
-
-func (a *appender) Write(p []byte) (int, error) {
-	*a = append(*a, p...)
-	return len(p), nil
-}
