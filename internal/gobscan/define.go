@@ -136,8 +136,8 @@ func (r *defReader) wireType() *definition {
 	return d
 }
 
-// common reads what all definitions begin with and returns the type's name. The
-// id that is repeated there is used by nobody.
+// common reads what all definitions begin with and returns the type's name. It
+// skips the id that is repeated there: nothing uses it.
 func (r *defReader) common() (name string) {
 	r.structure("CommonType", 2, func(field int) {
 		if field == 0 {

@@ -23,7 +23,7 @@
 //   - Memory for values comes from make, reflect.New and reflect.Value.Grow with
 //     the real type: the collector knows where its pointers are.
 //   - Nothing that is decoded refers to the payload: strings and bytes are copies.
-//     Slices of the payload are passed to nobody who could keep them.
+//     Slices of the payload are never passed to code that could keep them.
 //   - The value to encode, or to decode into, is on the heap: methods of the
 //     program are called with pointers into it and may keep them.
 package mpplan

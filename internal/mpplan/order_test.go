@@ -58,8 +58,8 @@ func entries(t *testing.T, p []byte) (all [][]byte) {
 	return all
 }
 
-// disorder makes a map of most of the entries: some exchanged, some absent, some
-// between that nobody knows, and once in a while one twice.
+// disorder makes a map of most of the entries: some swapped, some left out,
+// unknown ones between them, and now and then one twice.
 func disorder(t *testing.T, r *rand.Rand, all [][]byte) []byte {
 	all = slices.Clone(all)
 	for range r.IntN(4) {

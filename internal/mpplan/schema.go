@@ -10,7 +10,7 @@ import (
 // and decoded with o, in the form of docs/schema.md.
 func (p Plan[T]) Schema(o Options) string {
 	t := reflect.TypeFor[T]()
-	o.Expansion = 0 // is nobody else's affair
+	o.Expansion = 0 // limits this end's memory; messages look the same
 	return schema.Cached(schema.Key{Codec: "msgpack", Type: t, Options: o}, func() string {
 		var flags []string
 		if o.InvalidUTF8 {

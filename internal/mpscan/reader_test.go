@@ -22,7 +22,7 @@ func newDecoder(t *testing.T, p string, extension bool) *msgpack.Decoder {
 	return msgpack.NewDecoder(r)
 }
 
-// What v5 would take for values, although nobody has looked at it, it does not get.
+// v5 does not get bytes that it would take for values but that Scan has not checked.
 func TestReaderRefuses(t *testing.T) {
 	decodeAny := func(dec *msgpack.Decoder) error { _, err := dec.DecodeInterface(); return err }
 	for _, tt := range []struct {

@@ -127,8 +127,8 @@ func isSigned(k Kind) bool  { return k >= Int && k <= Int64 }
 func isFloat(k Kind) bool   { return k == Float32 || k == Float64 }
 func isNumber(k Kind) bool  { return isInteger(k) || isFloat(k) }
 
-// bitsOf returns how many bits an integer has. An int has 64: those that do not
-// are rare, and nobody relies on them.
+// bitsOf returns how many bits an integer has. An int counts as 64: platforms on which
+// it is shorter are rare, and no program relies on that.
 func bitsOf(k Kind) int {
 	switch k {
 	case Int8, Uint8:
