@@ -166,7 +166,7 @@ func (o options) publish(res *results, stdout io.Writer) error {
 	return err
 }
 
-// newBar returns a progress bar, which is silent where nobody would see it move.
+// newBar returns a progress bar, which is silent where w is not a terminal.
 func newBar(steps int, w io.Writer) *progressbar.ProgressBar {
 	f, terminal := w.(*os.File)
 	if terminal {

@@ -10,7 +10,7 @@ import "github.com/fb9bb4ed/qsocket"
 // It encodes and decodes as codec does, and keeps state if codec does.
 func Named[T any](name string, codec qsocket.Codec[T]) qsocket.Codec[T] {
 	if codec == nil {
-		return nil // for whoever measures it to complain about
+		return nil // the measurement reports it
 	}
 	return named[T]{codec, name}
 }

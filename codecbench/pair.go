@@ -46,7 +46,7 @@ func loopback() (client, server net.Conn, err error) {
 		return nil, nil, err
 	}
 	defer ln.Close()
-	// The kernel completes the connection before anybody accepts it.
+	// The kernel completes the connection before it is accepted.
 	if client, err = net.Dial("tcp", ln.Addr().String()); err != nil {
 		return nil, nil, err
 	}
@@ -72,7 +72,7 @@ func (p *pair[T]) warm(from, to *qsocket.Conn[T]) error {
 	return nil
 }
 
-// abort ends both ends at once, which unblocks whoever sends or receives.
+// abort ends both ends at once, which unblocks all that send or receive.
 func (p *pair[T]) abort() {
 	_ = p.near.NetConn().Close()
 	_ = p.far.NetConn().Close()

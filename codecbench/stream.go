@@ -2,7 +2,7 @@ package codecbench
 
 import "errors"
 
-// stream is the operation of sending one of many messages that nobody answers.
+// stream is the operation of sending one of many messages without answers.
 // The clock stops when the last of them has been received and decoded. Both ends
 // have to know which one that is, and so this counts to c.n instead of calling
 // c.Loop.

@@ -10,7 +10,7 @@ import (
 type deadline struct {
 	timer  *time.Timer
 	number int  // of the deadline that is set, so that a timer that comes late knows
-	passed bool // whoever waits is to give up
+	passed bool // waiters are to give up
 }
 
 // setLocked sets the deadline to t, and wakes those who wait on cond if it has

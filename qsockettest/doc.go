@@ -3,7 +3,7 @@
 // # Connections in memory
 //
 // [Pipe] returns two connected Conns for a test, and ends them with it. They work
-// in bubbles of testing/synctest, where time stands still until everybody waits.
+// in bubbles of testing/synctest, where time stands still until all goroutines wait.
 // [NetPipe] is what is below them: streams that have, unlike those of net.Pipe,
 // buffers, half-closes and resets.
 //

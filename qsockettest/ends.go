@@ -21,7 +21,7 @@ func reset(nc net.Conn) {
 }
 
 // resetAfter is reset, except that nc's peer can read what was delivered. Most
-// kernels see to that by themselves.
+// kernels do that by themselves.
 func resetAfter(nc net.Conn) {
 	if sc, ok := belowTLS(nc).(*StreamConn); ok {
 		sc.resetAfter()

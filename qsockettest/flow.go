@@ -93,7 +93,7 @@ func (f *flow) read() {
 const maxRead = 32 << 10
 
 // awaitRoom waits until there may be a Read, and returns of how many bytes: 0
-// if there is to be none any more.
+// if there is to be no more of them.
 func (f *flow) awaitRoom() int {
 	s := f.session
 	s.mu.Lock()

@@ -161,7 +161,7 @@ func TestBetweenTLS(t *testing.T) {
 	defer b.Close()
 	p := qsockettest.NewProxy(1, faults{}, faults{})
 	p.Between(tls.Client(pa, &tls.Config{ServerName: "localhost"}), pb)
-	if _, err := io.ReadFull(a, make([]byte, 1)); err != nil { // of the handshake, which nobody answers
+	if _, err := io.ReadFull(a, make([]byte, 1)); err != nil { // of the handshake, which has no answer
 		t.Fatal(err)
 	}
 	p.Close()

@@ -296,7 +296,7 @@ func TestProxyCut(t *testing.T) {
 	}
 }
 
-// Neither end hears anything any more, not even that the other has gone; and
+// Neither end hears anything from then on, not even that the other has gone; and
 // what either sends vanishes.
 func TestProxyBlackHole(t *testing.T) {
 	inBubble(t, faults{Cut: qsockettest.BlackHole, CutAfter: 5}, faults{}, func(t *testing.T, p *qsockettest.Proxy, a, b *qsockettest.StreamConn) {
@@ -463,7 +463,7 @@ func TestProxyClose(t *testing.T) {
 	}
 }
 
-// A reset is one, also where nobody is reading from the ends, so that nothing
+// A reset is one, also where the ends are not read, so that nothing
 // but the cut keeps the connection from being over.
 func TestResetWhileStalled(t *testing.T) {
 	for range 300 {

@@ -47,7 +47,7 @@ func (s *session) run() {
 	s.mu.Lock()
 	closed := s.mode == over
 	s.mu.Unlock()
-	if closed { // or will be, with a reset, by whoever has entered that mode
+	if closed { // or will be, with a reset, by the caller that has entered that mode
 		return
 	}
 	_ = s.up.src.Close() // the end is not news
@@ -62,7 +62,7 @@ func (s *session) set(up, down Faults) {
 	s.changed.Broadcast()
 }
 
-// wake makes everybody look again.
+// wake makes all waiters look again.
 func (s *session) wake() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

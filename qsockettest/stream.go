@@ -47,7 +47,7 @@ type StreamConn struct {
 	eof   bool    // the peer has ended its direction
 
 	ended   bool  // we have ended ours
-	writing bool  // somebody is in Write: Writes do not mix
+	writing bool  // a Write is under way: Writes do not mix
 	linger0 bool  // Close is to reset
 	closed  bool  // by our Close
 	dead    bool  // by a reset from the peer

@@ -96,5 +96,5 @@ func (c *StreamConn) closeLocked() {
 	c.writeDeadline.stopLocked()
 	c.readable.Broadcast()
 	c.writable.Broadcast()
-	c.peer.writable.Broadcast() // whoever waits there for room
+	c.peer.writable.Broadcast() // its Writes that wait for room
 }

@@ -71,7 +71,7 @@ func TestNetPipeResetDestroys(t *testing.T) {
 	}
 }
 
-// The reset is told once, to whoever asks first.
+// The reset is reported once, to the first call.
 func TestNetPipeResetToldToWriter(t *testing.T) {
 	a, b := qsockettest.NetPipe()
 	defer b.Close()

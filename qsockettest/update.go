@@ -16,11 +16,11 @@ func init() {
 // updateFlag is the flag that [Golden] looks at.
 const updateFlag = "update"
 
-// defineLate sees to it that flags has -update when args are parsed. A test
+// defineLate ensures that flags has -update when args are parsed. A test
 // binary may well define a flag of that name itself, and would do so after this
 // package: for it to find the flag defined already is a panic. So it is defined
 // while the command line is parsed, by another flag that is put in front, if
-// nobody has done it by then; and only where -update is used at all.
+// it is still missing then; and only where -update is used at all.
 func defineLate(flags *flag.FlagSet, args []string) []string {
 	used := func(arg string) bool {
 		return arg == "-"+updateFlag || arg == "--"+updateFlag || arg == "-"+updateFlag+"=true"

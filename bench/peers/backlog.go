@@ -30,7 +30,7 @@ func (b *backlog) put(end End) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
-		end.Close() // its error is of no interest to anybody
+		end.Close() // its error does not matter
 		return
 	}
 	b.waiting = append(b.waiting, end)
@@ -97,7 +97,7 @@ func (s *httpServer) Close() error {
 type envelope struct {
 	codec *msgpackCodec
 	stamp int64
-	size  int // of the largest payload; 0 if nobody asks
+	size  int // of the largest payload; 0 if it is not measured
 }
 
 func newEnvelope(m Message) (envelope, error) {

@@ -84,7 +84,7 @@ func (c *client) run(ctx context.Context, address string) (*ledger, error) {
 	return book, nil
 }
 
-// failure says what err means for somebody who runs a client.
+// failure says what err means to the user of a client.
 func (c *client) failure(err error) error {
 	var refusal *qsocket.HandshakeError
 	var remote *qsocket.RemoteError
@@ -97,8 +97,8 @@ func (c *client) failure(err error) error {
 	return fmt.Errorf("client %d: %w", c.number, err)
 }
 
-// stream sends the orders until ctx ends, half-closes, and sees to it that the
-// gateway's end comes in time. It returns how many orders Send took.
+// stream sends the orders until ctx ends, half-closes, and ensures that the
+// gateway ends in time. It returns how many orders Send took.
 func (c *client) stream(ctx context.Context, conn *qsocket.Conn[market.Message]) (sent int, err error) {
 	var tick <-chan time.Time
 	if c.rate > 0 {

@@ -46,7 +46,7 @@ func (e rowError) Error() string { return fmt.Sprintf("line %d: %v", e.line, e.e
 //
 // Every line is a record of its own. encoding/csv allows a quoted field to
 // contain line ends, so given the whole file it would read on after a quote
-// that nobody closes and take all that follows for one wrong row.
+// that is not closed and take all that follows for one wrong row.
 func readOrders(r io.Reader) (*orderFile, error) {
 	f := new(orderFile)
 	seen := make(map[uint64]int) // order id → line

@@ -100,7 +100,7 @@ func (g *gateway) run(ctx context.Context) (gatewayReport, error) {
 
 	if err := g.ln.Serve(serving, g.handle); err != nil {
 		// The listener has failed for good, so the program ends, and with it
-		// whoever is still served.
+		// the clients that are still served.
 		return gatewayReport{}, err
 	}
 	<-drained

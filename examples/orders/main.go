@@ -9,7 +9,7 @@
 //	go run ./examples/orders -listen 127.0.0.1:7070   # the gateway; Ctrl-C ends it
 //	go run ./examples/orders -dial 127.0.0.1:7070     # the clients
 //
-// Ctrl-C (or SIGTERM) drains: no order is sent any more, those that were are
+// Ctrl-C (or SIGTERM) drains: no more orders are sent, those that were are
 // answered, and the summary is printed. A second one ends the program at once.
 // The exit code is 1 if anything is not as it should be. For its part of the
 // check, quantity bought against quantity sold, -dial wants the gateway to itself.

@@ -17,7 +17,7 @@ var listed = []string{"BARLEY", "CORN", "OATS", "RICE", "RYE", "WHEAT"}
 type event struct {
 	what    eventKind
 	session *session      // of all but closing
-	order   *market.Order // of ordered; not changed any more
+	order   *market.Order // of ordered; no longer changed
 }
 
 type eventKind int

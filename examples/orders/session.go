@@ -22,7 +22,7 @@ const maxUnsent = 1024
 // What waits is bounded all the same: at maxUnsent the gateway stops reading
 // from the client (waitForRoom), so that there are no more answers than it
 // takes; its fills are bounded by its open orders; and of the prices only the
-// newest per symbol is kept. A slow client slows itself down, nobody else.
+// newest per symbol is kept. A slow client slows down only itself.
 type session struct {
 	conn *qsocket.Conn[market.Message]
 
@@ -40,7 +40,7 @@ type session struct {
 	unsent []market.Message
 	prices map[string]int // symbol → index in unsent
 	ended  bool           // no more put
-	failed bool           // nothing can be sent any more
+	failed bool           // nothing can be sent
 }
 
 func newSession(conn *qsocket.Conn[market.Message]) *session {
@@ -67,7 +67,7 @@ func (s *session) put(m market.Message) {
 	s.changed.Broadcast()
 }
 
-// end says that nothing will be put any more: write returns once all is sent.
+// end says that no more will be put: write returns once all is sent.
 func (s *session) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -76,7 +76,7 @@ func (s *session) end() {
 }
 
 // waitForRoom waits until less than maxUnsent messages wait for the client, or
-// until it cannot be reached any more.
+// until it can no longer be reached.
 func (s *session) waitForRoom() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

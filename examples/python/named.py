@@ -101,7 +101,7 @@ class Conn:
         return self.confirmed
 
     def _frame(self):
-        """Reads a frame and returns the payload of a message. Deals with others."""
+        """Reads a frame and returns the payload of a message. Handles control frames."""
         size = self._number()
         if size < CONTROL:
             if size > self.max_frame:
@@ -146,7 +146,7 @@ class Conn:
                     try:
                         self._control(HEARTBEAT)
                     except OSError:
-                        return  # whoever reads finds out why
+                        return  # the reader finds out why
 
     def _write(self, data):
         with self.writing:

@@ -43,7 +43,7 @@ var wrong = []string{
 	"2,%d,RICE,buy,15,0.00",            // zero price
 	"3,%d,OATS,sell,45,-241.00",        // negative price
 	"1,%d,CORN,buy,35,217.255",         // a third decimal
-	"2,%d,\"WHEAT,sell,50,262.40",      // a quote that nobody closes
+	"2,%d,\"WHEAT,sell,50,262.40",      // a quote that is not closed
 	"3,%d,RYE,sell,99999999999,199.75", // quantity beyond 32 bits
 }
 

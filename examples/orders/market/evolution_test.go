@@ -91,7 +91,7 @@ func TestNewClientOldGateway(t *testing.T) {
 	}
 }
 
-// renamed is v2 by somebody who has forgotten to give it another name.
+// renamed is v2 without the new name that it needs.
 var renamed = qsocket.Protocol[v2.Message]{Name: market.Protocol.Name, Codec: v2.Protocol.Codec}
 
 func TestIncompatible(t *testing.T) {

@@ -5,7 +5,7 @@
 // gateway answers every order exactly once, with [Accepted] or [Rejected].
 // Between and after the answers come, at times of the gateway's choosing, a
 // [Fill] for each trade of one of the client's orders and a [Price] for trades
-// of anybody. The end of a client's stream cancels what is left of its orders:
+// of any client. The end of a client's stream cancels what is left of its orders:
 // one [Cancelled] each, and then the gateway ends its stream as well. So the
 // quantities filled and cancelled of an accepted order add up to its quantity.
 package market

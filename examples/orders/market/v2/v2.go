@@ -1,6 +1,6 @@
 // Package v2 is package market after a change that old peers do not survive: an
-// [Order] has its limit as text with a currency, "101.50 EUR", and not as a number of cents
-// any more. So it is another protocol, orders/2, with a record of its own.
+// [Order] has its limit as text with a currency, "101.50 EUR", and no longer as a number of
+// cents. So it is another protocol, orders/2, with a record of its own.
 //
 // A gateway that serves clients of both kinds listens on two ports, one for each
 // protocol, until the old clients are gone.
@@ -11,7 +11,7 @@ import (
 	"github.com/fb9bb4ed/qsocket/examples/orders/market"
 )
 
-// Protocol begins anew: what is not used any more is gone, and tags are given
+// Protocol begins anew: what is no longer used is gone, and tags are given
 // as if there had been no orders/1.
 var Protocol = qsocket.Protocol[Message]{
 	Name: "orders/2",
