@@ -297,6 +297,6 @@ the one in go.mod, Go 1.25, to the newest released one. README.md has the detail
 
 The package takes its idea from a small Python package of the same name, whose
 frames it speaks (with a codec that reads pickles, which is best left to Python).
-README.md has a table of what has become of its names.
+README.md has a table of its names and those used here.
 */
 package qsocket
