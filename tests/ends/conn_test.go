@@ -301,6 +301,7 @@ type situation struct {
 	started bool // Messages or Done was called
 	queued  int
 	handled bool // the handler runs
+	closing bool // a call that tells what was lost is under way
 }
 
 // observe looks at the Conn, and then ends it.
@@ -314,6 +315,8 @@ func (c *conn) observe() (o observation) {
 	for _, k := range c.calls {
 		o.pending = append(o.pending, k.what)
 	}
+
+	o.closing = c.closing() || c.said["leave"] && !o.closed
 
 	stats := c.Stats()
 	words := []string{"err=" + c.errors.of(c.Err())}
@@ -373,8 +376,8 @@ func (c *conn) past(s *situation) string {
 	return strings.Join(words, " ")
 }
 
-// end lets the peer end, receives what there is, closes, and lets CloseTimeout
-// pass. It returns what has happened, and what is not over by then.
+// end lets the peer end, receives what there is, closes if it is not closing, and
+// lets CloseTimeout pass. It returns what has happened, and what is not over by then.
 func (c *conn) end() (end, left string) {
 	var words []string
 	if !c.socket.ended() {
@@ -383,10 +386,12 @@ func (c *conn) end() (end, left string) {
 	}
 	c.done = c.Done()
 	words = append(words, "received: "+c.drain())
-	c.startErr("Close", func(context.Context) error { return c.Close() })
-	words = append(words, "Close: "+c.look())
+	if !c.closing() {
+		c.startErr("Close", func(context.Context) error { return c.Close() })
+		words = append(words, "Close: "+c.look())
+	}
 	time.Sleep(2 * closeTimeout)
-	words = append(words, "later: "+c.look(), "err="+c.errors.of(c.Err()))
+	words = append(words, "later: "+c.look(), "received: "+c.drain(), "err="+c.errors.of(c.Err()))
 	if c.leave != nil {
 		c.leave()
 	}
@@ -417,6 +422,15 @@ func (c *conn) end() (end, left string) {
 		_ = c.socket.Close() // so that the bubble can end
 	}
 	return strings.Join(words, "; "), left
+}
+
+// closing reports whether a call is under way that ends the Conn after
+// CloseTimeout. After leave there is none while a Shutdown is.
+func (c *conn) closing() bool {
+	under := func(name string) bool {
+		return slices.ContainsFunc(c.calls, func(k *call) bool { return k.what == name })
+	}
+	return under("Close") || under("CloseWithReason") || c.said["leave"] && !under("Shutdown") && !c.socket.isClosed()
 }
 
 // drain receives until there is an error, and returns what came.

@@ -75,17 +75,41 @@ func explore(t *testing.T, s setting) (_ *record, text string) {
 	var b strings.Builder
 	for i := 0; i < len(r.states) && !t.Failed(); i++ {
 		from := r.states[i]
-		end := digest(from.end)
-		r.ends[end] = from.end
-		fmt.Fprintf(&b, "\n%s %s\n\tpast: %s\n\tend: %s\n", from.name(), from.state, from.past, end)
+		fmt.Fprintf(&b, "\n%s %s\n\tpast: %s\n\tend: %s\n", from.name(), from.state, from.past, r.endDigest(from))
 		if len(from.events) < *depth {
 			r.writeRows(&b, from)
 		} else {
 			fmt.Fprintf(&b, "\tnext: %s\n", r.next(from))
 		}
 	}
+	for _, events := range far {
+		if r.possible(events) {
+			from := r.run(events)
+			fmt.Fprintf(&b, "\n%s %s\n\tpast: %s\n\tend: %s\n", from.name(), from.state, from.past, r.endDigest(from))
+			for _, s := range r.after(from) {
+				fmt.Fprintf(&b, "\t%s: %s; %s\n", s.events[len(s.events)-1], s.happened, digest(s.key()))
+			}
+		}
+	}
 	t.Logf("%d states, %d pairs", len(r.states), r.pairs)
 	return r, r.errors.legend() + r.legend() + b.String()
+}
+
+// endDigest stands for how s ended.
+func (r *record) endDigest(s *state) string {
+	end := digest(s.end)
+	r.ends[end] = s.end
+	return end
+}
+
+// possible reports whether the events make sense one after another.
+func (r *record) possible(names []string) bool {
+	for i, name := range names {
+		if !find(name).enabled(&r.run(names[:i]).situation) {
+			return false
+		}
+	}
+	return true
 }
 
 // run makes the events happen to a new Conn.

@@ -28,10 +28,10 @@ var events = []event{
 	{"close-write", notUnderWay("CloseWrite"), func(c *conn) {
 		c.startErr("CloseWrite", func(context.Context) error { return c.CloseWrite() })
 	}},
-	{"close", notUnderWay("Close"), func(c *conn) {
+	{"close", notClosing, func(c *conn) {
 		c.startErr("Close", func(context.Context) error { return c.Close() })
 	}},
-	{"close-why", notUnderWay("CloseWithReason"), func(c *conn) {
+	{"close-why", notClosing, func(c *conn) {
 		c.startErr("CloseWithReason", func(context.Context) error { return c.CloseWithReason("why") })
 	}},
 	{"shutdown", notUnderWay("Shutdown"), func(c *conn) { c.startErr("Shutdown", c.Shutdown) }},
@@ -51,7 +51,7 @@ var events = []event{
 			return err
 		})
 	}},
-	{"leave", func(s *situation) bool { return s.handled }, func(c *conn) {
+	{"leave", func(s *situation) bool { return s.handled && notClosing(s) }, func(c *conn) {
 		c.said["leave"] = true
 		c.leave()
 	}},
@@ -83,6 +83,56 @@ var events = []event{
 	{"long", busy, func(*conn) { time.Sleep(long) }},
 }
 
+// far are sequences that are longer than those which are found, in settings where
+// they make sense.
+var far = [][]string{
+	{"close-write", "peer-confirm", "break", "peer-half"},
+	{"close-write", "peer-confirm", "shutdown"},
+	{"close-write", "peer-confirm", "peer-half", "shutdown"},
+	{"close-write", "peer-half", "shutdown"},
+	{"close-write", "peer-half", "peer-full"},
+	{"shutdown", "peer-confirm", "peer-half"},
+	{"shutdown", "peer-message", "peer-half"},
+	{"shutdown", "peer-message", "peer-full"},
+	{"shutdown", "close", "peer-half"},
+	{"peer-half", "close-write", "close"},
+	{"peer-half", "break", "close-write"},
+	{"break", "peer-half", "close"},
+	{"break", "peer-half", "shutdown"},
+	{"break", "send", "peer-half"},
+	{"break", "send", "peer-message", "close-write"},
+	{"stall", "peer-half", "close-write"},
+	{"stall", "peer-full", "close"},
+	{"stall", "send", "peer-half"},
+	{"stall", "send", "peer-full"},
+	{"stall", "send", "peer-why"},
+	{"stall", "send", "peer-full", "close"},
+	{"stall", "send", "close-write", "peer-half"},
+	{"stall", "send", "close-write", "peer-fin"},
+	{"stall", "send", "close-write", "shutdown"},
+	{"stall", "send", "close", "peer-half"},
+	{"stall", "send", "close", "peer-full"},
+	{"stall", "send", "close", "peer-fin"},
+	{"stall", "send", "close", "close-write"},
+	{"stall", "send", "close", "close-timeout"},
+	{"stall", "send", "shutdown", "close"},
+	{"stall", "send", "shutdown", "peer-fin"},
+	{"stall", "send", "shutdown", "peer-full"},
+	{"stall", "send", "shutdown", "leave"},
+	{"stall", "send", "send", "close"},
+	{"stall", "send", "peer-fin", "moment"},
+	{"peer-message", "peer-message", "close"},
+	{"peer-message", "peer-message", "close", "peer-full"},
+	{"peer-message", "peer-message", "peer-half", "close-write"},
+	{"peer-message", "peer-message", "peer-fin", "take"},
+	{"peer-message", "peer-message", "peer-full", "close"},
+	{"recv", "close-write", "peer-half", "peer-message"},
+	{"recv", "peer-half", "recv", "close-write"},
+	{"recv", "peer-fin", "send", "close-write"},
+	{"messages", "stall", "send", "peer-full"},
+	{"messages", "close-write", "peer-confirm", "break", "peer-half"},
+}
+
 func always(*situation) bool { return true }
 
 // busy is for the clock, which does nothing to a Conn that is over.
@@ -95,6 +145,10 @@ func underWay(call string) func(*situation) bool {
 func notUnderWay(call string) func(*situation) bool {
 	return func(s *situation) bool { return !slices.Contains(s.pending, call) }
 }
+
+// notClosing is for calls that tell the first of them what was lost. Of two that
+// wait for it, either may be the first.
+func notClosing(s *situation) bool { return !s.closing }
 
 // mayTalk allows the peer to send up to that many things before it must end.
 func mayTalk(most int) func(*situation) bool {

@@ -21,8 +21,8 @@
 // test that fails shows in full. For a change of the library that must change nothing, go
 // deeper than the record does:
 //
-//	go test ./tests/ends -args -ends.depth=3 -ends.dir=/tmp/before -ends.update # before
-//	go test ./tests/ends -args -ends.depth=3 -ends.dir=/tmp/before              # after
+//	go test ./tests/ends -args -ends.depth=3 -ends.dir=DIR -ends.update # before
+//	go test ./tests/ends -args -ends.depth=3 -ends.dir=DIR              # after
 package ends_test
 
 import (

@@ -215,6 +215,12 @@ func (s *socket) note(n note) { s.change(func() { s.log = append(s.log, n) }) }
 
 func (s *socket) noteLocked(what string) { s.log = append(s.log, note{what: what}) }
 
+func (s *socket) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
+}
+
 // ended reports whether nothing more can come from the peer.
 func (s *socket) ended() bool {
 	s.mu.Lock()
