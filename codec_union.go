@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/fb9bb4ed/qsocket/internal/schema"
+	"github.com/fb9bb4ed/qsocket/internal/wire"
 )
 
 // Union is the codec of a sum type: T is an interface, and each of the types
@@ -281,7 +282,7 @@ func (d *unionDecoder[T]) Decode(payload []byte) (T, error) {
 		tag = uint64(payload[0])
 	} else {
 		var err error
-		if n, tag, err = parseUvarint(payload); err != nil || n == 0 {
+		if n, tag, err = wire.ParseUvarint(payload); err != nil || n == 0 {
 			return zero, badTag(payload)
 		}
 	}

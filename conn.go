@@ -5,8 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"reflect"
+	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/fb9bb4ed/qsocket/internal/link"
+	"github.com/fb9bb4ed/qsocket/internal/socket"
+	"github.com/fb9bb4ed/qsocket/internal/wire"
+	"github.com/fb9bb4ed/qsocket/internal/xsync"
 )
 
 // Conn is a connection over which the two ends send messages of type T to each
@@ -18,7 +25,7 @@ import (
 // goroutine fills, or with Recv or All, which read on the caller's goroutine
 // and spare the hop. Mixing the two loses, duplicates and reorders nothing.
 //
-// Whoever gets a Conn must end it, with Close or Shutdown, also after it has
+// The caller must end every Conn it obtains, with Close or Shutdown, also after it has
 // failed: only that releases the socket in all cases.
 //
 // After the end, Err is nil if the end was clean. Otherwise it is one of
@@ -41,41 +48,40 @@ type Conn[T any] struct {
 	// How it works, in invariants:
 	//
 	//  1. Only the flusher, or the one Send that writes in its stead, writes to
-	//     the socket, and after a failed write nobody does. (TLS writes alerts
+	//     the socket, and after a failed write nothing does. (TLS writes alerts
 	//     of its own accord, from Read as well.)
-	//  2. Only the holder of the inbox's token reads from the socket. Once this
-	//     end has closed, only discard does.
+	//  2. Only the holder of the inbox's lock reads from the socket. Once this
+	//     end has closed, only Discard does.
 	//  3. No lock is held across I/O or while waiting, and no two of the locks
-	//     of link, outbox and inbox are held at the same time.
-	//  4. The first failure is recorded once, in link.err. Whatever comes later
-	//     is a consequence.
+	//     of link, outbox and inbox are held at the same time. readerMu comes
+	//     before that of link.
+	//  4. The first failure is recorded once, in link. What comes later is a
+	//     consequence.
 	//  5. The reader goroutine is the only sender on messages and the only one
-	//     to close it. done fires after that.
-	//  6. finish closes the socket, which ends every goroutine that waits for
-	//     it. At the latest the timer of CloseTimeout calls finish.
+	//     to close it. Done fires after that.
+	//  6. The link's teardown closes the socket, which ends every goroutine that
+	//     waits for it. At the latest the timer of CloseTimeout calls it.
 	//  7. An accepted frame is written before any frame accepted after it, and
 	//     a refused one leaves no byte behind.
-	link
+	link link.Link
 
 	// Immutable.
 	codecName string
 	framing   Framing
 	stateless bool
+	recvQueue int
+	peer      Peer // zero in raw mode
 
-	enc          Encoder[T]     // guarded by out.mu
-	encodeBroken bool           // guarded by out.mu: the peer cannot decode what would follow
-	dec          Decoder[T]     // owned by the holder of in.token
-	into         intoDecoder[T] // the same, if it is one; nil otherwise
+	enc  Encoder[T]     // used between Begin and Commit or Abort, under the outbox's lock
+	dec  Decoder[T]     // owned by the holder of the inbox's lock
+	into intoDecoder[T] // the same, if it is one; nil otherwise
 
-	sendMax  int    // largest payload that Send accepts, bytes: our MaxFrame, or the peer's if that is smaller
-	sendWhat string // whose limit that is
-	peer     Peer   // zero in raw mode
-
-	queued   atomic.Bool // the reader goroutine takes over; messages is set by then
-	holding  bool        // owned by the reader goroutine: next is a message for which messages is full
-	started  signal      // fired after queued was set; guarded by link.mu
-	messages chan T      // set once, under link.mu
-	next     T           // owned by the holder of in.token: the message being decoded; zero otherwise
+	queued   atomic.Bool  // the reader goroutine takes over; messages is set by then
+	holding  bool         // owned by the reader goroutine: next is a message for which messages is full
+	next     T            // owned by the holder of the inbox's lock: the message being decoded; zero otherwise
+	readerMu sync.Mutex   // guards following
+	started  xsync.Signal // fired after queued was set
+	messages chan T       // set once; may be read without readerMu when queued is set
 }
 
 // Stats counts what has gone through a Conn.
@@ -128,16 +134,21 @@ func NewConn[T any](ctx context.Context, nc net.Conn, p Protocol[T], opts *Optio
 	return open(ctx, nc, p, o)
 }
 
+// isNil catches a nil pointer in an interface as well as a nil interface.
+func isNil(v any) bool {
+	rv := reflect.ValueOf(v)
+	return !rv.IsValid() || rv.Kind() == reflect.Pointer && rv.IsNil()
+}
+
 // wrap makes a Conn of a connection that is ready for messages. peer is nil in
 // raw mode.
 func wrap[T any](nc net.Conn, p Protocol[T], opts *Options, peer *Peer) (*Conn[T], error) {
 	codec := p.codec()
 	c := &Conn[T]{
-		sendMax:   opts.MaxFrame,
-		sendWhat:  "MaxFrame",
-		framing:   p.Framing,
 		codecName: codec.Name(),
+		framing:   p.Framing,
 		stateless: isStateless(codec),
+		recvQueue: opts.RecvQueue,
 		enc:       codec.NewEncoder(),
 		dec:       codec.NewDecoder(),
 	}
@@ -145,20 +156,20 @@ func wrap[T any](nc net.Conn, p Protocol[T], opts *Options, peer *Peer) (*Conn[T
 		return nil, fmt.Errorf("qsocket: codec %q: NewEncoder or NewDecoder returned nil", c.codecName)
 	}
 	c.into, _ = c.dec.(intoDecoder[T])
-	var attend func()
+	config := opts.config()
+	config.Framing = wire.Framing(p.Framing)
+	config.Undo, config.InputReady = c.undo, c.inputReady
 	if peer != nil {
-		attend = c.startReader
 		c.peer = *peer
-		if peer.MaxFrame < c.sendMax {
-			c.sendMax, c.sendWhat = peer.MaxFrame, "the peer's MaxFrame"
+		config.Named = true
+		config.PeerHeartbeat = peer.Heartbeat
+		config.StartReader, config.RemoteError = c.startReader, newRemoteError
+		if peer.MaxFrame < config.SendLimit {
+			config.SendLimit, config.LimitName = peer.MaxFrame, "the peer's MaxFrame"
 		}
 	}
-	c.link.init(newSocket(nc), p.Framing, opts, attend)
-	c.out.direct.received, c.out.direct.input = &c.in.published.messages, c.inputAtHand
-	if peer != nil {
-		c.startPulse(peer.Heartbeat)
-	}
-	c.logOpen(p.Name)
+	c.link.Init(socket.New(nc), config)
+	c.link.LogOpen(p.Name)
 	return c, nil
 }
 
@@ -172,26 +183,28 @@ func wrap[T any](nc net.Conn, p Protocol[T], opts *Options, peer *Peer) (*Conn[T
 // anything, receive it, or the reader never gets to the end.
 func (c *Conn[T]) Done() <-chan struct{} {
 	c.startReader()
-	return c.wait(&c.done)
+	return c.link.Done()
 }
 
 // Err returns nil while the Conn works and after a clean end: our own Close, or
 // the peer's goodbye, in raw mode its end between two frames. Otherwise it returns
 // the first error that ended the Conn or one of its directions. See [Conn] for the
 // kinds.
-func (c *Conn[T]) Err() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.err
-}
+func (c *Conn[T]) Err() error { return c.link.Err() }
 
 // Stats returns the counters. It is cheap enough to be called often.
 func (c *Conn[T]) Stats() Stats {
-	var s Stats
-	c.out.addTo(&s)
-	s.MessagesReceived, s.BytesReceived = c.in.received()
-	s.Dropped = c.dropped.Load()
-	return s
+	sent := c.link.Out.Counters()
+	received, bytes := c.link.In.Counters()
+	return Stats{
+		MessagesSent:     sent.Messages,
+		MessagesReceived: received,
+		BytesSent:        sent.Bytes,
+		BytesReceived:    bytes,
+		Flushes:          sent.Writes,
+		Dropped:          c.link.Dropped(),
+		SendBuffered:     sent.Unsent,
+	}
 }
 
 // Peer returns what the handshake told of the other end: nothing in raw mode.
@@ -200,10 +213,10 @@ func (c *Conn[T]) Peer() Peer { return c.peer }
 // NetConn returns the connection that c owns, for what only it knows: the TLS
 // state and peer certificates, socket options, credentials. Reading, writing,
 // closing or setting deadlines on it breaks c.
-func (c *Conn[T]) NetConn() net.Conn { return c.sock.Conn }
+func (c *Conn[T]) NetConn() net.Conn { return c.link.Socket().Conn }
 
 // LocalAddr returns the address of this end.
-func (c *Conn[T]) LocalAddr() net.Addr { return c.sock.LocalAddr() }
+func (c *Conn[T]) LocalAddr() net.Addr { return c.link.Socket().LocalAddr() }
 
 // RemoteAddr returns the address of the peer.
-func (c *Conn[T]) RemoteAddr() net.Addr { return c.sock.RemoteAddr() }
+func (c *Conn[T]) RemoteAddr() net.Addr { return c.link.Socket().RemoteAddr() }

@@ -3,8 +3,15 @@ package qsocket
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
+	"time"
+
+	"github.com/fb9bb4ed/qsocket/internal/handshake"
+	"github.com/fb9bb4ed/qsocket/internal/schema"
+	"github.com/fb9bb4ed/qsocket/internal/socket"
+	"github.com/fb9bb4ed/qsocket/internal/wire"
 )
 
 // Dial connects to address and makes a Conn of the connection. network is "tcp",
@@ -57,4 +64,92 @@ func clientConfig(config *tls.Config, address string) *tls.Config {
 	config = config.Clone()
 	config.ServerName = host
 	return config
+}
+
+// Pipe returns the two ends of a connection in memory (net.Pipe), for tests; in
+// most of them qsockettest.Pipe, which has buffers and a half-close, is nearer to a
+// network. It
+// works in bubbles of testing/synctest. net.Pipe has no half-close and no
+// buffer: in raw mode CloseWrite is not supported and Close closes at once after
+// the flush; in named mode Close waits for 100 ms at most until the peer reads
+// the goodbye, and the rest is done in the background.
+func Pipe[T any](p Protocol[T], opts *Options) (a, b *Conn[T], err error) {
+	na, nb := net.Pipe()
+	type result struct {
+		c   *Conn[T]
+		err error
+	}
+	other := make(chan result, 1)
+	go func() { // ends with the handshake
+		c, err := NewConn(context.Background(), nb, p, opts)
+		other <- result{c, err}
+	}()
+	a, err = NewConn(context.Background(), na, p, opts)
+	r := <-other
+	if err == nil && r.err == nil {
+		return a, r.c, nil
+	}
+	for _, c := range []*Conn[T]{a, r.c} {
+		if c != nil {
+			_ = c.Close()
+		}
+	}
+	if err == nil {
+		err = r.err
+	}
+	return nil, nil, err
+}
+
+// open makes a Conn of nc, or closes nc. opts have been checked and have their
+// defaults.
+func open[T any](ctx context.Context, nc net.Conn, p Protocol[T], opts *Options) (*Conn[T], error) {
+	if err := ctx.Err(); err != nil {
+		socket.HardClose(nc, false)
+		return nil, err
+	}
+	bounded, cancel := context.WithTimeout(ctx, opts.HandshakeTimeout)
+	defer cancel()
+	peer, err := greet(bounded, nc, p, opts)
+	if err == nil {
+		var c *Conn[T]
+		if c, err = wrap(nc, p, opts, peer); err == nil {
+			return c, nil
+		}
+	}
+	if bounded.Err() == nil {
+		handshake.Reject(bounded, nc, err)
+	}
+	socket.HardClose(nc, false)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil { // ours
+		err = handshake.Late(err, opts.HandshakeTimeout)
+	}
+	return nil, handshakeError(err)
+}
+
+// greet does what two ends do before the first message. In raw mode that is
+// TLS at most, and there is no Peer.
+func greet[T any](ctx context.Context, nc net.Conn, p Protocol[T], opts *Options) (*Peer, error) {
+	if err := handshake.TLS(ctx, nc); err != nil || p.Name == "" {
+		return nil, err
+	}
+	hello, types := newHello(p, opts)
+	peer, err := handshake.Hello(ctx, nc, hello, types)
+	return (*Peer)(peer), err
+}
+
+// newHello returns what this end has to say of itself, and the description of
+// its message types that goes with it.
+func newHello[T any](p Protocol[T], opts *Options) (h *wire.Hello, types string) {
+	limit := uint64(min(opts.MaxFrame, wire.MaxNamedFrame))
+	h = &wire.Hello{
+		Proto: p.Name,
+		Codec: p.codec().Name(),
+		Max:   &limit,
+		Beat:  uint64(opts.Heartbeat / time.Millisecond),
+		Lines: wire.HelloLines,
+	}
+	if types = p.Schema(); types != "" && len(types) <= wire.MaxTypes {
+		h.Types, h.Desc = schema.Fingerprint(types), uint64(len(types))
+	}
+	return h, types
 }

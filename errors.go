@@ -2,10 +2,12 @@ package qsocket
 
 import (
 	"errors"
-	"fmt"
 	"io"
-	"net"
 	"strings"
+
+	"github.com/fb9bb4ed/qsocket/internal/handshake"
+	"github.com/fb9bb4ed/qsocket/internal/link"
+	"github.com/fb9bb4ed/qsocket/internal/wire"
 )
 
 // Errors that a Conn reports besides the standard ones (net.ErrClosed, io.EOF,
@@ -16,37 +18,22 @@ var (
 	// the peer's, or than the framing can announce. Send refuses such a message
 	// and the Conn lives on (except with a stateful Encoder that has no Reset); on
 	// receive it ends the Conn.
-	ErrFrameTooLarge = errors.New("qsocket: frame too large")
+	ErrFrameTooLarge = wire.ErrFrameTooLarge
 
 	// ErrProtocol: the peer sent bytes that are no legal frame.
-	ErrProtocol = errors.New("qsocket: protocol violation")
+	ErrProtocol = wire.ErrProtocol
 
 	// ErrPeerDead: nothing came from the peer for twice Options.Heartbeat, while
-	// somebody was receiving. Raw mode has no heartbeats and never returns it.
-	ErrPeerDead = errors.New("qsocket: peer is dead")
+	// this end was receiving. Raw mode has no heartbeats and never returns it.
+	ErrPeerDead = link.ErrPeerDead
 
 	// ErrUnconfirmed: Shutdown cannot say that the peer took everything we sent.
-	ErrUnconfirmed = errors.New("qsocket: peer did not confirm that it took every message")
+	ErrUnconfirmed = link.ErrUnconfirmed
 
 	// ErrSlowConsumer: a Group with policy Disconnect closed the Conn, because
 	// its peer did not keep up.
 	ErrSlowConsumer = errors.New("qsocket: slow consumer")
 )
-
-// errClosed is what calls on a Conn that its own program closed return.
-var errClosed = fmt.Errorf("qsocket: %w", net.ErrClosed)
-
-// errSendEnded is what Send returns after CloseWrite.
-var errSendEnded = fmt.Errorf("qsocket: sending was ended by CloseWrite: %w", net.ErrClosed)
-
-// endedError is what Send returns after the failure that ended the Conn.
-type endedError struct{ cause error }
-
-func (e *endedError) Error() string {
-	return "qsocket: connection has ended: " + strings.TrimPrefix(e.cause.Error(), "qsocket: ")
-}
-
-func (e *endedError) Unwrap() []error { return []error{net.ErrClosed, e.cause} }
 
 // CodecError reports a value that could not be encoded or a payload that could
 // not be decoded, a panic inside the codec included. On Send it costs only that
@@ -90,15 +77,27 @@ type HandshakeError struct {
 	Peer  string // what the peer has or sent
 }
 
-func (e *HandshakeError) Error() string {
-	switch e.Field {
-	case "magic", "hello":
-		return fmt.Sprintf("qsocket: handshake: want a hello (%s): %s", e.Local, e.Peer)
-	case "types":
-		return fmt.Sprintf("qsocket: handshake: the message types do not match: %s here, %s at the peer", e.Local, e.Peer)
+func (e *HandshakeError) Error() string { return (*wire.Mismatch)(e).Error() }
+
+// handshakeError makes HandshakeErrors of the mismatches of package handshake.
+func handshakeError(err error) error {
+	switch e := err.(type) {
+	case *wire.Mismatch:
+		return (*HandshakeError)(e)
+	case *handshake.Broken:
+		return &brokenHandshake{(*HandshakeError)(&e.Mismatch), e.Cause}
 	}
-	return fmt.Sprintf("qsocket: handshake: %s differs: %q here, %q at the peer", e.Field, e.Local, e.Peer)
+	return err
 }
+
+// brokenHandshake is a HandshakeError that has a cause.
+type brokenHandshake struct {
+	refusal *HandshakeError
+	cause   error
+}
+
+func (e *brokenHandshake) Error() string   { return e.refusal.Error() + ": " + e.cause.Error() }
+func (e *brokenHandshake) Unwrap() []error { return []error{e.refusal, e.cause} }
 
 // RemoteError is the reason that the peer gave for ending a connection of a
 // named protocol. Raw mode cannot carry a reason and never returns one.
@@ -110,23 +109,5 @@ func (e *RemoteError) Error() string {
 	return "qsocket: closed by peer: " + e.Reason
 }
 
-// frameSizeError is ErrFrameTooLarge with the numbers.
-type frameSizeError struct {
-	size     uint64 // payload bytes
-	limit    uint64 // payload bytes
-	what     string // whose limit
-	received bool   // announced by the peer, so a protocol violation as well
-	found    string // what the peer seems to be instead; may be empty
-}
-
-func (e *frameSizeError) Error() string {
-	s := fmt.Sprintf("qsocket: frame of %d bytes exceeds %s %d", e.size, e.what, e.limit)
-	if e.found != "" {
-		s += ": " + e.found
-	}
-	return s
-}
-
-func (e *frameSizeError) Is(target error) bool {
-	return target == ErrFrameTooLarge || e.received && target == ErrProtocol
-}
+// newRemoteError is for link, which does not know the type.
+func newRemoteError(reason string) error { return &RemoteError{Reason: reason} }

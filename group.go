@@ -8,6 +8,8 @@ import (
 	"net"
 	"slices"
 	"sync"
+
+	"github.com/fb9bb4ed/qsocket/internal/link"
 )
 
 // Overflow says what a [Group] does with a member that has no room for a
@@ -57,8 +59,8 @@ type Group[T any] struct {
 // member is a Conn in a Group.
 type member[T any] struct {
 	c      *Conn[T]
-	left   chan struct{} // closed when it is no member any more
-	cancel func()        // undoes the call of atEnd
+	gone   chan struct{} // closed when it is no longer a member
+	cancel func()        // undoes the call of OnEnd
 }
 
 // broadcast is what one Broadcast needs for itself.
@@ -96,8 +98,8 @@ func (g *Group[T]) Add(c *Conn[T]) {
 		return
 	}
 	// Remove waits for mu, so it finds the member even if c ends right now.
-	if cancel, ok := c.atEnd(func() { g.Remove(c) }); ok {
-		g.members[c] = &member[T]{c: c, left: make(chan struct{}), cancel: cancel}
+	if cancel, ok := c.link.OnEnd(func() { g.Remove(c) }); ok {
+		g.members[c] = &member[T]{c: c, gone: make(chan struct{}), cancel: cancel}
 		g.list = nil
 	}
 }
@@ -113,7 +115,7 @@ func (g *Group[T]) Remove(c *Conn[T]) {
 	}
 	g.mu.Unlock()
 	if ok {
-		close(m.left)
+		close(m.gone)
 		m.cancel()
 	}
 }
@@ -166,24 +168,24 @@ func (g *Group[T]) Broadcast(ctx context.Context, v T) (sent int, err error) {
 		case g.policy == Block:
 			b.slow = append(b.slow, mb)
 		case g.policy == Drop:
-			mb.c.drop()
+			mb.c.link.Drop()
 		case g.policy == Disconnect:
 			g.Remove(mb.c)
-			mb.c.log.Warn("qsocket: slow consumer, disconnecting", "peer", addr(mb.c.RemoteAddr()))
-			go mb.c.fail(ErrSlowConsumer) // ends when the socket is closed
+			mb.c.link.LogDisconnect()
+			go mb.c.link.Fail(ErrSlowConsumer) // ends when the socket is closed
 		}
 	}
 	for _, mb := range b.slow {
 		select {
-		case <-mb.left: // while others were waited for
+		case <-mb.gone: // while others were waited for
 			continue
 		default:
 		}
-		err := mb.c.send(ctx, &v, m, mb.left)
+		err := mb.c.send(ctx, &v, m, mb.gone)
 		switch {
 		case err == nil:
 			sent++
-		case err == errLeft:
+		case err == link.ErrGone:
 		case ctx.Err() != nil && err == ctx.Err():
 			return sent, err
 		default:

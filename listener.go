@@ -3,15 +3,14 @@ package qsocket
 import (
 	"container/list"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
-	"time"
+
+	"github.com/fb9bb4ed/qsocket/internal/socket"
 )
 
 // Listener accepts connections and makes Conns of them. Take them from Conns,
@@ -24,7 +23,7 @@ import (
 // no caller. Errors of the network such as syscall.EMFILE are retried, after
 // 5 ms at first and 1 s at most.
 //
-// Whoever gets a Listener must end it, with Close, Shutdown, or the ctx given
+// The caller must end every Listener it obtains, with Close, Shutdown, or the ctx given
 // to Serve.
 type Listener[T any] struct {
 	// Immutable.
@@ -45,12 +44,12 @@ type Listener[T any] struct {
 	panics      atomic.Uint64
 	handshaking atomic.Int64
 
-	mu       sync.Mutex            // guards following
-	live     map[*Conn[T]]struct{} // from the end of the handshake to the end of the Conn
-	shaking  list.List             // of *shake: handshakes under way, in the order in which they began
-	refusals map[string]uint64     // for Refusals
-	err      error                 // what ended accept, other than Close
-	shutdown bool                  // Shutdown was called: every Conn will end
+	mu         sync.Mutex            // guards following
+	live       map[*Conn[T]]struct{} // from the end of the handshake to the end of the Conn
+	handshakes list.List             // of *admission: handshakes under way, in the order in which they began
+	refusals   map[string]uint64     // for Refusals
+	err        error                 // what ended accept, other than Close
+	shutdown   bool                  // Shutdown was called: every Conn will end
 }
 
 // ListenerStats counts what a Listener has done.
@@ -113,125 +112,6 @@ func NewListener[T any](ln net.Listener, p Protocol[T], opts *Options) (*Listene
 	return l, nil
 }
 
-// accept is the goroutine that accepts. It ends when Close is called or ln
-// fails for good, waits for the handshakes under way, and closes conns.
-func (l *Listener[T]) accept() {
-	defer close(l.ended)
-	defer close(l.conns)
-	defer l.pending.Wait()
-	defer l.cancel()
-	var delay time.Duration
-	for l.reserve() {
-		nc, err := l.ln.Accept()
-		if err == nil {
-			delay = 0
-			l.handshaking.Add(1)
-			ctx, done := l.handshake()
-			l.pending.Go(func() { l.admit(ctx, done, nc) })
-			continue
-		}
-		l.release()
-		if l.closing.Err() != nil {
-			return
-		}
-		l.failures.Add(1)
-		if !isTemporary(err) {
-			l.log.Error("qsocket: accept", "addr", addr(l.Addr()), "err", err)
-			l.mu.Lock()
-			l.err = fmt.Errorf("qsocket: accept: %w", err)
-			l.mu.Unlock()
-			_ = l.ln.Close()
-			return
-		}
-		delay = min(max(2*delay, 5*time.Millisecond), time.Second)
-		l.log.Warn("qsocket: accept, will retry", "addr", addr(l.Addr()), "err", err, "after", delay)
-		select {
-		case <-time.After(delay):
-		case <-l.closing.Done():
-		}
-	}
-}
-
-// isTemporary reports whether accepting again may succeed: that is so for all
-// errors of the network but that the listener is closed.
-func isTemporary(err error) bool {
-	var ne net.Error
-	return errors.As(err, &ne) && !errors.Is(err, net.ErrClosed)
-}
-
-// reserve waits until one more connection is allowed. It returns false when the
-// Listener closes.
-func (l *Listener[T]) reserve() bool {
-	if l.slots == nil {
-		return l.closing.Err() == nil
-	}
-	select {
-	case l.slots <- struct{}{}:
-		return true
-	case <-l.closing.Done():
-		return false
-	}
-}
-
-// release undoes reserve, when accepting fails or a connection has ended.
-func (l *Listener[T]) release() {
-	if l.slots != nil {
-		<-l.slots
-	}
-}
-
-// admit does the handshake of nc in a goroutine of its own, and ends when
-// somebody has taken the Conn, the handshake has failed, or the Listener closes.
-//
-// ctx and done are of handshake, which was called in the order of accepting.
-func (l *Listener[T]) admit(ctx context.Context, done func(), nc net.Conn) {
-	remote := addr(nc.RemoteAddr())
-	if l.opts.TLS != nil {
-		nc = tls.Server(nc, l.opts.TLS)
-	}
-	c, err := l.open(ctx, nc)
-	done()
-	l.handshaking.Add(-1)
-	if err != nil {
-		cause := refusalCause(err)
-		l.log.Warn("qsocket: handshake refused", "peer", remote, "cause", cause, "err", err)
-		l.refuse(cause)
-		l.release()
-		return
-	}
-	c.onFinish = func() {
-		l.mu.Lock()
-		delete(l.live, c)
-		l.mu.Unlock()
-		l.release()
-	}
-	l.mu.Lock()
-	l.live[c] = struct{}{}
-	l.mu.Unlock()
-	l.accepted.Add(1)
-	select {
-	case l.conns <- c:
-	case <-l.closing.Done():
-		_ = c.Close() // nothing was sent, so nothing is lost
-	}
-}
-
-// open is open with the Listener's choices. A panic, in a callback of the TLS
-// Config for example, refuses the connection.
-func (l *Listener[T]) open(ctx context.Context, nc net.Conn) (c *Conn[T], err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			hardClose(nc, true)
-			err = &panicError{r, debug.Stack()}
-		}
-	}()
-	c, err = open(ctx, nc, l.p, l.opts)
-	if err != nil && context.Cause(ctx) == errCrowded {
-		err = errCrowded
-	}
-	return c, err
-}
-
 // Conns returns the channel of connections that are ready for messages, always
 // the same one. It is closed when the Listener has closed or failed; Err then
 // says why.
@@ -252,7 +132,7 @@ func (l *Listener[T]) Accept(ctx context.Context) (*Conn[T], error) {
 		if err := l.Err(); err != nil {
 			return nil, err
 		}
-		return nil, fmt.Errorf("qsocket: listener on %s: %w", addr(l.Addr()), net.ErrClosed)
+		return nil, fmt.Errorf("qsocket: listener on %s: %w", socket.AddrString(l.Addr()), net.ErrClosed)
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"math"
 	"time"
+
+	"github.com/fb9bb4ed/qsocket/internal/link"
 )
 
 // Options are the choices of one end. In named mode the peer is told MaxFrame and
@@ -133,4 +135,19 @@ func checked[T any](p Protocol[T], opts *Options) (*Options, error) {
 		err = p.check()
 	}
 	return &o, err
+}
+
+// config returns what of o is the link's business in both modes.
+func (o *Options) config() link.Config {
+	return link.Config{
+		MaxFrame:     o.MaxFrame,
+		SendLimit:    o.MaxFrame,
+		LimitName:    "MaxFrame",
+		SendBuffer:   o.SendBuffer,
+		WriteTimeout: o.WriteTimeout,
+		FrameTimeout: o.FrameTimeout,
+		CloseTimeout: o.CloseTimeout,
+		Heartbeat:    o.Heartbeat,
+		Log:          o.Logger,
+	}
 }

@@ -3,6 +3,8 @@ package qsocket
 import (
 	"context"
 	"fmt"
+
+	"github.com/fb9bb4ed/qsocket/internal/wire"
 )
 
 // Prepared is a message that has been encoded once and can be sent over any
@@ -37,15 +39,16 @@ func (p Protocol[T]) Prepare(v T) (*Prepared[T], error) {
 
 // encode makes m the message v, in the memory that m has.
 func (m *Prepared[T]) encode(f Framing, codec string, enc Encoder[T], v T) error {
-	b, _, err := safeEncode(codec, enc, f.openFrame(m.frame[:0]), &v)
+	framing := wire.Framing(f)
+	b, _, err := safeEncode(codec, enc, framing.OpenFrame(m.frame[:0]), &v)
 	if err != nil {
 		return err
 	}
-	size := f.payloadSize(b, 0)
-	if err := f.checkSend(size, maxMaxFrame, "MaxFrame"); err != nil {
+	size := framing.PayloadSize(b, 0)
+	if err := framing.CheckSize(size, maxMaxFrame, "MaxFrame"); err != nil {
 		return err
 	}
-	m.frame, m.size, m.codec, m.framing = f.sealFrame(b, 0), size, codec, f
+	m.frame, m.size, m.codec, m.framing = framing.SealFrame(b, 0), size, codec, f
 	return nil
 }
 

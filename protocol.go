@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"reflect"
 	"unicode/utf8"
+
+	"github.com/fb9bb4ed/qsocket/internal/wire"
 )
 
 // maxName is the longest name of a protocol or codec that fits into a hello, bytes.
@@ -54,7 +56,7 @@ func (p Protocol[T]) Schema() string {
 
 // check reports what is wrong with p, before a socket is used with it.
 func (p Protocol[T]) check() error {
-	if p.Framing >= numFramings {
+	if wire.Framing(p.Framing) >= wire.NumFramings {
 		return fmt.Errorf("qsocket: unknown framing %d, want Uint32 to Netstring", uint8(p.Framing))
 	}
 	if p.Name != "" && p.Framing != Uint32 {
@@ -71,3 +73,19 @@ func (p Protocol[T]) check() error {
 	}
 	return nil
 }
+
+// Framing says how payloads are delimited on the wire. The header announces
+// the payload's length in bytes, itself not included.
+type Framing uint8
+
+const (
+	Uint32    = Framing(wire.Uint32)    // 4-byte big-endian length (Python qsocket "!i", Erlang {packet,4}, Twisted Int32, tokio-util)
+	Uint16    = Framing(wire.Uint16)    // 2-byte big-endian length (Erlang {packet,2})
+	Uint8     = Framing(wire.Uint8)     // 1-byte length (Erlang {packet,1})
+	Uint32LE  = Framing(wire.Uint32LE)  // 4-byte little-endian length
+	Uvarint   = Framing(wire.Uvarint)   // base-128 varint length (protobuf's and libp2p's delimited messages)
+	Netstring = Framing(wire.Netstring) // decimal length, colon, payload, comma: "5:hello," (https://cr.yp.to/proto/netstrings.txt)
+)
+
+// String returns the name of the constant, such as "Uint32".
+func (f Framing) String() string { return wire.Framing(f).String() }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"iter"
+
+	"github.com/fb9bb4ed/qsocket/internal/link"
 )
 
 // Messages returns the channel on which messages arrive, always the same one.
@@ -39,7 +41,7 @@ func (c *Conn[T]) Recv(ctx context.Context) (v T, err error) {
 	if err = ctx.Err(); err != nil {
 		return v, err
 	}
-	if c.queued.Load() || !c.in.token.tryLock() {
+	if c.queued.Load() || !c.link.In.TryLock() {
 		err = c.recvInTurn(ctx, &v)
 	} else {
 		err = c.pull(ctx, &v)
@@ -52,55 +54,54 @@ func (c *Conn[T]) Recv(ctx context.Context) (v T, err error) {
 // This and what else Recv calls does not return the message: each function would
 // copy it, and have two of them on the stack of a goroutine that waits.
 func (c *Conn[T]) recvInTurn(ctx context.Context, v *T) error {
-	started := c.wait(&c.started)
-	c.in.token.ask()
+	in := &c.link.In
+	started := c.readerStarted()
+	in.AddWaiter()
 	for !c.queued.Load() {
-		if c.in.token.tryLock() {
-			c.in.token.leave()
+		if in.TryLock() {
+			in.RemoveWaiter()
 			return c.pull(ctx, v)
 		}
 		select {
-		case <-c.in.token.wake:
+		case <-in.Wake():
 		case <-started:
 		case <-ctx.Done():
-			c.in.token.leave()
+			in.RemoveWaiter()
 			return ctx.Err()
 		}
 	}
-	c.in.token.leave()
+	in.RemoveWaiter()
 	return c.recvQueued(ctx, v)
 }
 
-// pull is Recv with the token, which it gives back.
+// pull is Recv with the inbox's lock, which it gives back.
 func (c *Conn[T]) pull(ctx context.Context, v *T) error {
-	if c.queued.Load() { // the reader goroutine waits for the token, or has come and gone
-		c.in.token.unlock()
+	in := &c.link.In
+	if c.queued.Load() { // the reader goroutine waits for the lock, or has come and gone
+		in.Unlock()
 		return c.recvQueued(ctx, v)
 	}
-	payload, err := c.in.next(ctx)
+	payload, err := in.Next(ctx)
 	if err == nil {
 		if err = c.decode(payload); err == nil {
 			var zero T
 			*v = c.next
 			c.next = zero
 		} else {
-			c.in.err = err
+			in.Fail(err)
 		}
 	}
 	if err != nil {
-		err = c.endReceiving(ctx, err)
+		err = c.link.EndReceiving(ctx, err)
 	}
-	c.in.token.unlock()
+	in.Unlock()
 	return err
 }
 
-// inputAtHand reports whether more messages can be received without waiting for
+// inputReady reports whether more messages can be received without waiting for
 // the socket. It is a hint.
-func (c *Conn[T]) inputAtHand() bool {
-	if c.in.buffered.Load() {
-		return true
-	}
-	return c.queued.Load() && len(c.messages) > 0
+func (c *Conn[T]) inputReady() bool {
+	return c.link.In.Filled() || c.queued.Load() && len(c.messages) > 0
 }
 
 // recvQueued takes the next message from the reader goroutine.
@@ -109,38 +110,12 @@ func (c *Conn[T]) recvQueued(ctx context.Context, v *T) error {
 	select {
 	case *v, ok = <-c.messages:
 		if !ok {
-			return c.endError()
+			return c.link.EndError()
 		}
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// endReceiving deals with the error of a receiver and returns what to tell its
-// caller. All errors but ctx's end receiving; the first one ends more than that
-// unless it is the peer's clean end.
-func (c *Conn[T]) endReceiving(ctx context.Context, err error) error {
-	switch {
-	case err == ctx.Err():
-		return err
-	case err == errStopped:
-		if err := ctx.Err(); err != nil { // that was perhaps what stopped it, see cover
-			return err
-		}
-	case err == errGoodbye:
-		c.attend() // from here on there are only control frames to read
-	case err == io.EOF && c.named():
-		c.fail(errNoGoodbye)
-	case err == io.EOF:
-		if err := c.settle(ctx); err != nil {
-			return err // io.EOF is kept for the next call
-		}
-		c.receivedAll()
-	default:
-		c.fail(err)
-	}
-	return c.endError()
 }
 
 // All returns an iterator over the messages, for a loop without a channel:
@@ -164,7 +139,7 @@ func (c *Conn[T]) All(ctx context.Context) iter.Seq2[T, error] {
 				if !yield(v, nil) {
 					return
 				}
-			case err == io.EOF, errors.Is(err, errClosed) && c.Err() == nil:
+			case err == io.EOF, errors.Is(err, link.ErrClosed) && c.Err() == nil:
 				return
 			default:
 				yield(v, err)
@@ -176,54 +151,58 @@ func (c *Conn[T]) All(ctx context.Context) iter.Seq2[T, error] {
 
 // startReader starts the reader goroutine on its first call.
 func (c *Conn[T]) startReader() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.readerMu.Lock()
+	defer c.readerMu.Unlock()
 	if c.messages != nil {
 		return
 	}
-	defer c.started.fireLocked()
-	defer c.queued.Store(true)
-	if c.released { // nothing more will come, and done is closed
+	if c.link.ReaderStarts() {
+		c.messages = make(chan T, c.recvQueue)
+		go c.read()
+	} else { // nothing more will come, and Done is closed
 		c.messages = make(chan T)
 		close(c.messages)
-		return
 	}
-	c.messages = make(chan T, c.opts.RecvQueue)
-	c.reading = true
-	go c.read()
+	c.queued.Store(true)
+	c.started.FireLocked()
+}
+
+// readerStarted returns the channel that is closed when startReader has been called.
+func (c *Conn[T]) readerStarted() <-chan struct{} {
+	c.readerMu.Lock()
+	defer c.readerMu.Unlock()
+	return c.started.WaitLocked()
 }
 
 // read is the reader goroutine. It takes over from the callers of Recv, keeps
-// the token for good, and ends when there is nothing more to receive or when
-// recvStop fires. On exit it closes Messages, and fires done if it is the last.
+// the inbox's lock for good, and ends when there is nothing more to receive or when
+// the link stops receivers. On exit it closes Messages, and fires Done if it is the
+// last.
 func (c *Conn[T]) read() {
-	c.in.token.lock()
+	c.link.In.Lock()
 	c.deliver()
 	close(c.messages)
-	if c.named() {
-		c.seeOff()
+	if c.link.Named() {
+		dropped := c.holding
+		if dropped {
+			var zero T
+			c.next, c.holding = zero, false
+		}
+		c.link.DrainControl(dropped)
 	}
-	c.in.token.unlock()
-	c.readerGone()
+	c.link.In.Unlock()
+	c.link.ReaderDone()
 }
 
+// deliver hands on messages until there are no more, or receivers are to leave.
 func (c *Conn[T]) deliver() {
-	ctx, stop := context.Background(), c.wait(&c.recvStop)
-	c.in.handOn = c.handOn
-	defer func() { c.in.handOn = nil }()
+	stop := c.link.Stopped()
+	drain := c.drain // bound once: each binding is an allocation
 	for {
-		if c.handOn() {
-			if err := c.in.fill(ctx); err != nil {
-				c.endReceiving(ctx, err)
-				return
-			}
-			continue
-		}
-		if !c.holding {
-			c.endReceiving(ctx, c.in.err)
+		if err := c.link.In.Pump(drain); err != nil {
+			_ = c.link.EndReceiving(context.Background(), err) // Err has it
 			return
 		}
-		c.in.publish()
 		select {
 		case c.messages <- c.next:
 			var zero T
@@ -234,24 +213,22 @@ func (c *Conn[T]) deliver() {
 	}
 }
 
-// handOn decodes and delivers what is in the inbox without waiting. It reports
-// false if there is no room for the next message, which is then held, or an
-// error, which is in the inbox, or inside readRaw a control frame.
-func (c *Conn[T]) handOn() (all bool) {
+// drain decodes and delivers what is in the inbox without waiting. It reports
+// false if messages has no space for the next one, which is then held, or if the inbox
+// has an error, or cannot go on here.
+func (c *Conn[T]) drain() (ready bool) {
 	var zero T
-	for !c.holding && c.in.err == nil {
-		payload, ok, err := c.in.cut()
-		if err == nil && ok {
-			err = c.decode(payload)
+	for !c.holding {
+		payload, ok, err := c.link.In.Cut()
+		if err != nil {
+			return false
 		}
-		switch {
-		case err == errInside:
-			return false
-		case err != nil:
-			c.in.err = err
-			return false
-		case !ok:
+		if !ok {
 			return true
+		}
+		if err := c.decode(payload); err != nil {
+			c.link.In.Fail(err)
+			return false
 		}
 		select { // one case and a default is cheaper than two cases
 		case c.messages <- c.next:

@@ -31,138 +31,47 @@ func (c *Conn[T]) Send(ctx context.Context, v T) error {
 	return c.send(ctx, &v, nil, nil)
 }
 
-// send is Send, or SendPrepared if m is not nil. It waits no longer if left,
-// which may be nil, is closed.
-func (c *Conn[T]) send(ctx context.Context, v *T, m *Prepared[T], left <-chan struct{}) error {
+// send is Send, or SendPrepared if m is not nil. It waits no longer once gone, which
+// may be nil, is closed.
+func (c *Conn[T]) send(ctx context.Context, v *T, m *Prepared[T], gone <-chan struct{}) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	o := &c.out
-	o.mu.Lock()
-	if !o.openLocked() {
-		if err := o.awaitRoomLocked(ctx, left); err != nil {
-			o.mu.Unlock()
-			return err
-		}
+	out := &c.link.Out
+	if m != nil {
+		return out.SendFrame(ctx, gone, m.frame, m.size)
 	}
-	if err := c.encodeLocked(v, m); err != nil {
-		return c.refuse(err)
-	}
-	if !o.fitsLocked() {
-		return c.offer(ctx, m, left)
-	}
-	o.acceptLocked()
-	o.flushLocked()
-	o.mu.Unlock()
-	return nil
-}
-
-// offer ends a send whose frame does not fit yet. It stays at the end of
-// pending, where nobody can add to it, until it is accepted or taken back. The
-// caller holds out.mu, which offer releases.
-func (c *Conn[T]) offer(ctx context.Context, m *Prepared[T], left <-chan struct{}) error {
-	o := &c.out
-	err := o.awaitGrantLocked(ctx, left)
+	buf, err := out.Begin(ctx, gone)
 	if err != nil {
-		if o.stopErr == nil && c.withdrawLocked(m) {
-			err = nil
-		} else {
-			o.takeBackLocked()
-		}
-		o.wakeLocked()
+		return err
 	}
-	o.mu.Unlock()
-	return err
+	buf, unsure, err := safeEncode(c.codecName, c.enc, buf, v)
+	if err != nil {
+		return out.Abort(err, unsure)
+	}
+	return out.Commit(ctx, gone, buf)
 }
 
-// trySend is send without any waiting: it reports false if there is no room.
+// trySend is send without any waiting: it reports false if there is no space.
 func (c *Conn[T]) trySend(v *T, m *Prepared[T]) (sent bool, err error) {
-	o := &c.out
-	o.mu.Lock()
-	if !o.openLocked() {
-		err := o.stopErr
-		o.mu.Unlock()
+	out := &c.link.Out
+	if m != nil {
+		return out.TrySendFrame(m.frame, m.size)
+	}
+	buf, ok, err := out.TryBegin()
+	if !ok {
 		return false, err
 	}
-	if err := c.encodeLocked(v, m); err != nil {
-		return false, c.refuse(err)
+	buf, unsure, err := safeEncode(c.codecName, c.enc, buf, v)
+	if err != nil {
+		return false, out.Abort(err, unsure)
 	}
-	switch {
-	case o.fitsLocked():
-		o.acceptLocked()
-		o.flushLocked()
-		sent = true
-	case c.withdrawLocked(m):
-		sent = true
-	default:
-		o.takeBackLocked()
-	}
-	o.mu.Unlock()
-	return sent, nil
-}
-
-// withdrawLocked prepares for taking back a frame that has been encoded and
-// does not fit. If the peer could not decode what follows without the frame, it
-// is accepted instead, which withdrawLocked reports: it was encoded when the
-// buffer had room, so it is the one frame beyond it.
-func (c *Conn[T]) withdrawLocked(m *Prepared[T]) (accepted bool) {
-	if m != nil || c.undo() {
-		return false
-	}
-	c.out.acceptLocked()
-	c.out.flushLocked()
-	return true
-}
-
-// refuse ends a send whose message could not be encoded, and with it the Conn
-// if the encoder and the peer's decoder do not agree any more. The caller holds
-// out.mu, which refuse releases.
-func (c *Conn[T]) refuse(err error) error {
-	o := &c.out
-	broken := c.encodeBroken
-	if broken { // before anybody else can encode
-		o.stopLocked(&endedError{err})
-	}
-	o.wakeLocked()
-	o.mu.Unlock()
-	if broken {
-		c.fail(err)
-	}
-	return err
-}
-
-// encodeLocked appends a frame with *v, or the frame of m, to the outbox's
-// pending bytes. After an error pending is as it was, and encodeBroken tells
-// whether the encoder still agrees with the peer's decoder. The caller must hold
-// out.mu.
-func (c *Conn[T]) encodeLocked(v *T, m *Prepared[T]) error {
-	o := &c.out
-	if m != nil {
-		if err := c.framing.checkSend(m.size, c.sendMax, c.sendWhat); err != nil {
-			return err
-		}
-		o.frame = len(m.frame) // so that there is room for it
-		o.pending = append(o.bufferLocked(), m.frame...)
-		return nil
-	}
-	start := len(o.pending)
-	b, wild, err := safeEncode(c.codecName, c.enc, c.framing.openFrame(o.bufferLocked()), v)
-	if err == nil {
-		if err = c.framing.checkSend(c.framing.payloadSize(b, start), c.sendMax, c.sendWhat); err == nil {
-			o.pending = c.framing.sealFrame(b, start)
-			return nil
-		}
-		wild = true // in a good state, but not in that of the peer's decoder
-	}
-	if wild {
-		c.encodeBroken = !c.undo()
-	}
-	o.takeBackLocked() // not b, which may have grown to any size
-	return err
+	return out.TryCommit(buf)
 }
 
 // undo tells the encoder that its last payload is not sent, and reports
-// whether what it encodes next can be decoded without that payload.
+// whether what it encodes next can be decoded without that payload. It is called
+// under the outbox's lock.
 func (c *Conn[T]) undo() (ok bool) {
 	if c.stateless {
 		return true
@@ -187,5 +96,5 @@ func (c *Conn[T]) Flush(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return c.out.flushedMessages(ctx)
+	return c.link.Out.FlushMessages(ctx)
 }

@@ -8,6 +8,8 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
+
+	"github.com/fb9bb4ed/qsocket/internal/socket"
 )
 
 // Serve runs handle in a goroutine for each connection, and closes the Conn
@@ -74,7 +76,7 @@ func (s *service[T]) start(ctx context.Context, c *Conn[T]) {
 	defer s.mu.Unlock()
 	ctx, cancel := context.WithCancel(ctx)
 	s.conns[c] = ctx
-	c.in.cover(ctx)
+	c.link.In.SetServeCtx(ctx)
 	s.running.Go(func() { s.serve(ctx, cancel, c) })
 	if s.ended {
 		s.cutOffLocked(ctx, c)
@@ -88,7 +90,7 @@ func (s *service[T]) serve(ctx context.Context, cancel func(), c *Conn[T]) {
 		reason := ""
 		if r := recover(); r != nil {
 			s.panics.Add(1)
-			s.log.Error("qsocket: handler panicked", "peer", addr(c.RemoteAddr()), "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+			s.log.Error("qsocket: handler panicked", "peer", socket.AddrString(c.RemoteAddr()), "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
 			reason = "handler panicked"
 		}
 		s.close(c, reason)
@@ -102,8 +104,8 @@ func (s *service[T]) serve(ctx context.Context, cancel func(), c *Conn[T]) {
 }
 
 func (s *service[T]) close(c *Conn[T], reason string) {
-	if err := c.closeWith(reason, true); err != nil {
-		s.log.Warn("qsocket: close after handler", "peer", addr(c.RemoteAddr()), "err", err)
+	if err := c.link.Close(reason, true); err != nil {
+		s.log.Warn("qsocket: close after handler", "peer", socket.AddrString(c.RemoteAddr()), "err", err)
 	}
 }
 
@@ -122,7 +124,7 @@ func (s *service[T]) closeAll() {
 func (s *service[T]) cutOffLocked(ctx context.Context, c *Conn[T]) {
 	s.running.Go(func() { // the handler runs, so nobody has seen running at zero
 		<-ctx.Done() // the handler is to see this first
-		c.in.interruptCovered()
+		c.link.In.InterruptServe()
 		s.close(c, "")
 	})
 }

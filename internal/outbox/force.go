@@ -1,27 +1,23 @@
-// Package outbox has the ways on which messages leave a connection.
 package outbox
 
 import "sync/atomic"
 
-// Path is a way of a message to the socket.
+// Path is a way from a Send to the socket.
 type Path int32
 
 const (
-	Chosen   Path = iota // as the rules say
-	Direct               // written by Send
-	Flusher              // written by the flusher
+	Chosen   Path = iota // as direct decides
+	Direct               // each Send writes by itself, if there is no writer
+	Flusher              // the flusher writes everything
 	TakeOver             // the flusher is started, and the next Send is faster
 )
 
-// forced is the Path of every Send.
-var forced atomic.Int32
+// forcedPath is Chosen but in tests.
+var forcedPath atomic.Int32
 
-// ForcePath makes every Send of the process take one path until restore is
-// called. It is for tests.
+// ForcePath makes every Send of the process take one path, so that suites can run
+// their tests over each of them, and returns a function that undoes it.
 func ForcePath(p Path) (restore func()) {
-	old := forced.Swap(int32(p))
-	return func() { forced.Store(old) }
+	old := forcedPath.Swap(int32(p))
+	return func() { forcedPath.Store(old) }
 }
-
-// ForcedPath returns the path that is forced.
-func ForcedPath() Path { return Path(forced.Load()) }

@@ -1,0 +1,232 @@
+package qsocket
+
+import (
+	"container/list"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"github.com/fb9bb4ed/qsocket/internal/handshake"
+	"github.com/fb9bb4ed/qsocket/internal/socket"
+)
+
+// accept is the goroutine that accepts. It ends when Close is called or ln
+// fails for good, waits for the handshakes under way, and closes conns.
+func (l *Listener[T]) accept() {
+	defer close(l.ended)
+	defer close(l.conns)
+	defer l.pending.Wait()
+	defer l.cancel()
+	var delay time.Duration
+	for l.reserve() {
+		nc, err := l.ln.Accept()
+		if err == nil {
+			delay = 0
+			a := l.beginHandshake(nc)
+			l.pending.Go(func() { l.admit(a) })
+			continue
+		}
+		l.release()
+		if l.closing.Err() != nil {
+			return
+		}
+		l.failures.Add(1)
+		if !isTemporary(err) {
+			l.log.Error("qsocket: accept", "addr", socket.AddrString(l.Addr()), "err", err)
+			l.mu.Lock()
+			l.err = fmt.Errorf("qsocket: accept: %w", err)
+			l.mu.Unlock()
+			_ = l.ln.Close()
+			return
+		}
+		delay = min(max(2*delay, 5*time.Millisecond), time.Second)
+		l.log.Warn("qsocket: accept, will retry", "addr", socket.AddrString(l.Addr()), "err", err, "after", delay)
+		select {
+		case <-time.After(delay):
+		case <-l.closing.Done():
+		}
+	}
+}
+
+// isTemporary reports whether accepting again may succeed: that is so for all
+// errors of the network but that the listener is closed.
+func isTemporary(err error) bool {
+	var ne net.Error
+	return errors.As(err, &ne) && !errors.Is(err, net.ErrClosed)
+}
+
+// reserve waits until one more connection is allowed. It returns false when the
+// Listener closes.
+func (l *Listener[T]) reserve() bool {
+	if l.slots == nil {
+		return l.closing.Err() == nil
+	}
+	select {
+	case l.slots <- struct{}{}:
+		return true
+	case <-l.closing.Done():
+		return false
+	}
+}
+
+// release undoes reserve, when accepting fails or a connection has ended.
+func (l *Listener[T]) release() {
+	if l.slots != nil {
+		<-l.slots
+	}
+}
+
+// admission is a connection on its way to becoming a Conn.
+type admission struct {
+	nc     net.Conn
+	ctx    context.Context // of the handshake
+	cancel context.CancelCauseFunc
+	place  *list.Element // in Listener.handshakes; nil without MaxHandshakes
+}
+
+// beginHandshake begins the handshake of nc, in the order of accepting. If there are
+// too many, the oldest gives way.
+func (l *Listener[T]) beginHandshake(nc net.Conn) *admission {
+	l.handshaking.Add(1)
+	a := &admission{nc: nc}
+	a.ctx, a.cancel = context.WithCancelCause(l.closing)
+	if l.opts.MaxHandshakes == 0 {
+		return a
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.handshakes.Len() >= l.opts.MaxHandshakes {
+		oldest := l.handshakes.Remove(l.handshakes.Front()).(*admission)
+		oldest.cancel(errCrowded)
+	}
+	a.place = l.handshakes.PushBack(a)
+	return a
+}
+
+// endHandshake takes back beginHandshake.
+func (l *Listener[T]) endHandshake(a *admission) {
+	a.cancel(nil)
+	if a.place != nil {
+		l.mu.Lock()
+		l.handshakes.Remove(a.place) // does nothing if it has given way
+		l.mu.Unlock()
+	}
+	l.handshaking.Add(-1)
+}
+
+// admit does the handshake of a connection in a goroutine of its own, and ends when
+// the Conn has been taken, the handshake has failed, or the Listener closes.
+func (l *Listener[T]) admit(a *admission) {
+	remote := socket.AddrString(a.nc.RemoteAddr())
+	if l.opts.TLS != nil {
+		a.nc = tls.Server(a.nc, l.opts.TLS)
+	}
+	c, err := l.openConn(a)
+	l.endHandshake(a)
+	if err != nil {
+		cause := refusalCause(err)
+		l.log.Warn("qsocket: handshake refused", "peer", remote, "cause", cause, "err", err)
+		l.countRefusal(cause)
+		l.release()
+		return
+	}
+	c.link.SetOnFinish(func() {
+		l.mu.Lock()
+		delete(l.live, c)
+		l.mu.Unlock()
+		l.release()
+	})
+	l.mu.Lock()
+	l.live[c] = struct{}{}
+	l.mu.Unlock()
+	l.accepted.Add(1)
+	select {
+	case l.conns <- c:
+	case <-l.closing.Done():
+		_ = c.Close() // nothing was sent, so nothing is lost
+	}
+}
+
+// openConn makes a Conn with the Listener's choices. A panic, in a callback of the TLS
+// Config for example, refuses the connection.
+func (l *Listener[T]) openConn(a *admission) (c *Conn[T], err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			socket.HardClose(a.nc, true)
+			err = &panicError{r, debug.Stack()}
+		}
+	}()
+	c, err = open(a.ctx, a.nc, l.p, l.opts)
+	if err != nil && context.Cause(a.ctx) == errCrowded {
+		err = errCrowded
+	}
+	return c, err
+}
+
+// errCrowded is reported for the oldest handshake when MaxHandshakes is exceeded.
+var errCrowded = errors.New("qsocket: handshake given up in favour of newer ones: MaxHandshakes are under way")
+
+// panicError is a panic in a handshake.
+type panicError struct {
+	value any
+	stack []byte
+}
+
+func (e *panicError) Error() string {
+	return fmt.Sprintf("qsocket: panic in the handshake: %v\n%s", e.value, e.stack)
+}
+
+// countRefusal counts a handshake that has failed.
+func (l *Listener[T]) countRefusal(cause string) {
+	l.mu.Lock()
+	if l.refusals == nil {
+		l.refusals = make(map[string]uint64)
+	}
+	l.refusals[cause]++
+	l.mu.Unlock()
+	l.refused.Add(1)
+}
+
+// Refusals returns how many handshakes have failed, by cause. Their sum is
+// ListenerStats.Refused. The causes are
+//
+//	timeout   not over within HandshakeTimeout
+//	crowded   given up in favour of newer ones, see Options.MaxHandshakes
+//	closed    the Listener was closed meanwhile
+//	tls       the handshake of TLS failed, also because the client spoke no TLS
+//	magic, version, hello, proto, codec, types
+//	          the field of a HandshakeError; hello also if the client was gone
+//	panic     a callback of the TLS Config panicked
+//	other     anything else
+func (l *Listener[T]) Refusals() map[string]uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.refusals)
+}
+
+// refusalCause sorts the errors of handshakes.
+func refusalCause(err error) string {
+	var panicked *panicError
+	var he *HandshakeError
+	switch {
+	case errors.Is(err, errCrowded):
+		return "crowded"
+	case errors.Is(err, context.Canceled):
+		return "closed"
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
+		return "timeout"
+	case errors.As(err, &panicked):
+		return "panic"
+	case errors.As(err, &he):
+		return he.Field
+	case handshake.IsTLS(err):
+		return "tls"
+	}
+	return "other"
+}

@@ -1,6 +1,0 @@
-package qsocket
-
-var (
-	GetBuffer = getBuffer
-	PutBuffer = putBuffer
-)

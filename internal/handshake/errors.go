@@ -1,0 +1,89 @@
+package handshake
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/fb9bb4ed/qsocket/internal/wire"
+)
+
+// Broken is a Mismatch that has a cause: the connection, or the time, came to an end
+// before the hello had come.
+type Broken struct {
+	Mismatch wire.Mismatch
+	Cause    error
+}
+
+func (e *Broken) Error() string   { return e.Mismatch.Error() + ": " + e.Cause.Error() }
+func (e *Broken) Unwrap() []error { return []error{&e.Mismatch, e.Cause} }
+
+// silentPeer is the error for a peer that ends, or fails, before its hello has come.
+func silentPeer(err error) error {
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return &Broken{wire.Mismatch{
+		Field: "hello",
+		Local: "beginning with " + wire.Magic,
+		Peer:  "the connection ended before one came; peer runs raw mode or another protocol, or is gone",
+	}, err}
+}
+
+// isRefusal reports whether err is about what the peer has said, and not about
+// the connection.
+func isRefusal(err error) bool {
+	var broken *Broken
+	return !errors.As(err, &broken)
+}
+
+// Late is the error for a handshake that failed with err because it was not over
+// within timeout.
+func Late(err error, timeout time.Duration) error {
+	if IsTLS(err) {
+		return lateTLS(timeout)
+	}
+	return &Broken{wire.Mismatch{
+		Field: "hello",
+		Local: "within HandshakeTimeout",
+		Peer:  fmt.Sprintf("none came for %v; peer runs raw mode or another protocol, or is stuck", timeout),
+	}, os.ErrDeadlineExceeded}
+}
+
+// lateTLS is that error for TLS, which knows deadlines of contexts only.
+type lateTLS time.Duration
+
+func (e lateTLS) Error() string {
+	return fmt.Sprintf(tlsPrefix+"not over within HandshakeTimeout %v: %v", time.Duration(e), context.DeadlineExceeded)
+}
+
+func (e lateTLS) Unwrap() []error { return []error{context.DeadlineExceeded, os.ErrDeadlineExceeded} }
+
+// tlsPrefix begins the text of every error of the handshake of TLS.
+const tlsPrefix = "qsocket: TLS handshake: "
+
+// IsTLS reports whether the handshake of TLS failed with err, also because the peer
+// spoke no TLS.
+func IsTLS(err error) bool {
+	var notTLS tls.RecordHeaderError
+	return errors.As(err, &notTLS) || strings.HasPrefix(err.Error(), tlsPrefix)
+}
+
+// tlsError says what was found where TLS was expected.
+func tlsError(err error) error {
+	var notTLS tls.RecordHeaderError
+	if errors.As(err, &notTLS) {
+		if found := wire.Sniff(notTLS.RecordHeader[:]); found != "" {
+			return fmt.Errorf(tlsPrefix+"%s: %w", found, err)
+		}
+	}
+	if err == io.EOF { // between two records, but not between two messages
+		err = fmt.Errorf("the peer ended it: %w", io.ErrUnexpectedEOF)
+	}
+	return fmt.Errorf(tlsPrefix+"%w", err)
+}

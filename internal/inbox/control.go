@@ -1,0 +1,67 @@
+package inbox
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/fb9bb4ed/qsocket/internal/socket"
+	"github.com/fb9bb4ed/qsocket/internal/wire"
+)
+
+// cutControl takes the control frame at the start of b off the buffer. It
+// reports false if b ends before the frame does.
+func (in *Inbox) cutControl(b []byte) (whole bool, err error) {
+	size := int(binary.BigEndian.Uint32(b) &^ wire.ControlBit)
+	if size < 1 || size > wire.MaxControl {
+		return false, fmt.Errorf("%w: control frame of %d bytes, want 1 to %d", wire.ErrProtocol, size, wire.MaxControl)
+	}
+	if in.need = 4 + size; len(b) < in.need {
+		return false, nil
+	}
+	frame := b[4:in.need]
+	in.r += in.need
+	in.need, in.frameLeft = 0, 0
+	if in.r == in.w {
+		in.publish()
+	}
+	err = in.onControl(frame[0], frame[1:])
+	if err == ErrGoodbye {
+		in.messagesOver = true
+	}
+	return true, err
+}
+
+// Dropped reports whether a message was received and not delivered. It is for
+// OnControl.
+func (in *Inbox) Dropped() bool { return in.dropped }
+
+// DrainControl reads on after the last message, for control frames, and drops what
+// messages still come. It returns why there is nothing more to read; io.EOF is one of
+// the reasons. The caller holds the lock and keeps it: this is the last that is done
+// with an Inbox. dropped says that the caller has a message that it will not deliver.
+func (in *Inbox) DrainControl(dropped bool) error {
+	in.drain = nil
+	in.dropped = in.dropped || dropped
+	if in.err == ErrGoodbye {
+		in.err = nil
+	}
+	if in.err == nil && in.stoppedErr != nil {
+		in.err = socket.NetworkError("read", in.stoppedErr)
+	}
+	in.mu.Lock()
+	in.controlOnly = true
+	in.setDeadlineLocked(noDeadline)
+	in.mu.Unlock()
+	for {
+		_, err := in.Next(context.Background())
+		switch err {
+		case nil:
+			in.dropped = true
+		case ErrGoodbye: // more control frames may follow
+			in.err = nil
+		default:
+			return err
+		}
+	}
+}

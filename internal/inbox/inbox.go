@@ -1,0 +1,265 @@
+// Package inbox is the receiving half of a connection: it cuts what the socket
+// delivers into frames. It knows nothing of messages: a payload is lent to the caller.
+package inbox
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fb9bb4ed/qsocket/internal/socket"
+	"github.com/fb9bb4ed/qsocket/internal/wire"
+	"github.com/fb9bb4ed/qsocket/internal/xsync"
+)
+
+// Inbox cuts what the socket delivers into frames.
+//
+// A receiver locks it: a caller of Recv for the time of its call, or the reader
+// goroutine for good. A call that gives up leaves a frame that has arrived in part
+// where it is, and the next receiver goes on from there.
+//
+//	buf  [ consumed | frame | frame | part of a frame | free ]
+//	      0          r                                 w       cap
+//
+// While a receiver waits, the buffer holds no more than what has arrived: on a
+// kernel socket it is given back before the wait, elsewhere (where a Read needs
+// memory to wait with) it is small until traffic makes it grow.
+//
+// There are two ways to receive. Next returns one payload. Pump is for the reader
+// goroutine: it calls drain, which cuts all that has come with Cut, before each wait;
+// on a kernel socket inside the runtime's callback, see onReadable.
+//
+// The life of an Inbox:
+//
+//	open          receivers read messages
+//	stopped       Stop: waits are broken and refused; what is in buf stays there
+//	control only  DrainControl: the reader goroutine may wait again, for control frames
+//
+// In raw mode Discard takes the place of DrainControl. An error of the socket or of
+// the peer's bytes is kept in err, in every state: nothing is read after it.
+//
+// The zero Inbox is not usable: call Init.
+type Inbox struct {
+	xsync.Mutex // held by the receiver
+
+	// Immutable after Init.
+	sock         *socket.Socket
+	framing      wire.Framing
+	maxFrame     int
+	frameTimeout time.Duration                      // 0: none
+	onControl    func(kind byte, body []byte) error // see Config
+	readFunc     func(fd uintptr) bool              // onReadable, bound once
+
+	// Owned by the receiver.
+	buf       []byte        // bytes read and not yet consumed: buf[r:w]
+	r, w      int           // w may be below cap(buf); len(buf) means nothing
+	need      int           // length of the frame at buf[r], header and trailer included; 0 if not known
+	frameLeft time.Duration // what is left of FrameTimeout for that frame; 0: its clock has not started
+	readSize  int           // what to offer the next Read where there is no raw access
+	err       error         // why nothing more can be read
+	drain     func() bool   // of the reader goroutine, see Pump; nil for a caller of Next
+	inside    bool          // drain is called by onReadable
+	wait      wait          // the wait under way
+	count     traffic       // whole frames so far
+
+	// deferredErr is what a read reported after an earlier one had brought bytes. The
+	// bytes go first; the next read reports it, because the kernel says it only once.
+	deferredErr error
+
+	// stoppedErr is a failure of the connection that came to light in a wait which
+	// Stop broke. The receiver got ErrStopped; what reads on after it needs to know.
+	stoppedErr error
+
+	messagesOver bool // the peer has said goodbye: no more messages may come
+	dropped      bool // a message was received and not delivered
+
+	mu          sync.Mutex      // guards following, and every read deadline; never held across I/O
+	stopped     bool            // Stop was called: no waiting for messages
+	controlOnly bool            // ... but for control frames there is, and stopped does not count
+	brokenBy    cause           // why the deadline of the wait under way is in the past
+	deadline    time.Time       // the socket's, as far as this wait goes
+	endWithin   time.Duration   // not 0: how long a wait for a new frame may take, see ExpectEnd
+	waitSeq     int             // number of the wait that interrupt may break
+	serveCtx    context.Context // what no wait need watch, see SetServeCtx; may be nil
+	onServeCtx  bool            // the wait under way is one that InterruptServe is to break
+	silence     silence         // how long the peer has been silent
+
+	// For others than the receiver, which publishes whenever it has emptied buf or may
+	// be about to wait. An atomic operation for each message of a stream would cost as
+	// much as cutting it off.
+	shared struct{ messages, bytes atomic.Uint64 }
+	filled atomic.Bool // a hint: there is something in buf
+}
+
+// traffic counts frames and their bytes.
+type traffic struct{ messages, bytes uint64 }
+
+// Config is what an Inbox needs to know. Init copies it.
+type Config struct {
+	Framing      wire.Framing
+	MaxFrame     int           // largest payload accepted, bytes
+	FrameTimeout time.Duration // 0: none
+
+	// OnControl handles the control frames of named mode; nil in raw mode. The
+	// receiver that has come to one calls it, with no other lock held. An error ends
+	// receiving; ErrGoodbye that of messages only.
+	OnControl func(kind byte, body []byte) error
+}
+
+// Init makes in ready for use.
+func (in *Inbox) Init(sock *socket.Socket, c Config) {
+	in.Mutex.Init()
+	in.sock = sock
+	in.framing = c.Framing
+	in.maxFrame = c.MaxFrame
+	in.frameTimeout = c.FrameTimeout
+	in.onControl = c.OnControl
+	in.readFunc = in.onReadable
+	in.readSize = minReadSize
+}
+
+// Next returns the payload of the next frame, which is good until the next
+// call. The caller must hold the lock. An error that will not go away is kept;
+// ctx's error and ErrStopped leave everything as it is.
+func (in *Inbox) Next(ctx context.Context) ([]byte, error) {
+	for {
+		payload, ok, err := in.Cut()
+		switch {
+		case ok:
+			return payload, nil
+		case err != nil:
+			return nil, err
+		}
+		if err := ctx.Err(); err != nil { // control frames are no reason to stay
+			return nil, err
+		}
+		if err := in.readKeep(ctx); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// Pump is the loop of the reader goroutine, which holds the lock. It calls drain
+// whenever bytes have come, waits, and repeats. drain cuts off and delivers all that
+// it can without waiting, and reports false if it cannot go on: Cut has returned an
+// error, Fail was called, or there is no space for what it has cut. Pump then returns
+// the error, which is nil in the last case: once there is space, call it again.
+func (in *Inbox) Pump(drain func() (ready bool)) error {
+	in.drain = drain
+	for drain() {
+		if err := in.readKeep(context.Background()); err != nil {
+			in.drain = nil
+			return err
+		}
+	}
+	if in.err != nil {
+		in.drain = nil
+		return in.err
+	}
+	in.publish() // the caller may be about to wait
+	return nil
+}
+
+// Cut takes a whole frame off the buffer, if there is one, and returns its payload,
+// which is good until the next read. It is for drain. An error is kept.
+func (in *Inbox) Cut() (payload []byte, ok bool, err error) {
+	if in.err != nil {
+		return nil, false, in.err
+	}
+	var b []byte
+	var header int
+	var size uint64
+	for {
+		b = in.buf[in.r:in.w]
+		if len(b) < in.need || len(b) == 0 {
+			return nil, false, nil
+		}
+		if in.framing == wire.Uint32 && len(b) >= 4 { // the usual case, without a call
+			header, size = 4, uint64(binary.BigEndian.Uint32(b))
+		} else if header, size, err = in.framing.ParseHeader(b); err != nil || header == 0 {
+			in.err = err
+			return nil, false, err
+		}
+		if size <= uint64(in.maxFrame) && !in.messagesOver {
+			break
+		}
+		if in.onControl == nil || size < wire.ControlBit {
+			in.err = in.sizeError(b, size)
+			return nil, false, in.err
+		}
+		if in.inside {
+			return nil, false, errInside
+		}
+		if whole, err := in.cutControl(b); !whole || err != nil {
+			in.err = err
+			return nil, false, err
+		}
+	}
+	end := header + int(size)
+	in.need = end + in.framing.TrailerSize()
+	if len(b) < in.need {
+		return nil, false, nil
+	}
+	if in.need > end {
+		if err := in.framing.CheckTrailer(b[end:]); err != nil {
+			in.err = err
+			return nil, false, err
+		}
+	}
+	in.r += in.need
+	in.count.messages++
+	in.count.bytes += uint64(in.need)
+	in.need, in.frameLeft = 0, 0
+	if in.r == in.w {
+		in.publish()
+	} else if !in.filled.Load() {
+		in.filled.Store(true)
+	}
+	return b[header:end:end], true, nil
+}
+
+// Fail ends receiving: the payload that was returned last could not be decoded.
+func (in *Inbox) Fail(err error) { in.err = err }
+
+// sizeError returns why there must not be a message of that size at b.
+func (in *Inbox) sizeError(b []byte, size uint64) error {
+	if in.messagesOver {
+		return fmt.Errorf("%w: a message of %d bytes after goodbye", wire.ErrProtocol, size)
+	}
+	err := &wire.SizeError{Size: size, Limit: uint64(in.maxFrame), LimitName: "MaxFrame", Received: true}
+	if in.count.messages == 0 {
+		err.Found = wire.Sniff(b)
+	}
+	return err
+}
+
+// publish tells others what the receiver has done so far.
+func (in *Inbox) publish() {
+	if in.shared.messages.Load() != in.count.messages {
+		in.shared.bytes.Store(in.count.bytes)
+		in.shared.messages.Store(in.count.messages)
+	}
+	if filled := in.r < in.w; filled != in.filled.Load() {
+		in.filled.Store(filled)
+	}
+}
+
+// Filled reports whether there is something in the buffer. It is a hint.
+func (in *Inbox) Filled() bool { return in.filled.Load() }
+
+// Received is the count of messages as last published. A change means that messages
+// have come.
+func (in *Inbox) Received() *atomic.Uint64 { return &in.shared.messages }
+
+// Counters returns how many frames have been received, and their bytes, headers
+// included. It is exact unless a receiver is at work right now.
+func (in *Inbox) Counters() (messages, bytes uint64) {
+	if in.TryLock() {
+		in.publish()
+		in.Unlock()
+	}
+	return in.shared.messages.Load(), in.shared.bytes.Load()
+}

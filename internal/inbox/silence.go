@@ -1,0 +1,93 @@
+package inbox
+
+import (
+	"time"
+
+	"github.com/fb9bb4ed/qsocket/internal/monotime"
+)
+
+// silence is how long the peer has been silent while it was listened to. It is guarded
+// by the Inbox's mu.
+//
+// A wait notes when it began, and CheckSilence comes back when that wait has lasted for
+// the limit, with what earlier waits have lasted since the last byte came. Time in which
+// nothing reads does not count. So a message costs nothing for it but, on a connection
+// with little traffic, a look at the clock where the receiver has to wait.
+type silence struct {
+	limit     time.Duration // how long the peer may be silent; 0: for ever
+	waiting   bool          // a wait is under way
+	busy      bool          // there are too many waits to look at the clock for each
+	waitStart time.Duration // when the wait under way began, on the clock of monotime, unless busy
+	silentFor time.Duration // how long earlier waits have lasted since the last byte came
+	lastWaits int           // waitSeq, when CheckSilence was last called
+}
+
+// busyWaits is how many waits between two calls of CheckSilence make a
+// connection busy: a look at the clock for each would be 5 % of what a small
+// message costs. Then it is called every second or more often, and a peer that
+// falls silent is found by as much later.
+const busyWaits = 100
+
+// LimitSilence sets how long the peer may be silent while it is listened to; 0 is for
+// ever. From then on CheckSilence has to be called.
+func (in *Inbox) LimitSilence(limit time.Duration) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.silence.limit = limit
+}
+
+// CheckSilence breaks the wait under way, with ErrPeerDead, if the peer has been silent
+// for too long, and returns when that may be the case next; 0 is never. late is how
+// much later than asked for it is called: if that is much, the process has been
+// stopped, or starved, and what came meanwhile may be unread, so the clock starts anew.
+func (in *Inbox) CheckSilence(late time.Duration) time.Duration {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	s := &in.silence
+	if s.limit == 0 {
+		return 0
+	}
+	waits, tick := in.waitSeq-s.lastWaits, min(s.limit/8, time.Second)
+	s.lastWaits = in.waitSeq
+	wasBusy := s.busy
+	if s.busy = waits > busyWaits; s.busy {
+		return tick
+	}
+	if wasBusy || late > s.limit/4 { // the wait under way began after the last call
+		s.silentFor, s.waitStart = 0, monotime.Now()
+	}
+	left := s.limit - s.silentFor
+	if s.waiting {
+		left -= monotime.Now() - s.waitStart
+		if left <= 0 && !in.stoppedLocked() {
+			in.breakLocked(bySilence)
+			return s.limit
+		}
+	}
+	return max(left, time.Millisecond)
+}
+
+// beginWaitLocked notes that a wait begins.
+func (s *silence) beginWaitLocked() {
+	if s.limit == 0 {
+		return
+	}
+	s.waiting = true
+	if !s.busy {
+		s.waitStart = monotime.Now()
+	}
+}
+
+// endWaitLocked notes that a wait, if there was one, has ended, and whether it has
+// brought bytes.
+func (s *silence) endWaitLocked(heard bool) {
+	if s.limit == 0 {
+		return
+	}
+	if heard {
+		s.silentFor = 0
+	} else if s.waiting && !s.busy {
+		s.silentFor += monotime.Now() - s.waitStart
+	}
+	s.waiting = false
+}

@@ -1,0 +1,37 @@
+package link
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/fb9bb4ed/qsocket/internal/wire"
+)
+
+// Config is what a Link needs to know. Init copies what it keeps.
+type Config struct {
+	Framing      wire.Framing
+	MaxFrame     int           // largest payload accepted from the peer, bytes
+	SendLimit    int           // largest payload sent, bytes: MaxFrame, or the peer's if that is smaller
+	LimitName    string        // what SendLimit is called, for errors
+	SendBuffer   int           // bytes accepted and not yet written, beyond which sending waits
+	WriteTimeout time.Duration // 0: none
+	FrameTimeout time.Duration // 0: none
+	CloseTimeout time.Duration
+	Log          *slog.Logger
+
+	// Named mode. The other fields below are for it.
+	Named         bool
+	Heartbeat     time.Duration // the interval that we ask of the peer; 0: none
+	PeerHeartbeat time.Duration // the interval that the peer asks of us; 0: none
+
+	// RemoteError makes the error that a peer's reason for its goodbye becomes.
+	RemoteError func(reason string) error
+
+	// StartReader starts the reader goroutine, if there is none: the Link needs one to
+	// read the rest of the connection. It is called without locks held.
+	StartReader func()
+
+	// Both modes again.
+	Undo       func() bool // see outbox.Config
+	InputReady func() bool // whether messages can be received without waiting for the socket; a hint
+}

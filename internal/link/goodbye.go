@@ -1,0 +1,151 @@
+package link
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/fb9bb4ed/qsocket/internal/inbox"
+	"github.com/fb9bb4ed/qsocket/internal/outbox"
+	"github.com/fb9bb4ed/qsocket/internal/wire"
+)
+
+// How two ends of a named protocol part.
+//
+// Close and Shutdown send a full goodbye, CloseWrite sends a half one: no more messages
+// come. It stands in the stream behind the last accepted message. The end that reads
+// a goodbye answers with confirm if it has dropped no message before it; if it
+// was a full one, the answer is a full goodbye as well. When an end has sent its
+// goodbye and has answered the peer's, nothing is left to say, and it closes
+// the write side of the socket. So, unlike in raw mode, the socket stays whole
+// while there is only half a goodbye: heartbeats and answers still go over it.
+//
+// After the peer's goodbye, and after our own Close, the socket is still read,
+// for what control frames may come. That is the reader goroutine's last duty,
+// see DrainControl; the reader is started for this if the program has only used Recv.
+
+// goodbyeGrace is how long Close waits for a goodbye to be taken on a
+// connection without a half-close. Over net.Pipe it is only taken if the peer is
+// reading just then, and often it is not.
+const goodbyeGrace = 90 * time.Millisecond // so that Close takes less than 100
+
+// onGoodbye is called by the receiver that has read the peer's goodbye. It
+// answers, and returns inbox.ErrGoodbye.
+func (l *Link) onGoodbye(g wire.Goodbye) error {
+	l.mu.Lock()
+	if l.goodbyeReceived == wire.GoodbyeFull || l.goodbyeReceived == g.Kind() {
+		l.mu.Unlock()
+		return fmt.Errorf("%w: goodbye after goodbye", wire.ErrProtocol)
+	}
+	first := l.goodbyeReceived == wire.GoodbyeNone
+	l.goodbyeReceived = g.Kind()
+	l.peerEnded = l.peerEnded || !l.closed
+	if g.Reason != "" && l.err == nil && !l.closed && !l.finished {
+		l.err = l.remoteError(g.Reason)
+		l.remote = true
+	}
+	cause := l.err
+	l.mu.Unlock()
+
+	confirm := !l.In.Dropped()
+	if first && confirm {
+		l.Out.SendControl(wire.ConfirmFrame)
+	}
+	if g.Full {
+		l.closeWithin()
+		refusal := errPeerClosed
+		if cause != nil {
+			refusal = &outbox.EndedError{Cause: cause}
+		}
+		l.Out.SendGoodbye(refusal, wire.GoodbyeFull, "")
+	}
+	l.mu.Lock()
+	l.repliedGoodbye, l.confirmRefused = true, !confirm
+	l.mu.Unlock()
+	if l.Out.GoodbyeSent() != wire.GoodbyeNone {
+		l.kickCloser()
+	}
+	return inbox.ErrGoodbye
+}
+
+// onConfirm is called by the receiver that has read the peer's confirm.
+func (l *Link) onConfirm() error {
+	if l.Out.GoodbyeSent() == wire.GoodbyeNone {
+		return fmt.Errorf("%w: confirm before our goodbye", wire.ErrProtocol)
+	}
+	l.mu.Lock()
+	l.confirmed.FireLocked()
+	if l.shutdownWaiting { // it need not stay for the rest
+		l.closeWithinLocked()
+	}
+	over := l.sendOver && l.cannotHalfCloseLocked()
+	l.mu.Unlock()
+	if over {
+		l.teardown()
+	}
+	return nil
+}
+
+// awaitGoodbye waits for the goodbye that Close has queued, or CloseTimeout, which
+// ends the connection; if patient, it only ends the wait.
+func (l *Link) awaitGoodbye(patient bool) {
+	var late <-chan time.Time
+	if patient {
+		timer := time.NewTimer(l.closeTimeout)
+		defer timer.Stop()
+		late = timer.C
+	}
+	sent := &l.fullSent
+	if l.sock.Half == nil {
+		sent = &l.messagesSent
+	}
+	select {
+	case <-l.wait(sent):
+	case <-late:
+		return
+	}
+	if l.sock.Half != nil {
+		return
+	}
+	timer := time.NewTimer(goodbyeGrace)
+	defer timer.Stop()
+	select {
+	case <-l.wait(&l.fullSent):
+	case <-timer.C:
+	}
+}
+
+// DrainControl is the last duty of the reader goroutine in named mode: it drops what
+// messages still come, and handles control frames, until the socket's end. dropped
+// says that the reader has a message that it could not deliver.
+func (l *Link) DrainControl(dropped bool) {
+	err := l.In.DrainControl(dropped)
+	goodbyeSent := l.Out.GoodbyeSent()
+	l.mu.Lock()
+	clean := l.goodbyeReceived != wire.GoodbyeNone && errors.Is(err, io.EOF)
+	if !l.closed && l.goodbyeReceived != wire.GoodbyeFull && !(clean && goodbyeSent != wire.GoodbyeNone) {
+		l.mu.Unlock()
+		if err == io.EOF {
+			err = errNoGoodbye
+		}
+		l.Fail(err)
+		return
+	}
+	gone := !errors.Is(err, io.EOF) && !l.finished && !l.sendOver
+	if !l.finished { // else it is our own end that was read
+		l.recvOver = true
+		l.reset = l.reset || !clean
+	}
+	over := l.sendOver
+	l.mu.Unlock()
+	if gone { // nothing takes what is left, so there is no waiting for that
+		l.abort(err)
+		return
+	}
+	if over {
+		l.teardown()
+	} else if goodbyeSent != wire.GoodbyeNone {
+		l.kickCloser()
+	}
+}

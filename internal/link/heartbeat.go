@@ -1,0 +1,54 @@
+package link
+
+import (
+	"time"
+
+	"github.com/fb9bb4ed/qsocket/internal/monotime"
+)
+
+// A connection of a named protocol on which nothing happens is kept provably alive by
+// heartbeats, in each direction as its receiver wishes. The outbox decides when one is
+// sent, and the inbox when one is missed; a single timer serves both, so neither
+// direction costs a message a timer.
+
+// maxHeartbeat keeps twice an interval a duration.
+const maxHeartbeat = 1 << 61 * time.Nanosecond
+
+// startHeartbeat starts the timer, which teardown stops. ours is the interval that we
+// ask of the peer, theirs the one that it asks of us; 0 is none.
+func (l *Link) startHeartbeat(ours, theirs time.Duration) {
+	look, limit := theirs/4, 2*min(ours, maxHeartbeat)
+	l.Out.StartHeartbeat(look)
+	l.In.LimitSilence(limit)
+	first := shortest(look, limit)
+	if first == 0 {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.nextTick = monotime.Now() + first
+	l.heartbeatTimer = time.AfterFunc(first, l.heartbeatTick)
+}
+
+// heartbeatTick does what the timer is for, and comes back when there may be more.
+func (l *Link) heartbeatTick() {
+	now := monotime.Now()
+	l.mu.Lock()
+	late := now - l.nextTick
+	l.mu.Unlock()
+	next := shortest(l.Out.TickHeartbeat(now), l.In.CheckSilence(late))
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if next > 0 && !l.finished {
+		l.nextTick = monotime.Now() + next
+		l.heartbeatTimer.Reset(next)
+	}
+}
+
+// shortest returns the shorter of two durations, where 0 is for ever.
+func shortest(a, b time.Duration) time.Duration {
+	if a == 0 || b > 0 && b < a {
+		return b
+	}
+	return a
+}

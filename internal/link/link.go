@@ -1,0 +1,355 @@
+// Package link is the life of a connection: who ends what. It owns the socket, the
+// outbox and the inbox, and it decides how both directions end, what two ends of a named
+// protocol say to each other, and what is reported of it all. It knows nothing of
+// messages.
+package link
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fb9bb4ed/qsocket/internal/inbox"
+	"github.com/fb9bb4ed/qsocket/internal/outbox"
+	"github.com/fb9bb4ed/qsocket/internal/socket"
+	"github.com/fb9bb4ed/qsocket/internal/wire"
+	"github.com/fb9bb4ed/qsocket/internal/xsync"
+)
+
+// Link is the life of a connection, from the socket that it owns to the end of
+// both directions.
+//
+// Sending ends when the outbox has been flushed and the socket's write side
+// closed, or when a write fails. Receiving ends with the peer's end of file,
+// a failed read, or at once when this end closes; what still arrives then is
+// discarded. When both are over, or on the first failed read, teardown closes
+// the socket.
+//
+// The zero Link is not usable: call Init.
+type Link struct {
+	Out outbox.Outbox
+	In  inbox.Inbox
+
+	// Immutable after Init.
+	sock         socket.Socket
+	log          *slog.Logger
+	closeTimeout time.Duration
+	heartbeat    time.Duration
+	named        bool
+	remoteError  func(reason string) error
+	startReader  func()
+	onFinish     func() // see SetOnFinish
+
+	dropped atomic.Uint64 // messages that a Group has skipped
+
+	mu           sync.Mutex   // guards following; never held across I/O or while waiting
+	recvStop     xsync.Signal // receivers are to leave; see stopReceiving
+	messagesSent xsync.Signal // after endSending: what was accepted is with the kernel, or will not get there
+	sendEnded    xsync.Signal // ... and so is the goodbye or the half-close
+	fullSent     xsync.Signal // ... and so is the full goodbye, if that is another
+	halfErr      error        // of the half-close
+	done         xsync.Signal // fired last: both directions are over, and so is Messages
+	err          error        // the first failure, or the peer's reason
+	closerAsked  int          // how often closeLoop was asked for
+	closerOn     bool         // ... and it runs, or has ended for good
+	remote       bool         // err is the peer's reason
+	flushed      bool         // every accepted message is with the kernel, and no more will come
+	sendOver     bool
+	recvOver     bool
+	peerEnded    bool                 // the peer's end of messages was seen by a receiver
+	closed       bool                 // this end called Close or one of its kind
+	closedFirst  bool                 // ... before the peer had ended and before any failure
+	reported     bool                 // a Close has returned what there is to say
+	reset        bool                 // after our close, receiving ended other than by end of file
+	finished     bool                 // teardown has been called
+	released     bool                 // ... and has released everything
+	reading      bool                 // the reader goroutine runs
+	onEnd        map[*func()]struct{} // to be called at the end, see OnEnd
+	closeTimer   *time.Timer          // of CloseTimeout
+
+	// Named mode, guarded by mu as well.
+	goodbyeReceived wire.GoodbyeKind
+	repliedGoodbye  bool          // ... and our reply is in the outbox
+	confirmRefused  bool          // ... which is no confirm
+	shutdownWaiting bool          // Shutdown waits for confirmed
+	confirmed       xsync.Signal  // the peer took every message up to our goodbye
+	heartbeatTimer  *time.Timer   // runs heartbeatTick
+	nextTick        time.Duration // when, on the clock of monotime
+}
+
+// Init makes l the life of s.
+func (l *Link) Init(s socket.Socket, c Config) {
+	l.sock = s
+	l.log = c.Log
+	l.closeTimeout = c.CloseTimeout
+	l.named = c.Named
+	l.remoteError = c.RemoteError
+	l.startReader = c.StartReader
+	recv := inbox.Config{Framing: c.Framing, MaxFrame: c.MaxFrame, FrameTimeout: c.FrameTimeout}
+	if l.named {
+		recv.OnControl = l.onControl
+		recv.MaxFrame = min(recv.MaxFrame, wire.MaxNamedFrame)
+	}
+	l.In.Init(&l.sock, recv)
+	l.Out.Init(&l.sock, outbox.Config{
+		Framing:      c.Framing,
+		MaxPayload:   c.SendLimit,
+		LimitName:    c.LimitName,
+		SendBuffer:   c.SendBuffer,
+		WriteTimeout: c.WriteTimeout,
+		Undo:         c.Undo,
+		OnWriteError: l.writeFailed,
+		OnBroken:     l.Fail,
+		Received:     l.In.Received(),
+		InputReady:   c.InputReady,
+	})
+	if l.named {
+		l.startHeartbeat(c.Heartbeat, c.PeerHeartbeat)
+	}
+}
+
+// SetOnFinish arranges for f to be called once, without locks held, when the socket has
+// been closed. It must be called before the Link is used.
+func (l *Link) SetOnFinish(f func()) { l.onFinish = f }
+
+// Socket returns the socket that l owns.
+func (l *Link) Socket() *socket.Socket { return &l.sock }
+
+// Named reports whether the connection is in named mode.
+func (l *Link) Named() bool { return l.named }
+
+// wait returns the channel of one of l's signals.
+func (l *Link) wait(s *xsync.Signal) <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return s.WaitLocked()
+}
+
+// fire fires one of l's signals.
+func (l *Link) fire(s *xsync.Signal) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s.FireLocked()
+}
+
+// Done returns the channel that is closed when both directions are over.
+func (l *Link) Done() <-chan struct{} { return l.wait(&l.done) }
+
+// Stopped returns the channel that is closed when receivers are to leave.
+func (l *Link) Stopped() <-chan struct{} { return l.wait(&l.recvStop) }
+
+// Err returns the first failure, or the peer's reason.
+func (l *Link) Err() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.err
+}
+
+// Fail ends the connection because of err, which counts if it is the first.
+func (l *Link) Fail(err error) {
+	l.mu.Lock()
+	if l.closed { // the end is under way, and nothing more is received
+		l.reset = true
+		l.mu.Unlock()
+		return
+	}
+	if l.err == nil && !l.finished {
+		l.err = err
+	}
+	l.mu.Unlock()
+	l.teardown()
+}
+
+// writeFailed is called by the writer whose write has failed. Sending is over;
+// what has arrived from the peer can still be received, so the end comes with that
+// of receiving. It returns the cause: a write that teardown has broken is a
+// consequence.
+//
+// If only a control frame was lost, or if the peer no longer reads messages
+// anyway, it is no failure yet: what is read next decides.
+func (l *Link) writeFailed(err error) error {
+	harmless := l.named && l.Out.Unsent() == 0
+	l.mu.Lock()
+	harmless = harmless || l.goodbyeReceived == wire.GoodbyeFull
+	if l.err == nil && !l.finished && !harmless {
+		l.err = err
+	}
+	l.sendOver = true
+	over := l.recvOver || l.closed || l.goodbyeReceived == wire.GoodbyeFull
+	cause := l.err
+	l.mu.Unlock()
+	if over {
+		l.teardown()
+	} else {
+		l.In.ExpectEnd(l.closeTimeout)
+	}
+	if cause == nil {
+		return ErrClosed
+	}
+	return cause
+}
+
+// EndReceiving handles the error of a receiver and returns what to tell its caller. All
+// errors but ctx's end receiving; the first one ends more than that unless it is the
+// peer's clean end.
+func (l *Link) EndReceiving(ctx context.Context, err error) error {
+	switch {
+	case err == ctx.Err():
+		return err
+	case err == inbox.ErrStopped:
+		if err := ctx.Err(); err != nil { // that was perhaps what stopped it, see SetServeCtx
+			return err
+		}
+	case err == inbox.ErrGoodbye:
+		l.startReader() // from here on there are only control frames to read
+	case err == io.EOF && l.named:
+		l.Fail(errNoGoodbye)
+	case err == io.EOF:
+		if err := l.awaitWriteResult(ctx); err != nil {
+			return err // io.EOF is kept for the next call
+		}
+		l.receivedAll()
+	default:
+		l.Fail(err)
+	}
+	return l.EndError()
+}
+
+// awaitWriteResult is called by the receiver that has read the peer's end of file in
+// raw mode. That may be all that a read says of a reset of which a write was told,
+// so the write has the first word.
+func (l *Link) awaitWriteResult(ctx context.Context) error {
+	l.mu.Lock()
+	known := l.recvOver || l.finished
+	stop := l.recvStop.WaitLocked()
+	l.mu.Unlock()
+	if known {
+		return nil
+	}
+	return l.Out.AwaitWriteResult(ctx, stop)
+}
+
+// receivedAll is called by the receiver that has read the peer's end of file.
+func (l *Link) receivedAll() {
+	l.mu.Lock()
+	l.recvOver = true
+	l.peerEnded = l.peerEnded || !l.closed
+	over := l.sendOver
+	l.mu.Unlock()
+	if over {
+		l.teardown()
+	}
+}
+
+// teardown closes the socket and wakes all that wait for anything. done is
+// fired here, or by the reader goroutine when that is the last to leave.
+func (l *Link) teardown() {
+	l.mu.Lock()
+	if l.finished {
+		l.mu.Unlock()
+		return
+	}
+	l.finished = true
+	err, remote := l.err, l.remote
+	for _, timer := range []*time.Timer{l.closeTimer, l.heartbeatTimer} {
+		if timer != nil {
+			timer.Stop()
+		}
+	}
+	l.mu.Unlock()
+
+	if err != nil {
+		l.Out.Stop(&outbox.EndedError{Cause: err})
+	} else {
+		l.Out.Stop(ErrClosed)
+	}
+	l.stopReceiving()
+	socket.HardClose(l.sock.Conn, err != nil && !remote)
+	if l.onFinish != nil {
+		l.onFinish()
+	}
+	for f := range l.takeOnEnd() {
+		(*f)()
+	}
+	l.logEnd(err, remote)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.released = true
+	if !l.reading {
+		l.done.FireLocked()
+	}
+}
+
+// OnEnd arranges for f to be called when the connection has ended, without
+// locks held. It reports false if that is so already.
+func (l *Link) OnEnd(f func()) (cancel func(), ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.finished {
+		return nil, false
+	}
+	if l.onEnd == nil {
+		l.onEnd = make(map[*func()]struct{})
+	}
+	l.onEnd[&f] = struct{}{}
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.onEnd, &f)
+	}, true
+}
+
+func (l *Link) takeOnEnd() map[*func()]struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	hooks := l.onEnd
+	l.onEnd = nil
+	return hooks
+}
+
+// ReaderStarts announces the reader goroutine, which calls ReaderDone as its last act.
+// It reports false if the connection has ended: then there is nothing to read, and no
+// reader is to be started.
+func (l *Link) ReaderStarts() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.reading = !l.released
+	return l.reading
+}
+
+// ReaderDone is the last act of the reader goroutine.
+func (l *Link) ReaderDone() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.reading = false
+	if l.released {
+		l.done.FireLocked()
+	}
+}
+
+// stopReceiving sends receivers away: those that wait for the socket, and the
+// reader goroutine that waits for its consumer.
+func (l *Link) stopReceiving() {
+	l.fire(&l.recvStop)
+	l.In.Stop()
+}
+
+// EndError returns what a receiver reports when there is nothing more to
+// receive.
+func (l *Link) EndError() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.closedFirst:
+		return ErrClosed
+	case l.err != nil:
+		return l.err
+	case l.peerEnded:
+		return io.EOF
+	default:
+		return ErrClosed
+	}
+}

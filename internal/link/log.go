@@ -1,0 +1,57 @@
+package link
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/fb9bb4ed/qsocket/internal/socket"
+)
+
+// LogOpen logs a connection that is ready for messages.
+func (l *Link) LogOpen(protocol string) {
+	if l.log.Enabled(context.Background(), slog.LevelDebug) {
+		l.log.Debug("qsocket: connection open", "peer", socket.AddrString(l.sock.RemoteAddr()), "local", socket.AddrString(l.sock.LocalAddr()), "protocol", protocol)
+	}
+}
+
+// LogReason logs why this end closes.
+func (l *Link) LogReason(reason string) {
+	l.log.Info("qsocket: closing connection", "peer", socket.AddrString(l.sock.RemoteAddr()), "reason", reason)
+}
+
+// logEnd logs the end: a failure or the peer's reason, or that all was well.
+func (l *Link) logEnd(err error, remote bool) {
+	level, what := slog.LevelDebug, "qsocket: connection ended"
+	switch {
+	case remote:
+		level, what = slog.LevelInfo, "qsocket: connection closed by peer"
+	case err != nil:
+		level, what = slog.LevelInfo, "qsocket: connection failed"
+	}
+	ctx := context.Background()
+	if !l.log.Enabled(ctx, level) {
+		return
+	}
+	sent := l.Out.Counters().Messages
+	received := l.In.Received().Load() // its receiver may be at work still
+	args := []any{"peer", socket.AddrString(l.sock.RemoteAddr()), "sent", sent, "received", received, "dropped", l.dropped.Load()}
+	if err != nil {
+		args = append(args, "err", err)
+	}
+	l.log.Log(ctx, level, what, args...)
+}
+
+// Drop counts a message that a Group has skipped, and logs the first.
+func (l *Link) Drop() {
+	if l.dropped.Add(1) == 1 {
+		l.log.Warn("qsocket: slow consumer, dropping messages", "peer", socket.AddrString(l.sock.RemoteAddr()))
+	}
+}
+
+// LogDisconnect logs that a Group ends the connection.
+func (l *Link) LogDisconnect() {
+	l.log.Warn("qsocket: slow consumer, disconnecting", "peer", socket.AddrString(l.sock.RemoteAddr()))
+}
+
+// Dropped returns how many messages Drop has counted.
+func (l *Link) Dropped() uint64 { return l.dropped.Load() }

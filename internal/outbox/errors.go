@@ -1,0 +1,19 @@
+package outbox
+
+import (
+	"errors"
+	"net"
+	"strings"
+)
+
+// ErrGone says that the caller of a Send no longer wants its message to be sent.
+var ErrGone = errors.New("qsocket: no longer a member")
+
+// EndedError is what Send returns after the failure that ended the connection.
+type EndedError struct{ Cause error }
+
+func (e *EndedError) Error() string {
+	return "qsocket: connection has ended: " + strings.TrimPrefix(e.Cause.Error(), "qsocket: ")
+}
+
+func (e *EndedError) Unwrap() []error { return []error{net.ErrClosed, e.Cause} }

@@ -1,0 +1,259 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"time"
+
+	"github.com/fb9bb4ed/qsocket/internal/bufpool"
+	"github.com/fb9bb4ed/qsocket/internal/monotime"
+	"github.com/fb9bb4ed/qsocket/internal/socket"
+)
+
+// The writer's states and what moves it between them:
+//
+//	idle ── a frame is accepted ──► scheduled ── the flusher runs ──► writing ──► idle
+//	  └──── direct write ─────────────► writing ── kernel full, or more came ──► scheduled
+//	scheduled ── a Send takes over ──► writing (the flusher, when it comes, leaves)
+//
+// A failed write leaves it idle for good, with writeErr set.
+
+// flushLocked starts the writing of a frame that was just accepted, unless there is a
+// writer already, or will be: that one takes the frame along.
+func (o *Outbox) flushLocked() {
+	switch {
+	case o.writing:
+	case o.scheduled:
+		if o.wantTakeOverLocked() {
+			o.writeDirectLocked()
+		}
+	case o.wantDirectLocked():
+		o.writeDirectLocked()
+	default:
+		o.scheduleLocked()
+	}
+}
+
+// scheduleLocked starts a flusher. It ends when there is nothing left to write,
+// when a write has failed, or when it finds a Send that writes.
+func (o *Outbox) scheduleLocked() {
+	o.scheduled = true
+	go o.flushFunc()
+}
+
+// wroteLocked accounts for n bytes that the kernel has taken.
+func (o *Outbox) wroteLocked(n int) {
+	o.unwritten -= n
+	o.madeSpaceLocked()
+}
+
+// progressLocked wakes those who wait for bytes to be written, or for the outcome of
+// the write under way.
+func (o *Outbox) progressLocked() {
+	if o.progress != nil {
+		close(o.progress)
+		o.progress = nil
+	}
+}
+
+// flush is the flusher goroutine.
+func (o *Outbox) flush() {
+	// Let other runnable senders add their frames to the first write.
+	runtime.Gosched()
+	o.mu.Lock()
+	o.scheduled = false
+	if o.writing || o.writeErr != nil {
+		o.mu.Unlock()
+		return
+	}
+	o.writing = true
+	for o.remainder != nil || o.accepted > 0 {
+		buf := o.remainder
+		if o.remainder = nil; buf == nil {
+			buf = o.takeLocked()
+		}
+		o.mu.Unlock()
+		err := o.write(buf)
+		bufpool.Put(buf)
+		if err != nil {
+			o.fail(err)
+			return
+		}
+		o.mu.Lock()
+	}
+	o.writing = false
+	o.activeLocked(monotime.Now())
+	o.progressLocked()
+	o.mu.Unlock()
+}
+
+// takeLocked hands the accepted frames to the writer. A staged frame moves to the
+// buffer that takes their place.
+func (o *Outbox) takeLocked() []byte {
+	taken := o.pending[:o.accepted]
+	rest := o.pending[o.accepted:]
+	o.pending = nil
+	o.batch = max(len(taken), len(rest), o.batch-o.batch/8)
+	if len(rest) > 0 {
+		o.pending = append(bufpool.Get(o.batch), rest...)
+	}
+	o.unwritten = len(taken)
+	o.accepted = 0
+	return taken
+}
+
+// write writes all of b and accounts for each part that the kernel has taken.
+func (o *Outbox) write(b []byte) error {
+	for len(b) > 0 {
+		if o.writeTimeout > 0 {
+			if err := o.sock.SetWriteDeadline(time.Now().Add(o.writeTimeout)); err != nil {
+				return err
+			}
+		}
+		n, err := o.writeSome(b)
+		if n < 0 || n > len(b) || n == 0 && err == nil {
+			n, err = 0, fmt.Errorf("Write of %T returned %d without an error: %w", o.sock.Conn, n, io.ErrNoProgress)
+		}
+		b = b[n:]
+		if n > 0 && errors.Is(err, os.ErrDeadlineExceeded) { // it made progress, so the timeout does not count
+			err = nil
+		}
+		o.mu.Lock()
+		o.writes++
+		o.wroteLocked(n)
+		if err == nil { // else fail calls it, once the failure is recorded
+			o.progressLocked()
+		}
+		o.mu.Unlock()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeChunk bounds a Write whose progress cannot be seen until it is over. It
+// is what TLS makes a record of.
+const writeChunk = 16 << 10
+
+// writeSome writes a part of b, at least a byte, and waits for space in the socket if
+// need be.
+func (o *Outbox) writeSome(b []byte) (int, error) {
+	if o.sock.Raw == nil {
+		return o.sock.Write(b[:min(len(b), writeChunk)])
+	}
+	r := &o.raw
+	r.buf, r.n, r.err = b, 0, nil
+	err := o.sock.Raw.Write(r.write)
+	r.buf = nil
+	if err == nil {
+		err = r.err
+	}
+	if err != nil {
+		err = o.sock.RawError("write", err)
+	}
+	return r.n, err
+}
+
+// onWritable is called by the runtime whenever the socket may take bytes.
+func (o *Outbox) onWritable(fd uintptr) (done bool) {
+	r := &o.raw
+	var again bool
+	r.n, again, r.err = socket.RawWrite(fd, r.buf)
+	return !again
+}
+
+// fail ends sending for good: nothing may follow a write that was cut short. Its
+// caller, the flusher or a Send that wrote by itself, writes no more.
+func (o *Outbox) fail(err error) {
+	if errors.Is(err, os.ErrDeadlineExceeded) && o.writeTimeout > 0 {
+		err = fmt.Errorf("qsocket: write: no progress within WriteTimeout %v: %w", o.writeTimeout, os.ErrDeadlineExceeded)
+	} else {
+		err = socket.NetworkError("write", err)
+	}
+	err = o.onWriteError(err) // first: a Send that learns of the failure finds it recorded
+	o.mu.Lock()
+	o.writeErr = err
+	o.writing = false
+	o.stopLocked(&EndedError{err})
+	o.progressLocked()
+	o.mu.Unlock()
+}
+
+// Flush waits until everything accepted before the call, control frames included, is
+// with the kernel, for as long as ctx allows. Otherwise it returns ctx's error or the
+// failed write.
+func (o *Outbox) Flush(ctx context.Context) error {
+	o.mu.Lock()
+	return o.flushUpTo(ctx, o.total)
+}
+
+// FlushMessages is Flush up to the last message.
+func (o *Outbox) FlushMessages(ctx context.Context) error {
+	o.mu.Lock()
+	return o.flushUpTo(ctx, o.messageEnd)
+}
+
+// flushUpTo waits until the kernel has that many bytes of all that were ever accepted.
+// The caller holds mu, which flushUpTo releases.
+func (o *Outbox) flushUpTo(ctx context.Context, target uint64) error {
+	for {
+		switch {
+		case o.total-uint64(o.bufferedLocked()) >= target:
+			o.mu.Unlock()
+			return nil
+		case o.writeErr != nil:
+			err := o.writeErr
+			o.mu.Unlock()
+			return err
+		}
+		progress := o.awaitProgressLocked()
+		o.mu.Unlock()
+		select {
+		case <-progress:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		o.mu.Lock()
+	}
+}
+
+// AwaitWriteResult waits until the outcome of a write that is under way is known, for
+// as long as a write may take that fails at once, and not after stop is closed. When
+// ctx ends it returns ctx's error.
+func (o *Outbox) AwaitWriteResult(ctx context.Context, stop <-chan struct{}) error {
+	o.mu.Lock()
+	if !o.writing {
+		o.mu.Unlock()
+		return nil
+	}
+	progress := o.awaitProgressLocked()
+	o.mu.Unlock()
+	timer := time.NewTimer(writeResultGrace)
+	defer timer.Stop()
+	select {
+	case <-progress:
+	case <-timer.C:
+	case <-stop:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
+}
+
+// writeResultGrace is for the scheduler to let the writer report what the kernel has
+// told it already. A write that lasts longer waits for space, and has been told
+// nothing.
+const writeResultGrace = 100 * time.Millisecond
+
+// awaitProgressLocked returns a channel that is closed at the writer's next progress.
+func (o *Outbox) awaitProgressLocked() <-chan struct{} {
+	if o.progress == nil {
+		o.progress = make(chan struct{})
+	}
+	return o.progress
+}

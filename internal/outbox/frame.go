@@ -1,0 +1,197 @@
+package outbox
+
+import (
+	"context"
+	"encoding/binary"
+
+	"github.com/fb9bb4ed/qsocket/internal/bufpool"
+	"github.com/fb9bb4ed/qsocket/internal/wire"
+)
+
+// Begin waits for space in the outgoing buffer, for as long as ctx and gone (which may
+// be nil) allow, locks the Outbox, and returns a buffer to whose end the caller
+// appends one payload. What stands in it already must not be touched. After a nil
+// error Commit or Abort must follow, without anything in between that waits.
+func (o *Outbox) Begin(ctx context.Context, gone <-chan struct{}) (buf []byte, err error) {
+	o.mu.Lock()
+	if !o.openLocked() {
+		if err := o.awaitSpaceLocked(ctx, gone); err != nil {
+			o.mu.Unlock()
+			return nil, err
+		}
+	}
+	b := o.bufferLocked()
+	return b[:len(b)+o.headerSize], nil // bufferLocked made that space
+}
+
+// Commit makes a frame of what was appended to the buffer that Begin returned, and
+// accepts it, waiting for that if need be. It unlocks the Outbox. After an error the
+// frame is not part of the stream: its payload was too large, or it did not fit before
+// ctx ended or gone was closed.
+func (o *Outbox) Commit(ctx context.Context, gone <-chan struct{}, buf []byte) error {
+	size := len(buf) - len(o.pending) - o.headerSize
+	if size > o.maxPayload {
+		return o.Abort(o.framing.CheckSize(size, o.limit, o.limitName), true)
+	}
+	if o.framing == wire.Uint32 { // the usual framing needs no call for its header
+		binary.BigEndian.PutUint32(buf[len(o.pending):], uint32(size))
+		o.pending = buf
+	} else {
+		o.pending = o.framing.SealFrame(buf, len(o.pending))
+	}
+	if !o.fitsLocked() {
+		return o.awaitCommit(ctx, gone, o.undo)
+	}
+	o.commitLocked()
+	o.flushLocked()
+	o.mu.Unlock()
+	return nil
+}
+
+// Abort ends what Begin began without a frame, because of cause, which it returns. It
+// unlocks the Outbox. unsure says that the encoder may have got into a state of which
+// the peer's decoder knows nothing: it is told to undo, and if it cannot, nothing more
+// is sent.
+func (o *Outbox) Abort(cause error, unsure bool) error {
+	broken := unsure && !o.undo()
+	o.discardStagedLocked() // not the caller's buffer, which may have grown to any size
+	if broken {             // before anything else is encoded
+		o.stopLocked(&EndedError{cause})
+	}
+	o.wakeLocked()
+	o.mu.Unlock()
+	if broken {
+		o.onBroken(cause)
+	}
+	return cause
+}
+
+// TryBegin is Begin without waiting: ok is false if there is no space.
+func (o *Outbox) TryBegin() (buf []byte, ok bool, err error) {
+	o.mu.Lock()
+	if !o.openLocked() {
+		err = o.stopErr
+		o.mu.Unlock()
+		return nil, false, err
+	}
+	b := o.bufferLocked()
+	return b[:len(b)+o.headerSize], true, nil
+}
+
+// TryCommit is Commit without waiting: it reports false if the frame does not fit, and
+// then it is not part of the stream.
+func (o *Outbox) TryCommit(buf []byte) (sent bool, err error) {
+	if size := len(buf) - len(o.pending) - o.headerSize; size > o.maxPayload {
+		return false, o.Abort(o.framing.CheckSize(size, o.limit, o.limitName), true)
+	}
+	o.pending = o.framing.SealFrame(buf, len(o.pending))
+	return o.tryCommit(o.undo), nil
+}
+
+// SendFrame is Begin and Commit for a whole frame with a payload of that many bytes,
+// which no encoder need undo.
+func (o *Outbox) SendFrame(ctx context.Context, gone <-chan struct{}, frame []byte, payload int) error {
+	o.mu.Lock()
+	if !o.openLocked() {
+		if err := o.awaitSpaceLocked(ctx, gone); err != nil {
+			o.mu.Unlock()
+			return err
+		}
+	}
+	if payload > o.maxPayload {
+		return o.Abort(o.framing.CheckSize(payload, o.limit, o.limitName), false)
+	}
+	o.stageLocked(frame)
+	if !o.fitsLocked() {
+		return o.awaitCommit(ctx, gone, nil)
+	}
+	o.commitLocked()
+	o.flushLocked()
+	o.mu.Unlock()
+	return nil
+}
+
+// TrySendFrame is SendFrame without waiting: it reports false if there is no space.
+func (o *Outbox) TrySendFrame(frame []byte, payload int) (sent bool, err error) {
+	o.mu.Lock()
+	switch {
+	case !o.openLocked():
+		err = o.stopErr
+		o.mu.Unlock()
+		return false, err
+	case payload > o.maxPayload:
+		return false, o.Abort(o.framing.CheckSize(payload, o.limit, o.limitName), false)
+	}
+	o.stageLocked(frame)
+	return o.tryCommit(nil), nil
+}
+
+// stageLocked copies a whole frame to the end of pending.
+func (o *Outbox) stageLocked(frame []byte) {
+	o.frame = len(frame) // so that there is space for it
+	o.pending = append(o.bufferLocked(), frame...)
+}
+
+// awaitCommit ends a Send whose frame does not fit yet. The frame stays staged, so
+// that no other can be begun, until the writer accepts it or it is given up. undo is
+// nil for a frame that no encoder need undo. The caller holds mu, which awaitCommit
+// releases.
+func (o *Outbox) awaitCommit(ctx context.Context, gone <-chan struct{}, undo func() bool) error {
+	defer o.mu.Unlock()
+	err := o.awaitAcceptanceLocked(ctx, gone)
+	if err != nil {
+		if o.stopErr == nil && !o.canDiscard(undo) {
+			o.commitLocked()
+			o.flushLocked()
+			err = nil
+		} else {
+			o.discardStagedLocked()
+		}
+		o.wakeLocked()
+	}
+	return err
+}
+
+// tryCommit accepts the staged frame if it fits, and otherwise discards it. The caller
+// holds mu, which tryCommit releases.
+func (o *Outbox) tryCommit(undo func() bool) (sent bool) {
+	defer o.mu.Unlock()
+	if o.fitsLocked() || !o.canDiscard(undo) {
+		o.commitLocked()
+		o.flushLocked()
+		return true
+	}
+	o.discardStagedLocked()
+	return false
+}
+
+// canDiscard reports whether the peer can decode what follows without the staged
+// frame. One that it cannot do without is accepted: it was encoded when the buffer had
+// space, so it is the one frame beyond the limit.
+func (o *Outbox) canDiscard(undo func() bool) bool { return undo == nil || undo() }
+
+// fitsLocked reports whether the staged frame may be accepted. One that is larger than
+// the limit fits when nothing else is there.
+func (o *Outbox) fitsLocked() bool {
+	buffered := o.bufferedLocked()
+	return buffered == 0 || buffered+len(o.pending)-o.accepted <= o.sendBuffer
+}
+
+// commitLocked makes the staged frame part of the stream. The caller starts the
+// flusher if there is none.
+func (o *Outbox) commitLocked() {
+	o.frame = len(o.pending) - o.accepted
+	o.total += uint64(o.frame)
+	o.messages++
+	o.accepted = len(o.pending)
+	o.messageEnd = o.total
+}
+
+// discardStagedLocked removes the staged frame, if there is one.
+func (o *Outbox) discardStagedLocked() {
+	o.pending = o.pending[:o.accepted]
+	if o.accepted == 0 {
+		bufpool.Put(o.pending)
+		o.pending = nil
+	}
+}

@@ -1,0 +1,271 @@
+// Package outbox is the sending half of a connection: frames on their way to the
+// kernel. It knows nothing of messages: a frame is begun, the caller appends a payload
+// in place, and commits or aborts it.
+package outbox
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fb9bb4ed/qsocket/internal/bufpool"
+	"github.com/fb9bb4ed/qsocket/internal/socket"
+	"github.com/fb9bb4ed/qsocket/internal/wire"
+	"github.com/fb9bb4ed/qsocket/internal/xsync"
+)
+
+// Outbox holds frames that have been accepted and are not yet with the kernel.
+//
+// The way of a frame: Begin locks the Outbox and returns the end of pending; the
+// caller encodes its payload there; Commit seals the frame, accepts it, and unlocks.
+//
+//	pending  [ accepted frames … | staged frame ]
+//	          0                   accepted       len
+//
+// A frame that does not fit into what SendBuffer allows stays where it is, staged and
+// not part of the stream, until the writer has made space and accepts it, or until its
+// sender gives up and discards it. While a frame is staged no other can be begun, so
+// its place in the order is fixed.
+//
+// The writer is in one of three states:
+//
+//	idle       nothing accepted is unwritten
+//	scheduled  a flusher goroutine has been started and will look for work
+//	writing    a flusher, or one Send in its place, is at the socket
+//
+// The flusher goroutine exists only while there is something to write: it takes
+// pending, writes it, and repeats. So frames are written whole and in the order of
+// acceptance, and what is accepted during a write goes out with the next one. Where
+// there is nothing to gather, a Send writes by itself instead; see direct.
+//
+// Invariants:
+//
+//   - What has set writing is the only writer. While accepted bytes are unwritten and
+//     no write has failed, writing or scheduled is set.
+//   - After a failed write nothing is written: what followed would land inside the
+//     torn frame.
+//   - mu is held from Begin to Commit or Abort, for as long as the encoder takes, and
+//     never across I/O or while waiting.
+//
+// The zero Outbox is not usable: call Init.
+type Outbox struct {
+	// Immutable after Init.
+	sock         *socket.Socket
+	framing      wire.Framing
+	headerSize   int               // space left before a payload, bytes
+	maxPayload   int               // what Commit accepts, bytes: limit, or less where the framing announces no more
+	limit        int               // the limit of payloads as configured, bytes, for the error
+	limitName    string            // what that limit is called
+	sendBuffer   int               // bytes accepted and not with the kernel, beyond which Begin waits
+	writeTimeout time.Duration     // 0: none
+	undo         func() bool       // see Config
+	onWriteError func(error) error // see Config
+	onBroken     func(error)       // see Config
+	flushFunc    func()            // flush, bound once so that starting it allocates nothing
+
+	mu        sync.Mutex    // guards following
+	pending   []byte        // frames that no write has taken yet; nil when there are none
+	accepted  int           // pending[:accepted] are accepted, the rest is the staged frame
+	staged    *waiter       // whose frame is staged; nil if none is
+	batch     int           // bytes of recent writes: what to expect of the next
+	frame     int           // length of the last frame: what to expect of the next
+	queue     []*waiter     // those who wait for space, in order
+	starving  int           // waiters that have lost too often: those that have not waited must
+	spare     []*waiter     // to be used again
+	writing   bool          // the flusher writes, or a Send does by itself
+	scheduled bool          // a flusher has been started and will look for what there is to write
+	unwritten int           // bytes taken for writing that the kernel does not have yet
+	remainder []byte        // what a direct write has left to the flusher
+	total     uint64        // bytes ever accepted
+	progress  chan struct{} // closed at the next progress of the writer; nil if it is not waited for
+	stopErr   error         // why frames are refused
+	stopped   xsync.Signal  // stopErr is set
+	writeErr  error         // the write that failed
+
+	messages, writes uint64 // for Counters
+	messageEnd       uint64 // total when the last message was accepted
+
+	// Named mode: control frames go behind what is accepted, whatever sendBuffer says.
+	goodbyeSent wire.GoodbyeKind // no message is accepted behind it
+	sealed      bool             // no control frame is accepted either
+	heartbeat   heartbeat
+	controls    uint64 // bytes of control frames ever accepted
+
+	direct direct // when Send writes by itself
+
+	// Owned by the flusher.
+	raw struct {
+		buf   []byte
+		n     int
+		err   error
+		write func(fd uintptr) bool // onWritable, bound once
+	}
+}
+
+// Config is what an Outbox needs to know. Init copies it.
+type Config struct {
+	Framing      wire.Framing
+	MaxPayload   int    // largest payload that Commit accepts, bytes
+	LimitName    string // what that limit is called, for errors
+	SendBuffer   int    // bytes accepted and not yet written, beyond which Begin waits
+	WriteTimeout time.Duration
+
+	// Undo tells the encoder that its last payload is not sent, and reports whether
+	// what it encodes next can be decoded without that payload. It is called with the
+	// lock held.
+	Undo func() bool
+
+	// OnWriteError is told of the write that failed, without locks held and before
+	// any Send learns of it. It returns the cause.
+	OnWriteError func(error) error
+
+	// OnBroken is told, without locks held, of a payload that is not sent and that
+	// the encoder could not undo.
+	OnBroken func(error)
+
+	// What tells direct that the peer waits for an answer: the count of messages
+	// received, and whether more input is at hand.
+	Received   *atomic.Uint64
+	InputReady func() bool
+}
+
+// Init makes o ready for use.
+func (o *Outbox) Init(sock *socket.Socket, c Config) {
+	o.sock = sock
+	o.framing = c.Framing
+	o.headerSize = c.Framing.HeaderSize()
+	o.limit, o.limitName = c.MaxPayload, c.LimitName
+	o.maxPayload = c.Framing.MaxPayload(c.MaxPayload)
+	o.sendBuffer = c.SendBuffer
+	o.writeTimeout = c.WriteTimeout
+	o.undo, o.onWriteError, o.onBroken = c.Undo, c.OnWriteError, c.OnBroken
+	o.flushFunc = o.flush
+	o.raw.write = o.onWritable
+	o.direct.write = o.tryWrite
+	o.direct.received, o.direct.inputReady = c.Received, c.InputReady
+}
+
+// bufferedLocked returns the number of bytes accepted and not yet with the kernel.
+func (o *Outbox) bufferedLocked() int { return o.accepted + o.unwritten }
+
+// Stop refuses all further frames with err; what is accepted is still written. The
+// first call counts.
+func (o *Outbox) Stop(err error) {
+	o.mu.Lock()
+	o.stopLocked(err)
+	o.mu.Unlock()
+}
+
+func (o *Outbox) stopLocked(err error) {
+	if o.stopErr == nil {
+		o.stopErr = err
+		o.stopped.FireLocked()
+	}
+}
+
+// SendControl queues a control frame.
+func (o *Outbox) SendControl(frame []byte) {
+	o.mu.Lock()
+	o.sendControlLocked(frame)
+	o.mu.Unlock()
+}
+
+// sendControlLocked puts the frame between what is accepted and what is staged.
+func (o *Outbox) sendControlLocked(frame []byte) {
+	if o.sealed || o.writeErr != nil {
+		return
+	}
+	o.pending = slices.Insert(o.bufferLocked(), o.accepted, frame...)
+	o.accepted += len(frame)
+	o.total += uint64(len(frame))
+	o.controls += uint64(len(frame))
+	o.flushLocked()
+}
+
+// SendGoodbye is Stop, and queues the goodbye behind the last message, unless one of
+// that kind or a greater one has been sent already.
+func (o *Outbox) SendGoodbye(err error, kind wire.GoodbyeKind, reason string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.stopLocked(err)
+	if kind > o.goodbyeSent {
+		o.goodbyeSent = kind
+		o.sendControlLocked(wire.GoodbyeFrame(kind, reason))
+	}
+}
+
+// GoodbyeSent returns the goodbye that SendGoodbye has queued.
+func (o *Outbox) GoodbyeSent() wire.GoodbyeKind {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.goodbyeSent
+}
+
+// Seal refuses further control frames. It reports false, and does not, if
+// something remains to be written.
+func (o *Outbox) Seal() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.sealed = o.bufferedLocked() == 0
+	return o.sealed
+}
+
+// unsentLocked returns the number of bytes, of accepted messages and what stands
+// between them, that are not with the kernel.
+func (o *Outbox) unsentLocked() int {
+	sent := o.total - uint64(o.bufferedLocked())
+	return int(max(o.messageEnd, sent) - sent)
+}
+
+// Unsent returns the number of bytes, of accepted messages and what stands between
+// them, that are not with the kernel.
+func (o *Outbox) Unsent() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.unsentLocked()
+}
+
+// Counters is what an Outbox has done.
+type Counters struct {
+	Messages uint64 // accepted
+	Bytes    uint64 // of their frames, headers included
+	Writes   uint64 // to the socket
+	Unsent   int    // bytes accepted and not yet with the kernel
+}
+
+// Counters returns the counters.
+func (o *Outbox) Counters() Counters {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return Counters{
+		Messages: o.messages,
+		Bytes:    o.total - o.controls,
+		Writes:   o.writes,
+		Unsent:   o.unsentLocked(),
+	}
+}
+
+// bufferLocked returns pending with space for a header and a payload like the
+// last one. The space comes from the pool: what append grows to fits none of its
+// classes.
+func (o *Outbox) bufferLocked() []byte {
+	if cap(o.pending)-len(o.pending) < wire.MaxHeader+o.frame+o.frame/4 {
+		o.growLocked()
+	}
+	return o.pending
+}
+
+// growLocked moves pending to a buffer with that space.
+func (o *Outbox) growLocked() {
+	frame := wire.MaxHeader + o.frame + o.frame/4
+	want := len(o.pending) + frame
+	if o.pending == nil {
+		o.pending = bufpool.Get(max(want, o.batch))
+		return
+	}
+	most := o.sendBuffer + frame // what SendBuffer allows, and the frame
+	b := append(bufpool.Get(max(want, min(2*cap(o.pending), most))), o.pending...)
+	bufpool.Put(o.pending)
+	o.pending = b
+}

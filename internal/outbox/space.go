@@ -1,0 +1,144 @@
+package outbox
+
+import (
+	"context"
+	"slices"
+)
+
+// waiter is a Send that waits, for space or for its staged frame to be accepted.
+type waiter struct {
+	ready     chan struct{} // capacity 1: look again
+	lostRaces int           // how often it was woken and found no space; guarded by the Outbox's mu
+}
+
+// maxLostRaces is how often a sender that waits for space may find it taken by
+// others. Letting senders that have not waited take space that there is spares a
+// change of goroutines for each message, several times what a Send costs: in strict
+// order, once the outbox has been full every Send would have to wait for the one
+// before it to be scheduled. But no sender is to wait for ever.
+const maxLostRaces = 2
+
+// openLocked reports whether a sender that has not waited may encode its frame
+// now. Whether the frame then fits is another matter.
+func (o *Outbox) openLocked() bool {
+	return o.hasSpaceLocked() && o.starving == 0 && o.stopErr == nil
+}
+
+func (o *Outbox) hasSpaceLocked() bool {
+	return o.staged == nil && o.bufferedLocked() < o.sendBuffer
+}
+
+// awaitSpaceLocked waits until a frame may be encoded, for as long as ctx and gone
+// allow.
+func (o *Outbox) awaitSpaceLocked(ctx context.Context, gone <-chan struct{}) error {
+	if o.stopErr != nil {
+		return o.stopErr
+	}
+	w := o.waiterLocked()
+	defer o.releaseLocked(w)
+	o.queue = append(o.queue, w)
+	for {
+		if err := o.waitLocked(ctx, gone, w); err != nil {
+			if i := slices.Index(o.queue, w); i >= 0 {
+				o.queue = slices.Delete(o.queue, i, i+1)
+			}
+			o.wakeLocked() // it may have been woken as well: the space is for another
+			return err
+		}
+		if o.hasSpaceLocked() {
+			return nil
+		}
+		if w.lostRaces++; w.lostRaces == maxLostRaces {
+			o.starving++
+		}
+		o.queue = slices.Insert(o.queue, 0, w)
+	}
+}
+
+// awaitAcceptanceLocked keeps the frame at the end of pending staged until it is
+// accepted. With an error it is not.
+func (o *Outbox) awaitAcceptanceLocked(ctx context.Context, gone <-chan struct{}) error {
+	w := o.waiterLocked()
+	defer o.releaseLocked(w)
+	o.staged = w
+	err := o.waitLocked(ctx, gone, w)
+	if o.staged != w {
+		return nil // accepted, whatever else has happened
+	}
+	o.staged = nil
+	return err
+}
+
+// waitLocked waits until w is woken, or ctx ends, or gone (which may be nil) is
+// closed. It returns with mu held, as it was called.
+func (o *Outbox) waitLocked(ctx context.Context, gone <-chan struct{}, w *waiter) error {
+	stopped := o.stopped.WaitLocked()
+	o.mu.Unlock()
+	var err error
+	select {
+	case <-w.ready:
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-gone:
+		err = ErrGone
+	case <-stopped:
+	}
+	o.mu.Lock()
+	if o.stopErr != nil {
+		return o.stopErr
+	}
+	return err
+}
+
+// madeSpaceLocked passes on space that has come about: to the staged frame first,
+// then to those who wait.
+func (o *Outbox) madeSpaceLocked() {
+	if o.staged != nil && o.stopErr == nil && o.fitsLocked() {
+		o.commitLocked()
+		o.staged.ready <- struct{}{}
+		o.staged = nil
+	}
+	o.wakeLocked()
+}
+
+// wakeLocked wakes as many senders as there may be space for. A sender that has been
+// woken, or has kept others from encoding, and then adds no frame calls it as well:
+// the flusher, which calls it otherwise, may have nothing to do.
+func (o *Outbox) wakeLocked() {
+	if len(o.queue) == 0 || !o.hasSpaceLocked() {
+		return
+	}
+	n := 1 + (o.sendBuffer-o.bufferedLocked())/max(o.frame, 1)
+	n = min(n, len(o.queue))
+	for _, w := range o.queue[:n] {
+		w.ready <- struct{}{} // there is room in it: what is in the queue has not been woken
+	}
+	o.queue = slices.Delete(o.queue, 0, n)
+}
+
+func (o *Outbox) waiterLocked() *waiter {
+	n := len(o.spare)
+	if n == 0 {
+		return &waiter{ready: make(chan struct{}, 1)}
+	}
+	w := o.spare[n-1]
+	o.spare = o.spare[:n-1]
+	return w
+}
+
+// maxSpare bounds the waiters that an idle connection keeps.
+const maxSpare = 16
+
+func (o *Outbox) releaseLocked(w *waiter) {
+	if w.lostRaces >= maxLostRaces {
+		o.starving--
+	}
+	w.lostRaces = 0
+	select {
+	case <-w.ready: // it came while its sender turned away
+	default:
+	}
+	if len(o.spare) < maxSpare {
+		o.spare = append(o.spare, w)
+	}
+}

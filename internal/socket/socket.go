@@ -1,0 +1,85 @@
+// Package socket is what is known to be possible with a net.Conn: non-blocking reads
+// and writes of a file descriptor, a half-close, a reset, and errors that look the
+// same whichever way the bytes went.
+package socket
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"syscall"
+	"time"
+)
+
+// Past is a deadline that interrupts what waits for the connection, whatever the
+// clock says.
+var Past = time.Unix(1, 0)
+
+// Socket is a net.Conn together with what is known to be possible with it.
+type Socket struct {
+	net.Conn
+
+	// Raw reads and writes without the buffer or the whole payload at hand
+	// while it waits. It is nil unless Conn is the kernel's socket itself:
+	// under TLS, net.Pipe and wrappers the methods of Conn are the only truth.
+	Raw syscall.RawConn
+
+	Half interface{ CloseWrite() error } // nil: no half-close
+}
+
+// New finds out what is possible with nc.
+func New(nc net.Conn) Socket {
+	s := Socket{Conn: nc, Raw: rawConn(nc)}
+	s.Half, _ = nc.(interface{ CloseWrite() error })
+	return s
+}
+
+// HardClose ends the connection without a word. A TLS connection is closed
+// below TLS, because tls.Conn.Close waits up to 5 s for its alert to be taken.
+//
+// reset makes the kernel send a reset, so that the peer does not mistake the
+// end of a connection that has failed for a clean one.
+func HardClose(nc net.Conn, reset bool) {
+	for {
+		t, ok := nc.(*tls.Conn)
+		if !ok {
+			break
+		}
+		nc = t.NetConn()
+	}
+	if t, ok := nc.(interface{ SetLinger(sec int) error }); ok && reset {
+		_ = t.SetLinger(0) // fails only if the connection has ended anyway
+	}
+	_ = nc.Close() // the end is no news, and there is nothing to do about it
+}
+
+// RawError dresses the errors of raw calls as those of Read and Write.
+func (s *Socket) RawError(op string, err error) error {
+	if oe := (*net.OpError)(nil); errors.As(err, &oe) { // from package net, which says "raw-read"
+		err = oe.Err
+	} else {
+		err = os.NewSyscallError(op, err)
+	}
+	return &net.OpError{
+		Op: op, Net: s.LocalAddr().Network(), Source: s.LocalAddr(), Addr: s.RemoteAddr(), Err: err,
+	}
+}
+
+// NetworkError gives err the library's prefix and, where package net has not
+// done so, the name of the operation.
+func NetworkError(op string, err error) error {
+	if oe := (*net.OpError)(nil); errors.As(err, &oe) {
+		return fmt.Errorf("qsocket: %w", err)
+	}
+	return fmt.Errorf("qsocket: %s: %w", op, err)
+}
+
+// AddrString returns the text of an address that a net.Conn may not have.
+func AddrString(a net.Addr) string {
+	if a == nil {
+		return ""
+	}
+	return a.String()
+}

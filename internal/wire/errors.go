@@ -1,0 +1,59 @@
+package wire
+
+import (
+	"errors"
+	"fmt"
+)
+
+var (
+	// ErrFrameTooLarge: a payload exceeds a limit.
+	ErrFrameTooLarge = errors.New("qsocket: frame too large")
+
+	// ErrProtocol: bytes that are no legal frame.
+	ErrProtocol = errors.New("qsocket: protocol violation")
+)
+
+// SizeError is ErrFrameTooLarge with the numbers.
+type SizeError struct {
+	Size      uint64 // payload bytes
+	Limit     uint64 // payload bytes
+	LimitName string // the limit's name, and which end it belongs to
+	Received  bool   // announced by the peer, so a protocol violation as well
+	Found     string // what the peer seems to be instead; may be empty
+}
+
+func (e *SizeError) Error() string {
+	s := fmt.Sprintf("qsocket: frame of %d bytes exceeds %s %d", e.Size, e.LimitName, e.Limit)
+	if e.Found != "" {
+		s += ": " + e.Found
+	}
+	return s
+}
+
+// Is makes errors.Is find ErrFrameTooLarge, and ErrProtocol where the peer is at fault.
+func (e *SizeError) Is(target error) bool {
+	return target == ErrFrameTooLarge || e.Received && target == ErrProtocol
+}
+
+// Mismatch is why two ends cannot talk, found in a hello or a description of types.
+// The root package makes its HandshakeError of it, which has the same fields.
+type Mismatch struct {
+	Field string
+	Local string // what this end has or wants
+	Peer  string // what the peer has or sent
+}
+
+func (e *Mismatch) Error() string {
+	switch e.Field {
+	case "magic", "hello":
+		return fmt.Sprintf("qsocket: handshake: want a hello (%s): %s", e.Local, e.Peer)
+	case "types":
+		return fmt.Sprintf("qsocket: handshake: the message types do not match: %s here, %s at the peer", e.Local, e.Peer)
+	}
+	return fmt.Sprintf("qsocket: handshake: %s differs: %q here, %q at the peer", e.Field, e.Local, e.Peer)
+}
+
+// BadHello is the Mismatch for a hello, or what follows it, that is malformed.
+func BadHello(want, got string) error {
+	return &Mismatch{Field: "hello", Local: want, Peer: got}
+}

@@ -1,0 +1,115 @@
+package wire
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/fb9bb4ed/qsocket/internal/mpplan"
+	"github.com/fb9bb4ed/qsocket/internal/schema"
+)
+
+// The hello is what each end of a named protocol sends first, without waiting
+// for the other: the magic, the version of the wire format, and a frame with a map.
+//
+//	51 53 4B 01  00 00 00 6E  86 A5 "proto" …
+//	magic   ver  length       map
+const (
+	Magic    = "QSK"
+	Version  = 1
+	MaxHello = 4096 // the map, bytes
+
+	// HelloHeaderSize is the length of what stands before the map, bytes.
+	HelloHeaderSize = len(Magic) + 1 + 4
+
+	// MaxTypes is the longest description of message types, bytes.
+	MaxTypes = schema.MaxText
+)
+
+// Hello is that map. Keys that are not known are ignored.
+type Hello struct {
+	Proto string  `msgpack:"proto"`           // Protocol.Name
+	Codec string  `msgpack:"codec"`           // Codec.Name()
+	Max   *uint64 `msgpack:"max"`             // largest payload that the end accepts, bytes; never nil in a valid hello
+	Beat  uint64  `msgpack:"hb"`              // the longest silence that it wants from its peer, ms; 0: it does not care
+	Types string  `msgpack:"types,omitempty"` // fingerprint of the message types
+	Desc  uint64  `msgpack:"desc,omitempty"`  // length of their description, bytes, sent if the fingerprints differ
+	Lines string  `msgpack:"nl"`              // HelloLines
+}
+
+// HelloLines is two ends of line. A server of HTTP and the like waits for them before
+// it answers; without them an end at the wrong port would have to wait for a timeout.
+const HelloLines = "\r\n\r\n"
+
+// Append appends the whole hello, as it is sent.
+func (h *Hello) Append(b []byte) []byte {
+	b = append(b, Magic...)
+	b = append(b, Version, 0, 0, 0, 0)
+	start := len(b)
+	b, err := mpplan.For[Hello]().Append(new(mpplan.Encoder), b, h)
+	if err != nil {
+		panic(err) // the names have been checked
+	}
+	binary.BigEndian.PutUint32(b[start-4:], uint32(len(b)-start))
+	return b
+}
+
+// Check returns why an end with the hello h cannot talk to one with the hello
+// theirs. Both ends come to the same result.
+func (h *Hello) Check(theirs *Hello) error {
+	switch {
+	case h.Proto != theirs.Proto:
+		return &Mismatch{Field: "proto", Local: h.Proto, Peer: theirs.Proto}
+	case h.Codec != theirs.Codec:
+		return &Mismatch{Field: "codec", Local: h.Codec, Peer: theirs.Codec}
+	}
+	return nil
+}
+
+// TypesDiffer reports whether the two ends have to exchange descriptions of their
+// message types.
+func (h *Hello) TypesDiffer(theirs *Hello) bool {
+	return h.Types != "" && theirs.Types != "" && h.Types != theirs.Types && h.Desc > 0 && theirs.Desc > 0
+}
+
+// CheckMagic checks as much of the header of a hello as there is.
+func CheckMagic(b []byte) error {
+	n := min(len(b), len(Magic))
+	if string(b[:n]) != Magic[:n] {
+		found := Sniff(b)
+		if found == "" {
+			found = "peer runs raw mode or another protocol: it sent " + quoteBytes(b)
+		}
+		return &Mismatch{Field: "magic", Local: "beginning with " + Magic, Peer: found}
+	}
+	if len(b) > n && b[n] != Version {
+		return &Mismatch{Field: "version", Local: strconv.Itoa(Version), Peer: strconv.Itoa(int(b[n]))}
+	}
+	return nil
+}
+
+// HelloSize returns the length of the map that follows the header of a hello, bytes.
+func HelloSize(header [HelloHeaderSize]byte) (int, error) {
+	size := binary.BigEndian.Uint32(header[len(header)-4:])
+	if size > MaxHello {
+		return 0, BadHello(fmt.Sprintf("of at most %d bytes", MaxHello), fmt.Sprintf("its length is %d bytes", size))
+	}
+	return int(size), nil
+}
+
+// ParseHello reads the map of a hello.
+func ParseHello(body []byte) (*Hello, error) {
+	h := new(Hello)
+	err := mpplan.For[Hello]().Decode(new(mpplan.Decoder), body, h)
+	if err == nil && h.Max == nil {
+		err = errors.New(`the key "max" is missing`)
+	}
+	if err == nil && h.Desc > MaxTypes {
+		err = fmt.Errorf("desc is %d, want at most %d", h.Desc, MaxTypes)
+	}
+	if err != nil {
+		return nil, BadHello("a MessagePack map with proto, codec and max", err.Error())
+	}
+	return h, nil
+}
