@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -20,7 +21,7 @@ func (l *Link) Close(reason string, patient bool) error {
 		l.LogReason(reason)
 	}
 	l.mu.Lock()
-	patient = patient && l.shutdownWaiting
+	patient = patient && l.state.shutdownWaiting
 	if !patient {
 		l.closeWithinLocked()
 	}
@@ -34,7 +35,7 @@ func (l *Link) Close(reason string, patient bool) error {
 // else.
 func (l *Link) Shutdown(ctx context.Context) error {
 	l.mu.Lock()
-	l.shutdownWaiting = true
+	l.state.shutdownWaiting = true
 	l.mu.Unlock()
 	l.startClose("")
 	done, confirmed := l.wait(&l.done), l.wait(&l.confirmed)
@@ -55,7 +56,7 @@ func (l *Link) Shutdown(ctx context.Context) error {
 	case <-done:
 		return l.shutdownError()
 	case <-ctx.Done():
-		l.abort(ctx.Err())
+		l.abandon(ctx.Err())
 		return ctx.Err()
 	}
 }
@@ -66,23 +67,19 @@ func (l *Link) Shutdown(ctx context.Context) error {
 // progress.
 func (l *Link) startClose(reason string) {
 	l.mu.Lock()
-	first := !l.closed
-	l.closed = true
-	if first {
-		l.closedFirst = l.err == nil && !l.peerEnded
-	}
-	over := l.sendOver && (l.recvOver || l.err != nil || l.sock.Half == nil && l.mayCloseLocked())
-	discard := first && !l.recvOver && !over && !l.finished
-	l.mu.Unlock()
-	if !first {
+	if l.state.closed {
+		l.mu.Unlock()
 		return
 	}
+	over := l.state.advance(event{kind: closeCalled})
+	discard := !over && l.state.recv != recvEnded && l.state.socket == socketOpen
+	l.mu.Unlock()
 	l.endSending(ErrClosed, wire.GoodbyeFull, reason)
 	l.stopReceiving()
 	switch {
 	case over:
 		l.teardown()
-	case discard && l.named:
+	case discard && l.Named():
 		l.startReader()
 	case discard:
 		go l.discard()
@@ -93,21 +90,28 @@ func (l *Link) startClose(reason string) {
 // accepted and, in named mode, the goodbye behind it. A failed write or teardown
 // ends the wait for that.
 func (l *Link) endSending(err error, kind wire.GoodbyeKind, reason string) {
-	if l.named {
+	if l.Named() {
 		l.Out.SendGoodbye(err, kind, reason)
 	} else {
 		l.Out.Stop(err)
 	}
+	l.advance(event{kind: sendingStopped})
 	l.kickCloser()
+}
+
+// closer is what is known of the goroutine closeLoop.
+type closer struct {
+	requests int  // how often it was asked to look
+	running  bool // it runs, or has ended for good
 }
 
 // kickCloser starts closeLoop, or makes it look again.
 func (l *Link) kickCloser() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.closerAsked++
-	if !l.closerOn {
-		l.closerOn = true
+	l.closer.requests++
+	if !l.closer.running {
+		l.closer.running = true
 		go l.closeLoop()
 	}
 }
@@ -120,8 +124,8 @@ func (l *Link) kickCloser() {
 func (l *Link) closeLoop() {
 	for {
 		l.mu.Lock()
-		asked := l.closerAsked
-		last := !l.named || l.repliedGoodbye || l.recvOver
+		requests := l.closer.requests
+		last := !l.Named() || l.state.reply != replyNone || l.state.recv == recvEnded
 		l.mu.Unlock()
 		sent := l.Out.GoodbyeSent()
 		ok := l.flushGoodbye()
@@ -135,8 +139,8 @@ func (l *Link) closeLoop() {
 		if !ok || sent == wire.GoodbyeFull {
 			l.fullSent.FireLocked()
 		}
-		if ok && !last && asked == l.closerAsked {
-			l.closerOn = false
+		if ok && !last && requests == l.closer.requests {
+			l.closer.running = false
 			ok = false
 		}
 		l.mu.Unlock()
@@ -154,7 +158,7 @@ func (l *Link) flushGoodbye() (ok bool) {
 		return false
 	}
 	l.mu.Lock()
-	l.flushed = true
+	l.state.advance(event{kind: messagesFlushed})
 	l.messagesSent.FireLocked()
 	l.mu.Unlock()
 	return l.Out.Flush(context.Background()) == nil
@@ -166,31 +170,7 @@ func (l *Link) halfClose() {
 	if l.sock.Half != nil {
 		err = l.sock.Half.CloseWrite()
 	}
-	l.mu.Lock()
-	l.halfErr = err // in named mode CloseWrite may have returned by now
-	l.sendOver = true
-	over := l.recvOver || l.cannotHalfCloseLocked() && l.mayCloseLocked()
-	l.mu.Unlock()
-	if over {
-		l.teardown()
-	}
-}
-
-// cannotHalfCloseLocked reports whether the peer will see no end of file before
-// the socket is closed.
-func (l *Link) cannotHalfCloseLocked() bool {
-	return l.sock.Half == nil || l.named && l.halfErr != nil
-}
-
-// mayCloseLocked reports whether an end that has sent its last byte and cannot
-// half-close the socket may close it. In named mode it gives the peer the time
-// to confirm. If the peer cannot, it is the one that closes, since what it has
-// dropped keeps it from confirming; if neither can, both do.
-func (l *Link) mayCloseLocked() bool {
-	if l.named {
-		return l.confirmed.FiredLocked() || l.confirmRefused && !l.shutdownWaiting
-	}
-	return l.closed
+	l.advance(event{kind: halfClosed, err: err})
 }
 
 // discard reads on until the peer's end, so that the kernel does not answer
@@ -198,16 +178,10 @@ func (l *Link) mayCloseLocked() bool {
 // It ends at the latest when teardown closes the socket.
 func (l *Link) discard() {
 	err := l.In.Discard()
-	l.mu.Lock()
-	if !l.finished { // else it is our own end that was read
-		l.recvOver = true
-		l.reset = l.reset || err != nil
+	if err == nil {
+		err = io.EOF
 	}
-	over := l.sendOver
-	l.mu.Unlock()
-	if over {
-		l.teardown()
-	}
+	l.advance(event{kind: readToEnd, err: err})
 }
 
 // closeWithin ends the connection the hard way when CloseTimeout has passed.
@@ -218,82 +192,82 @@ func (l *Link) closeWithin() {
 }
 
 func (l *Link) closeWithinLocked() {
-	if l.closeTimer == nil && !l.finished {
+	if l.closeTimer == nil && l.state.socket == socketOpen {
 		l.closeTimer = time.AfterFunc(l.closeTimeout, l.closeTimedOut)
 	}
 }
 
 func (l *Link) closeTimedOut() {
-	l.abort(fmt.Errorf("CloseTimeout %v has passed: %w", l.closeTimeout, os.ErrDeadlineExceeded))
+	l.abandon(fmt.Errorf("CloseTimeout %v has passed: %w", l.closeTimeout, os.ErrDeadlineExceeded))
 }
 
-// abort ends the connection at once. It is a failure only if accepted messages
+// abandon ends the connection at once. It is a failure only if accepted messages
 // are lost by it.
-func (l *Link) abort(why error) {
-	unsent := l.Out.Unsent()
-	l.mu.Lock()
-	if l.err == nil && unsent > 0 && !l.finished {
-		l.err = fmt.Errorf("qsocket: close: %d bytes that Send accepted could not be flushed: %w", unsent, why)
+func (l *Link) abandon(why error) {
+	var lost error
+	if unsent := l.Out.Unsent(); unsent > 0 {
+		lost = fmt.Errorf("qsocket: close: %d bytes that Send accepted could not be flushed: %w", unsent, why)
 	}
-	l.mu.Unlock()
-	l.teardown()
+	l.advance(event{kind: abandoned, err: lost})
 }
 
 // CloseWrite ends sending and waits until that is done, for CloseTimeout. In raw mode
 // over a connection without a half-close it does nothing, and its error wraps
 // errors.ErrUnsupported.
 func (l *Link) CloseWrite() error {
-	if l.sock.Half == nil && !l.named {
+	if l.sock.Half == nil && !l.Named() {
 		return fmt.Errorf("qsocket: CloseWrite over %T: %w", l.sock.Conn, errors.ErrUnsupported)
 	}
 	l.endSending(errSendEnded, wire.GoodbyeHalf, "")
-	timer := time.AfterFunc(l.closeTimeout, func() {
-		l.mu.Lock()
-		if l.named && l.flushed { // the goodbye will be taken with the next read of the peer
-			l.sendEnded.FireLocked()
-			l.mu.Unlock()
-			return
-		}
-		late := !l.sendOver
-		if late && l.err == nil && !l.finished {
-			l.err = fmt.Errorf("qsocket: close write: CloseTimeout %v has passed: %w", l.closeTimeout, os.ErrDeadlineExceeded)
-		}
-		l.mu.Unlock()
-		if late {
-			l.teardown()
-		}
-	})
+	timer := time.AfterFunc(l.closeTimeout, l.closeWriteTimedOut)
 	defer timer.Stop()
 	<-l.wait(&l.sendEnded)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.err == nil && !l.closed && l.halfErr != nil {
-		return socket.NetworkError("close write", l.halfErr)
+	if l.state.err == nil && !l.state.closed && l.state.halfErr != nil {
+		return socket.NetworkError("close write", l.state.halfErr)
 	}
-	return l.err
+	return l.state.err
+}
+
+// closeWriteTimedOut ends the wait of CloseWrite, and with it the connection if
+// accepted messages are not with the kernel by now.
+func (l *Link) closeWriteTimedOut() {
+	l.mu.Lock()
+	if l.Named() && l.state.flushed { // the goodbye will be taken with the next read of the peer
+		l.sendEnded.FireLocked()
+		l.mu.Unlock()
+		return
+	}
+	late := l.state.send < sendEnded
+	l.mu.Unlock()
+	if late {
+		l.advance(event{kind: abandoned, err: fmt.Errorf("qsocket: close write: CloseTimeout %v has passed: %w", l.closeTimeout, os.ErrDeadlineExceeded)})
+	}
 }
 
 // closeError returns, to the first that asks, why accepted messages were lost.
 func (l *Link) closeError() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.reported || l.flushed {
+	if l.reported || l.state.flushed {
 		return nil
 	}
-	l.reported = l.err != nil // a patient Close does not wait for the outcome
-	return l.err
+	l.reported = l.state.err != nil // a patient Close does not wait for the outcome
+	return l.state.err
 }
 
 // shutdownError returns why the peer may not have taken everything.
 func (l *Link) shutdownError() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	s := &l.state
 	switch {
-	case l.confirmed.FiredLocked():
+	case s.confirmed:
 		return nil
-	case !l.flushed && l.err != nil:
-		return fmt.Errorf("%w: %w", ErrUnconfirmed, l.err)
-	case l.named, !l.flushed, l.reset, l.sock.Half == nil, !l.recvOver:
+	case !s.flushed && s.err != nil:
+		return fmt.Errorf("%w: %w", ErrUnconfirmed, s.err)
+	case s.named, !s.flushed, s.readFailed, !s.hasHalfClose, s.recv != recvEnded:
 		return ErrUnconfirmed
 	}
 	return nil

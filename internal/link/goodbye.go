@@ -33,23 +33,24 @@ const goodbyeGrace = 90 * time.Millisecond // so that Close takes less than 100
 // onGoodbye is called by the receiver that has read the peer's goodbye. It
 // answers, and returns inbox.ErrGoodbye.
 func (l *Link) onGoodbye(g wire.Goodbye) error {
+	e := event{kind: goodbyeReceived, goodbye: g.Kind()}
+	if g.Reason != "" {
+		e.err = l.remoteError(g.Reason)
+	}
 	l.mu.Lock()
-	if l.goodbyeReceived == wire.GoodbyeFull || l.goodbyeReceived == g.Kind() {
+	before := l.state.goodbyeReceived
+	if before == wire.GoodbyeFull || before == g.Kind() {
 		l.mu.Unlock()
 		return fmt.Errorf("%w: goodbye after goodbye", wire.ErrProtocol)
 	}
-	first := l.goodbyeReceived == wire.GoodbyeNone
-	l.goodbyeReceived = g.Kind()
-	l.peerEnded = l.peerEnded || !l.closed
-	if g.Reason != "" && l.err == nil && !l.closed && !l.finished {
-		l.err = l.remoteError(g.Reason)
-		l.remote = true
-	}
-	cause := l.err
+	l.state.advance(e) // it is not over: the answer is missing
+	cause := l.state.err
 	l.mu.Unlock()
 
-	confirm := !l.In.Dropped()
-	if first && confirm {
+	reply := replyConfirmed
+	if l.In.Dropped() {
+		reply = replyRefused
+	} else if before == wire.GoodbyeNone {
 		l.Out.SendControl(wire.ConfirmFrame)
 	}
 	if g.Full {
@@ -60,9 +61,7 @@ func (l *Link) onGoodbye(g wire.Goodbye) error {
 		}
 		l.Out.SendGoodbye(refusal, wire.GoodbyeFull, "")
 	}
-	l.mu.Lock()
-	l.repliedGoodbye, l.confirmRefused = true, !confirm
-	l.mu.Unlock()
+	l.advance(event{kind: replied, reply: reply})
 	if l.Out.GoodbyeSent() != wire.GoodbyeNone {
 		l.kickCloser()
 	}
@@ -75,11 +74,11 @@ func (l *Link) onConfirm() error {
 		return fmt.Errorf("%w: confirm before our goodbye", wire.ErrProtocol)
 	}
 	l.mu.Lock()
+	over := l.state.advance(event{kind: confirmReceived})
 	l.confirmed.FireLocked()
-	if l.shutdownWaiting { // it need not stay for the rest
+	if l.state.shutdownWaiting { // it need not stay for the rest
 		l.closeWithinLocked()
 	}
-	over := l.sendOver && l.cannotHalfCloseLocked()
 	l.mu.Unlock()
 	if over {
 		l.teardown()
@@ -123,28 +122,19 @@ func (l *Link) DrainControl(dropped bool) {
 	err := l.In.DrainControl(dropped)
 	goodbyeSent := l.Out.GoodbyeSent()
 	l.mu.Lock()
-	clean := l.goodbyeReceived != wire.GoodbyeNone && errors.Is(err, io.EOF)
-	if !l.closed && l.goodbyeReceived != wire.GoodbyeFull && !(clean && goodbyeSent != wire.GoodbyeNone) {
-		l.mu.Unlock()
+	failure := l.state.isFailure(err, goodbyeSent)
+	gone := !errors.Is(err, io.EOF) && l.state.socket == socketOpen && l.state.send < sendEnded
+	l.mu.Unlock()
+	if failure {
 		if err == io.EOF {
 			err = errNoGoodbye
 		}
 		l.Fail(err)
 		return
 	}
-	gone := !errors.Is(err, io.EOF) && !l.finished && !l.sendOver
-	if !l.finished { // else it is our own end that was read
-		l.recvOver = true
-		l.reset = l.reset || !clean
-	}
-	over := l.sendOver
-	l.mu.Unlock()
-	if gone { // nothing takes what is left, so there is no waiting for that
-		l.abort(err)
-		return
-	}
-	if over {
-		l.teardown()
+	l.advance(event{kind: readToEnd, err: err})
+	if gone { // nothing takes what is left to send, so there is no waiting for that
+		l.abandon(err)
 	} else if goodbyeSent != wire.GoodbyeNone {
 		l.kickCloser()
 	}

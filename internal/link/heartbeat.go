@@ -39,7 +39,7 @@ func (l *Link) heartbeatTick() {
 	next := shortest(l.Out.TickHeartbeat(now), l.In.CheckSilence(late))
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if next > 0 && !l.finished {
+	if next > 0 && l.state.socket == socketOpen {
 		l.nextTick = monotime.Now() + next
 		l.heartbeatTimer.Reset(next)
 	}

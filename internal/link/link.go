@@ -26,7 +26,8 @@ import (
 // closed, or when a write fails. Receiving ends with the peer's end of file,
 // a failed read, or at once when this end closes; what still arrives then is
 // discarded. When both are over, or on the first failed read, teardown closes
-// the socket.
+// the socket. The decisions are state's: each event goes to advance, which says whether
+// the connection is over. Link does what follows from them.
 //
 // The zero Link is not usable: call Init.
 type Link struct {
@@ -38,46 +39,31 @@ type Link struct {
 	log          *slog.Logger
 	closeTimeout time.Duration
 	heartbeat    time.Duration
-	named        bool
 	remoteError  func(reason string) error
 	startReader  func()
 	onFinish     func() // see SetOnFinish
 
 	dropped atomic.Uint64 // messages that a Group has skipped
 
-	mu           sync.Mutex   // guards following; never held across I/O or while waiting
+	mu         sync.Mutex // guards following; never held across I/O or while waiting
+	state      state
+	reading    bool                 // the reader goroutine runs
+	reported   bool                 // a Close has returned what there is to say
+	onEnd      map[*func()]struct{} // to be called at the end, see OnEnd
+	closer     closer
+	closeTimer *time.Timer // of CloseTimeout; nil if nothing bounds the end
+
+	// Signals, in the order in which they can fire.
 	recvStop     xsync.Signal // receivers are to leave; see stopReceiving
 	messagesSent xsync.Signal // after endSending: what was accepted is with the kernel, or will not get there
 	sendEnded    xsync.Signal // ... and so is the goodbye or the half-close
 	fullSent     xsync.Signal // ... and so is the full goodbye, if that is another
-	halfErr      error        // of the half-close
+	confirmed    xsync.Signal // state.confirmed
 	done         xsync.Signal // fired last: both directions are over, and so is Messages
-	err          error        // the first failure, or the peer's reason
-	closerAsked  int          // how often closeLoop was asked for
-	closerOn     bool         // ... and it runs, or has ended for good
-	remote       bool         // err is the peer's reason
-	flushed      bool         // every accepted message is with the kernel, and no more will come
-	sendOver     bool
-	recvOver     bool
-	peerEnded    bool                 // the peer's end of messages was seen by a receiver
-	closed       bool                 // this end called Close or one of its kind
-	closedFirst  bool                 // ... before the peer had ended and before any failure
-	reported     bool                 // a Close has returned what there is to say
-	reset        bool                 // after our close, receiving ended other than by end of file
-	finished     bool                 // teardown has been called
-	released     bool                 // ... and has released everything
-	reading      bool                 // the reader goroutine runs
-	onEnd        map[*func()]struct{} // to be called at the end, see OnEnd
-	closeTimer   *time.Timer          // of CloseTimeout
 
-	// Named mode, guarded by mu as well.
-	goodbyeReceived wire.GoodbyeKind
-	repliedGoodbye  bool          // ... and our reply is in the outbox
-	confirmRefused  bool          // ... which is no confirm
-	shutdownWaiting bool          // Shutdown waits for confirmed
-	confirmed       xsync.Signal  // the peer took every message up to our goodbye
-	heartbeatTimer  *time.Timer   // runs heartbeatTick
-	nextTick        time.Duration // when, on the clock of monotime
+	// Named mode.
+	heartbeatTimer *time.Timer   // runs heartbeatTick
+	nextTick       time.Duration // when, on the clock of monotime
 }
 
 // Init makes l the life of s.
@@ -85,11 +71,12 @@ func (l *Link) Init(s socket.Socket, c Config) {
 	l.sock = s
 	l.log = c.Log
 	l.closeTimeout = c.CloseTimeout
-	l.named = c.Named
+	l.state.named = c.Named
+	l.state.hasHalfClose = s.Half != nil
 	l.remoteError = c.RemoteError
 	l.startReader = c.StartReader
 	recv := inbox.Config{Framing: c.Framing, MaxFrame: c.MaxFrame, FrameTimeout: c.FrameTimeout}
-	if l.named {
+	if c.Named {
 		recv.OnControl = l.onControl
 		recv.MaxFrame = min(recv.MaxFrame, wire.MaxNamedFrame)
 	}
@@ -106,7 +93,7 @@ func (l *Link) Init(s socket.Socket, c Config) {
 		Received:     l.In.Received(),
 		InputReady:   c.InputReady,
 	})
-	if l.named {
+	if c.Named {
 		l.startHeartbeat(c.Heartbeat, c.PeerHeartbeat)
 	}
 }
@@ -119,7 +106,18 @@ func (l *Link) SetOnFinish(f func()) { l.onFinish = f }
 func (l *Link) Socket() *socket.Socket { return &l.sock }
 
 // Named reports whether the connection is in named mode.
-func (l *Link) Named() bool { return l.named }
+func (l *Link) Named() bool { return l.state.named }
+
+// advance applies an event, and closes the socket if the connection is over by it. It
+// must be called without locks held.
+func (l *Link) advance(e event) {
+	l.mu.Lock()
+	over := l.state.advance(e)
+	l.mu.Unlock()
+	if over {
+		l.teardown()
+	}
+}
 
 // wait returns the channel of one of l's signals.
 func (l *Link) wait(s *xsync.Signal) <-chan struct{} {
@@ -145,23 +143,12 @@ func (l *Link) Stopped() <-chan struct{} { return l.wait(&l.recvStop) }
 func (l *Link) Err() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.err
+	return l.state.err
 }
 
-// Fail ends the connection because of err, which counts if it is the first.
-func (l *Link) Fail(err error) {
-	l.mu.Lock()
-	if l.closed { // the end is under way, and nothing more is received
-		l.reset = true
-		l.mu.Unlock()
-		return
-	}
-	if l.err == nil && !l.finished {
-		l.err = err
-	}
-	l.mu.Unlock()
-	l.teardown()
-}
+// Fail ends the connection because of err, which counts if it is the first. Once this
+// end has closed, it is no failure: no message is received.
+func (l *Link) Fail(err error) { l.advance(event{kind: receiveFailed, err: err}) }
 
 // writeFailed is called by the writer whose write has failed. Sending is over;
 // what has arrived from the peer can still be received, so the end comes with that
@@ -171,15 +158,12 @@ func (l *Link) Fail(err error) {
 // If only a control frame was lost, or if the peer no longer reads messages
 // anyway, it is no failure yet: what is read next decides.
 func (l *Link) writeFailed(err error) error {
-	harmless := l.named && l.Out.Unsent() == 0
-	l.mu.Lock()
-	harmless = harmless || l.goodbyeReceived == wire.GoodbyeFull
-	if l.err == nil && !l.finished && !harmless {
-		l.err = err
+	if l.Named() && l.Out.Unsent() == 0 {
+		err = nil
 	}
-	l.sendOver = true
-	over := l.recvOver || l.closed || l.goodbyeReceived == wire.GoodbyeFull
-	cause := l.err
+	l.mu.Lock()
+	over := l.state.advance(event{kind: writeFailed, err: err})
+	cause := l.state.err
 	l.mu.Unlock()
 	if over {
 		l.teardown()
@@ -205,13 +189,13 @@ func (l *Link) EndReceiving(ctx context.Context, err error) error {
 		}
 	case err == inbox.ErrGoodbye:
 		l.startReader() // from here on there are only control frames to read
-	case err == io.EOF && l.named:
+	case err == io.EOF && l.Named():
 		l.Fail(errNoGoodbye)
 	case err == io.EOF:
 		if err := l.awaitWriteResult(ctx); err != nil {
 			return err // io.EOF is kept for the next call
 		}
-		l.receivedAll()
+		l.advance(event{kind: endOfFile})
 	default:
 		l.Fail(err)
 	}
@@ -223,7 +207,7 @@ func (l *Link) EndReceiving(ctx context.Context, err error) error {
 // so the write has the first word.
 func (l *Link) awaitWriteResult(ctx context.Context) error {
 	l.mu.Lock()
-	known := l.recvOver || l.finished
+	known := l.state.recv == recvEnded || l.state.socket != socketOpen
 	stop := l.recvStop.WaitLocked()
 	l.mu.Unlock()
 	if known {
@@ -232,28 +216,16 @@ func (l *Link) awaitWriteResult(ctx context.Context) error {
 	return l.Out.AwaitWriteResult(ctx, stop)
 }
 
-// receivedAll is called by the receiver that has read the peer's end of file.
-func (l *Link) receivedAll() {
-	l.mu.Lock()
-	l.recvOver = true
-	l.peerEnded = l.peerEnded || !l.closed
-	over := l.sendOver
-	l.mu.Unlock()
-	if over {
-		l.teardown()
-	}
-}
-
 // teardown closes the socket and wakes all that wait for anything. done is
 // fired here, or by the reader goroutine when that is the last to leave.
 func (l *Link) teardown() {
 	l.mu.Lock()
-	if l.finished {
+	if l.state.socket != socketOpen {
 		l.mu.Unlock()
 		return
 	}
-	l.finished = true
-	err, remote := l.err, l.remote
+	l.state.socket = socketClosing
+	err, remote := l.state.err, l.state.remote
 	for _, timer := range []*time.Timer{l.closeTimer, l.heartbeatTimer} {
 		if timer != nil {
 			timer.Stop()
@@ -277,7 +249,7 @@ func (l *Link) teardown() {
 	l.logEnd(err, remote)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.released = true
+	l.state.socket = socketClosed
 	if !l.reading {
 		l.done.FireLocked()
 	}
@@ -288,7 +260,7 @@ func (l *Link) teardown() {
 func (l *Link) OnEnd(f func()) (cancel func(), ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.finished {
+	if l.state.socket != socketOpen {
 		return nil, false
 	}
 	if l.onEnd == nil {
@@ -316,7 +288,7 @@ func (l *Link) takeOnEnd() map[*func()]struct{} {
 func (l *Link) ReaderStarts() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.reading = !l.released
+	l.reading = l.state.socket != socketClosed
 	return l.reading
 }
 
@@ -325,7 +297,7 @@ func (l *Link) ReaderDone() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.reading = false
-	if l.released {
+	if l.state.socket == socketClosed {
 		l.done.FireLocked()
 	}
 }
@@ -343,11 +315,11 @@ func (l *Link) EndError() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
-	case l.closedFirst:
+	case l.state.endedFirst == thisEnd:
 		return ErrClosed
-	case l.err != nil:
-		return l.err
-	case l.peerEnded:
+	case l.state.err != nil:
+		return l.state.err
+	case l.state.endedFirst == thePeer:
 		return io.EOF
 	default:
 		return ErrClosed
