@@ -152,9 +152,6 @@ func (s *state) advance(e event) (over bool) {
 		s.reply = e.reply
 	case confirmReceived:
 		s.confirmed = true
-		if s.send == sendFailed && s.peerSeesNoEnd() {
-			s.gaveUp = true
-		}
 	case receiveFailed:
 		if s.closed { // the end is under way, and no message is received
 			s.readFailed = true
