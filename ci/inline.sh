@@ -8,12 +8,15 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # Package and function, as "func" or "type.method".
 must_inline='
-.	token.tryLock
-.	token.unlock
-.	outbox.openLocked
-.	outbox.fitsLocked
-.	outbox.acceptLocked
-.	inbox.publish
+./internal/xsync	Mutex.TryLock
+./internal/xsync	Mutex.Unlock
+./internal/outbox	Outbox.openLocked
+./internal/outbox	Outbox.bufferLocked
+./internal/outbox	Outbox.fitsLocked
+./internal/outbox	Outbox.commitLocked
+./internal/outbox	Outbox.wantTakeOverLocked
+./internal/inbox	Inbox.publish
+./internal/inbox	Inbox.Filled
 '
 
 failed=0

@@ -55,7 +55,7 @@ func run(file string, update bool) error {
 	if d := diff(strings.Split(strings.TrimSpace(string(record)), "\n"), now); d != "" {
 		return fmt.Errorf(`%sThe exported API is not what %s has recorded.
 - is removed or changed: programs that use it no longer build. + is new.
-If that is what you want, say so in CHANGELOG.md, run ci/api.sh -update, and commit %[2]s.`, d, file)
+If that is what you want, say so in CHANGELOG.md, run ci/api.sh -update, and commit %[2]s`, d, file)
 	}
 	return nil
 }

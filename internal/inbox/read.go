@@ -82,7 +82,7 @@ func (in *Inbox) readOnce() {
 	space := in.buf[in.w:cap(in.buf)]
 	w.n, w.err = in.sock.Read(space)
 	if w.n < 0 || w.n > len(space) {
-		w.n, w.err = 0, fmt.Errorf("Read of %T returned %d for %d bytes", in.sock.Conn, w.n, len(space))
+		w.n, w.err = 0, fmt.Errorf("%T.Read returned %d for %d bytes", in.sock.Conn, w.n, len(space))
 	}
 	in.w += w.n
 	in.adapt(w.n, len(space))

@@ -38,7 +38,6 @@ type Link struct {
 	sock         socket.Socket
 	log          *slog.Logger
 	closeTimeout time.Duration
-	heartbeat    time.Duration
 	remoteError  func(reason string) error
 	startReader  func()
 	onFinish     func() // see SetOnFinish

@@ -116,7 +116,7 @@ func (o *Outbox) write(b []byte) error {
 		}
 		n, err := o.writeSome(b)
 		if n < 0 || n > len(b) || n == 0 && err == nil {
-			n, err = 0, fmt.Errorf("Write of %T returned %d without an error: %w", o.sock.Conn, n, io.ErrNoProgress)
+			n, err = 0, fmt.Errorf("%T.Write returned %d without an error: %w", o.sock.Conn, n, io.ErrNoProgress)
 		}
 		b = b[n:]
 		if n > 0 && errors.Is(err, os.ErrDeadlineExceeded) { // it made progress, so the timeout does not count
