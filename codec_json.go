@@ -36,8 +36,10 @@ import (
 // deeper than 100 levels, text that is not UTF-8 and lone surrogates. The encoder
 // refuses strings that are not UTF-8: encoding/json would send U+FFFD in their
 // place. It knows them by the escape \ufffd, so a MarshalJSON or json.RawMessage
-// that writes this escape is refused too; the character itself is not. A number
-// that does not fit its field is an error.
+// that writes this escape is refused too; the character itself is not. In a program
+// built with Go 1.27 or later they are not refused, and arrive with U+FFFD:
+// encoding/json no longer writes it as an escape there. A number that does not fit its
+// field is an error.
 //
 // # Trust
 //
