@@ -39,28 +39,37 @@ func (c *Conn[T]) send(ctx context.Context, v *T, m *Prepared[T], gone <-chan st
 	}
 	out := &c.link.Out
 	if m != nil {
-		return out.SendFrame(ctx, gone, m.frame, m.size)
+		return c.refused(out.SendFrame(ctx, gone, m.frame, m.size))
 	}
 	buf, err := out.Begin(ctx, gone)
 	if err != nil {
-		return err
+		return c.refused(err)
 	}
 	buf, unsure, err := safeEncode(c.codecName, c.enc, buf, v)
 	if err != nil {
 		return out.Abort(err, unsure)
 	}
-	return out.Commit(ctx, gone, buf)
+	return c.refused(out.Commit(ctx, gone, buf))
+}
+
+// refused passes on what the outbox has returned for a message.
+func (c *Conn[T]) refused(err error) error {
+	if err != nil {
+		err = c.link.SendRefused(err)
+	}
+	return err
 }
 
 // trySend is send without any waiting: it reports false if there is no space.
 func (c *Conn[T]) trySend(v *T, m *Prepared[T]) (sent bool, err error) {
 	out := &c.link.Out
 	if m != nil {
-		return out.TrySendFrame(m.frame, m.size)
+		sent, err = out.TrySendFrame(m.frame, m.size)
+		return sent, c.refused(err)
 	}
 	buf, ok, err := out.TryBegin()
 	if !ok {
-		return false, err
+		return false, c.refused(err)
 	}
 	buf, unsure, err := safeEncode(c.codecName, c.enc, buf, v)
 	if err != nil {

@@ -157,12 +157,13 @@ func (l *Link) Fail(err error) { l.advance(event{kind: receiveFailed, err: err})
 // If only a control frame was lost, or if the peer no longer reads messages
 // anyway, it is no failure yet: what is read next decides.
 func (l *Link) writeFailed(err error) error {
-	if l.Named() && l.Out.Unsent() == 0 {
-		err = nil
-	}
+	harmless := l.Named() && l.Out.Unsent() == 0
 	l.mu.Lock()
-	over := l.state.advance(event{kind: writeFailed, err: err})
+	over := l.state.advance(event{kind: writeFailed, err: err, harmless: harmless})
 	cause := l.state.err
+	if cause == nil && l.state.socket == socketOpen && !l.state.closed {
+		cause = l.state.lostWrite
+	}
 	l.mu.Unlock()
 	if over {
 		l.teardown()
@@ -173,6 +174,16 @@ func (l *Link) writeFailed(err error) error {
 		return ErrClosed
 	}
 	return cause
+}
+
+// SendRefused is told of the error with which the outbox refused a message, and returns
+// it. The program knows of a failed write by it, so that is a failure of the connection
+// from then on, even if no message was lost by the write itself.
+func (l *Link) SendRefused(err error) error {
+	if _, ok := err.(*outbox.EndedError); ok {
+		l.advance(event{kind: sendRefused})
+	}
+	return err
 }
 
 // EndReceiving handles the error of a receiver and returns what to tell its caller. All

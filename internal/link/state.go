@@ -34,6 +34,7 @@ type state struct {
 	endedFirst end   // whose end of messages came first; nobody's if a failure did
 	gaveUp     bool  // nothing is waited for: a failure, or a timeout
 	err        error // the first failure, or the peer's reason
+	lostWrite  error // a failed write by which no message was lost: no failure unless a Send meets it
 	remote     bool  // err is the peer's reason
 	readFailed bool  // after our close, receiving ended other than by a clean end
 	halfErr    error // of the half-close
@@ -90,8 +91,9 @@ type event struct {
 	kind eventKind
 	err  error // see the kinds
 
-	goodbye wire.GoodbyeKind // goodbyeReceived
-	reply   replyState       // replied
+	harmless bool             // writeFailed: no message was lost by it
+	goodbye  wire.GoodbyeKind // goodbyeReceived
+	reply    replyState       // replied
 }
 
 type eventKind uint8
@@ -101,7 +103,8 @@ const (
 	sendingStopped                   // no more messages are accepted
 	messagesFlushed                  // after sendingStopped: those that were are with the kernel
 	halfClosed                       // all is written, and the write side of the socket closed; err: that failed
-	writeFailed                      // err: nil if no message was lost by it
+	writeFailed                      // err: why
+	sendRefused                      // after that: a Send was refused because of it
 	endOfFile                        // raw mode: a receiver has read the peer's end
 	goodbyeReceived                  // named mode; err: the peer's reason, if it gave one
 	replied                          // ... and our answer is in the outbox
@@ -132,11 +135,17 @@ func (s *state) advance(e event) (over bool) {
 		s.send, s.halfErr = max(s.send, sendEnded), e.err
 	case writeFailed:
 		s.send = sendFailed
-		if s.goodbyeReceived != wire.GoodbyeFull {
+		if e.harmless || s.goodbyeReceived == wire.GoodbyeFull {
+			s.lostWrite = e.err
+		} else {
 			s.record(e.err)
 		}
 		if s.closed || s.goodbyeReceived == wire.GoodbyeFull {
 			s.gaveUp = true // neither end waits for messages
+		}
+	case sendRefused:
+		if !s.closed && s.goodbyeReceived != wire.GoodbyeFull {
+			s.record(s.lostWrite)
 		}
 	case endOfFile:
 		s.messagesEndBy(thePeer)

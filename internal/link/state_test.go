@@ -181,6 +181,7 @@ func TestAdvance(t *testing.T) {
 		err     error
 		remote  bool
 		failed  bool
+		lost    error
 		halfErr error
 		flushed bool
 		goodbye wire.GoodbyeKind
@@ -189,14 +190,17 @@ func TestAdvance(t *testing.T) {
 		waiting bool
 	}
 	keyOf := func(s state) key {
-		return key{s.send, s.recv, s.socket, s.closed, s.endedFirst, s.gaveUp, s.err, s.remote, s.readFailed, s.halfErr, s.flushed, s.goodbyeReceived, s.reply, s.confirmed, s.shutdownWaiting}
+		return key{s.send, s.recv, s.socket, s.closed, s.endedFirst, s.gaveUp, s.err, s.remote, s.readFailed, s.lostWrite, s.halfErr, s.flushed, s.goodbyeReceived, s.reply, s.confirmed, s.shutdownWaiting}
 	}
 	errFirst, errSecond := errors.New("first"), errors.New("second")
 	var all []event
 	for kind := closeCalled; kind <= abandoned; kind++ {
 		errs := []error{nil}
 		switch kind {
-		case writeFailed, halfClosed, abandoned:
+		case writeFailed:
+			all = append(all, event{kind: kind, err: errSecond, harmless: true})
+			errs = []error{errFirst}
+		case halfClosed, abandoned:
 			errs = []error{nil, errFirst}
 		case receiveFailed, readToEnd:
 			errs = []error{io.EOF, errSecond}
@@ -261,10 +265,29 @@ func TestAdvance(t *testing.T) {
 // write used to count as a half-close here.
 func TestConfirmAfterFailedWrite(t *testing.T) {
 	s := state{named: true}
-	for _, e := range []event{{kind: sendingStopped}, {kind: messagesFlushed}, {kind: writeFailed}} {
+	for _, e := range []event{{kind: sendingStopped}, {kind: messagesFlushed}, {kind: writeFailed, err: errTest, harmless: true}} {
 		s.advance(e)
 	}
 	if s.advance(event{kind: confirmReceived}) {
 		t.Error("over, while the peer may still send messages")
+	}
+}
+
+// A failed write by which only a control frame was lost is no failure of its own: the
+// peer may have closed, and its goodbye be on the way. But a Send that is refused because
+// of it says that the connection has ended, so Err has to say why.
+func TestSendRefusedAfterFailedWrite(t *testing.T) {
+	s := state{named: true, hasHalfClose: true}
+	s.advance(event{kind: writeFailed, err: errTest, harmless: true})
+	if s.err != nil {
+		t.Fatalf("after the write: got %v, want no failure", s.err)
+	}
+	goodbye := s
+	goodbye.advance(event{kind: goodbyeReceived, goodbye: wire.GoodbyeFull})
+	if goodbye.advance(event{kind: sendRefused}); goodbye.err != nil {
+		t.Errorf("after the peer's goodbye: got %v, want no failure", goodbye.err)
+	}
+	if s.advance(event{kind: sendRefused}); s.err != errTest {
+		t.Errorf("after a refused Send: got %v, want %v", s.err, errTest)
 	}
 }
