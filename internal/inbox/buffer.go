@@ -2,7 +2,8 @@ package inbox
 
 import "github.com/fb9bb4ed/qsocket/internal/bufpool"
 
-// adapt fits the size of the next Read to the traffic.
+// adapt fits the size of the next Read to the traffic: n bytes came for offered. It is
+// for connections without raw access, whose buffer is there while they wait.
 func (in *Inbox) adapt(n, offered int) {
 	switch {
 	case n == offered:
@@ -14,7 +15,9 @@ func (in *Inbox) adapt(n, offered int) {
 
 // makeSpace makes space to read into, for at least one byte and otherwise for
 // size bytes from the start of the frame. A buffer grows only when it is full,
-// so a peer makes us hold no more than about twice what it has sent.
+// so a peer makes us hold no more than about twice what it has sent, whatever its frame
+// announces. Bytes are moved to the front only if there is no space behind them, or not
+// enough for their frame.
 func (in *Inbox) makeSpace(size int) {
 	have := in.w - in.r
 	switch {
@@ -29,7 +32,8 @@ func (in *Inbox) makeSpace(size int) {
 }
 
 // shrink gives memory back before a wait: all but what has arrived and extra
-// bytes to read into.
+// bytes to read into. A buffer less than four times too large is kept, or each wait
+// inside a frame would copy it.
 func (in *Inbox) shrink(extra int) {
 	have := in.w - in.r
 	if have+extra == 0 {

@@ -9,8 +9,9 @@ import (
 	"github.com/fb9bb4ed/qsocket/internal/wire"
 )
 
-// cutControl takes the control frame at the start of b off the buffer. It
-// reports false if b ends before the frame does.
+// cutControl takes the control frame at the start of b off the buffer and hands it to
+// OnControl. It reports false if b ends before the frame does. The frame is consumed
+// first: it is done with, whatever OnControl returns.
 func (in *Inbox) cutControl(b []byte) (whole bool, err error) {
 	size := int(binary.BigEndian.Uint32(b) &^ wire.ControlBit)
 	if size < 1 || size > wire.MaxControl {
@@ -33,20 +34,22 @@ func (in *Inbox) cutControl(b []byte) (whole bool, err error) {
 }
 
 // Dropped reports whether a message was received and not delivered. It is for
-// OnControl.
+// OnControl, whose caller holds the lock.
 func (in *Inbox) Dropped() bool { return in.dropped }
 
 // DrainControl reads on after the last message, for control frames, and drops what
 // messages still come. It returns why there is nothing more to read; io.EOF is one of
 // the reasons. The caller holds the lock and keeps it: this is the last that is done
 // with an Inbox. dropped says that the caller has a message that it will not deliver.
+//
+// From here on Stop no longer ends waits: the closing of the socket does.
 func (in *Inbox) DrainControl(dropped bool) error {
 	in.drain = nil
 	in.dropped = in.dropped || dropped
 	if in.err == ErrGoodbye {
 		in.err = nil
 	}
-	if in.err == nil && in.stoppedErr != nil {
+	if in.err == nil && in.stoppedErr != nil { // it cannot be read again
 		in.err = socket.NetworkError("read", in.stoppedErr)
 	}
 	in.mu.Lock()

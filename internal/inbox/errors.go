@@ -3,7 +3,8 @@ package inbox
 import "errors"
 
 var (
-	// ErrStopped is what a receiver gets after Stop. Nothing has changed.
+	// ErrStopped is what a receiver gets after Stop. The Inbox is as it was before the
+	// call.
 	ErrStopped = errors.New("qsocket: receiving was stopped")
 
 	// ErrGoodbye ends the receiving of messages: the peer has said goodbye. OnControl
@@ -17,7 +18,8 @@ var (
 	// read. It is handled once the callback has returned.
 	errInside = errors.New("qsocket: control frame inside a read")
 
-	// errBroken stands in a wait that this end has broken, or has not begun, for a
-	// reason that disarm knows.
+	// errBroken is the error of a read whose wait this end has not let begin, or that
+	// is to be tried again; disarm knows which. A wait that was broken after it began
+	// has the socket's own error, os.ErrDeadlineExceeded.
 	errBroken = errors.New("qsocket: read was interrupted")
 )

@@ -18,8 +18,9 @@ import (
 // Inbox cuts what the socket delivers into frames.
 //
 // A receiver locks it: a caller of Recv for the time of its call, or the reader
-// goroutine for good. A call that gives up leaves a frame that has arrived in part
-// where it is, and the next receiver goes on from there.
+// goroutine for good. Only the holder of that lock reads from the socket and touches
+// buf. A call that gives up leaves a frame that has arrived in part where it is, and
+// the next receiver goes on from there.
 //
 //	buf  [ consumed | frame | frame | part of a frame | free ]
 //	      0          r                                 w       cap
@@ -40,6 +41,10 @@ import (
 //
 // In raw mode Discard takes the place of DrainControl. An error of the socket or of
 // the peer's bytes is kept in err, in every state: nothing is read after it.
+//
+// Other goroutines than the receiver's may call Stop, ExpectEnd, CheckSilence,
+// InterruptServe, Filled and Counters at any time. These touch only atomics and what mu
+// guards: a receiver that waits for the socket does not let go of its lock.
 //
 // The zero Inbox is not usable: call Init.
 type Inbox struct {
@@ -62,34 +67,38 @@ type Inbox struct {
 	err       error         // why nothing more can be read
 	drain     func() bool   // of the reader goroutine, see Pump; nil for a caller of Next
 	inside    bool          // drain is called by onReadable
-	wait      wait          // the wait under way
+	wait      wait          // the read under way, and its wait if it has one
 	count     traffic       // whole frames so far
 
-	// deferredErr is what a read reported after an earlier one had brought bytes. The
-	// bytes go first; the next read reports it, because the kernel says it only once.
+	// deferredErr is a failure that a read has reported along with bytes. The bytes go
+	// first; the next read reports it, because the kernel says it only once. (An end of
+	// file is not kept here: the next read meets it again.)
 	deferredErr error
 
 	// stoppedErr is a failure of the connection that came to light in a wait which
-	// Stop broke. The receiver got ErrStopped; what reads on after it needs to know.
+	// Stop broke. The receiver got ErrStopped in place of it. Discard and DrainControl,
+	// which read on, report it: without it a reset that the kernel has told of once
+	// would look like a clean end, and Shutdown would return nil.
 	stoppedErr error
 
 	messagesOver bool // the peer has said goodbye: no more messages may come
-	dropped      bool // a message was received and not delivered
+	dropped      bool // DrainControl has dropped a message, so the peer gets no confirm
 
 	mu          sync.Mutex      // guards following, and every read deadline; never held across I/O
 	stopped     bool            // Stop was called: no waiting for messages
 	controlOnly bool            // ... but for control frames there is, and stopped does not count
 	brokenBy    cause           // why the deadline of the wait under way is in the past
-	deadline    time.Time       // the socket's, as far as this wait goes
+	deadline    time.Time       // the read deadline that was set last; the zero time is none
 	endWithin   time.Duration   // not 0: how long a wait for a new frame may take, see ExpectEnd
-	waitSeq     int             // number of the wait that interrupt may break
-	serveCtx    context.Context // what no wait need watch, see SetServeCtx; may be nil
-	onServeCtx  bool            // the wait under way is one that InterruptServe is to break
+	waitSeq     int             // grows with each wait, so that interrupt can tell whether its own is over
+	serveCtx    context.Context // the ctx that no wait needs to watch, see SetServeCtx; may be nil
+	onServeCtx  bool            // the wait under way has serveCtx: InterruptServe breaks it
 	silence     silence         // how long the peer has been silent
 
-	// For others than the receiver, which publishes whenever it has emptied buf or may
-	// be about to wait. An atomic operation for each message of a stream would cost as
-	// much as cutting it off.
+	// Copies, for other goroutines than the receiver's, of count and of whether buf holds
+	// anything. The receiver publishes them whenever it has emptied buf or may be about
+	// to wait: an atomic operation for each message of a stream would cost as much as
+	// cutting the message off.
 	shared struct{ messages, bytes atomic.Uint64 }
 	filled atomic.Bool // a hint: there is something in buf
 }
@@ -121,7 +130,7 @@ func (in *Inbox) Init(sock *socket.Socket, c Config) {
 	in.readSize = minReadSize
 }
 
-// Next returns the payload of the next frame, which is good until the next
+// Next returns the payload of the next frame, which is valid until the next
 // call. The caller must hold the lock. An error that will not go away is kept;
 // ctx's error and ErrStopped leave everything as it is.
 func (in *Inbox) Next(ctx context.Context) ([]byte, error) {
@@ -133,7 +142,7 @@ func (in *Inbox) Next(ctx context.Context) ([]byte, error) {
 		case err != nil:
 			return nil, err
 		}
-		if err := ctx.Err(); err != nil { // control frames are no reason to stay
+		if err := ctx.Err(); err != nil { // a stream of control frames does not keep the caller
 			return nil, err
 		}
 		if err := in.readKeep(ctx); err != nil {
@@ -147,6 +156,10 @@ func (in *Inbox) Next(ctx context.Context) ([]byte, error) {
 // it can without waiting, and reports false if it cannot go on: Cut has returned an
 // error, Fail was called, or there is no space for what it has cut. Pump then returns
 // the error, which is nil in the last case: once there is space, call it again.
+//
+// Inside the callback of a raw read there is one more reason for drain to report
+// false: Cut has come to a control frame (errInside, which is not kept). The callback
+// then returns, and Pump calls drain again outside it.
 func (in *Inbox) Pump(drain func() (ready bool)) error {
 	in.drain = drain
 	for drain() {
@@ -164,7 +177,12 @@ func (in *Inbox) Pump(drain func() (ready bool)) error {
 }
 
 // Cut takes a whole frame off the buffer, if there is one, and returns its payload,
-// which is good until the next read. It is for drain. An error is kept.
+// which is valid until the next read. It is for drain, and does not wait. An error is kept.
+//
+// Control frames on the way go to OnControl. To recognise them costs messages
+// nothing: the top bit makes a size larger than any maxFrame of named mode, so they are
+// found in the branch that refuses a frame for its size. After the peer's goodbye every
+// frame takes that branch.
 func (in *Inbox) Cut() (payload []byte, ok bool, err error) {
 	if in.err != nil {
 		return nil, false, in.err
@@ -213,6 +231,8 @@ func (in *Inbox) Cut() (payload []byte, ok bool, err error) {
 	in.count.messages++
 	in.count.bytes += uint64(in.need)
 	in.need, in.frameLeft = 0, 0
+	// A Send in answer to this message looks at filled: with more input at hand it
+	// leaves its frame to the flusher, which writes all the answers at once.
 	if in.r == in.w {
 		in.publish()
 	} else if !in.filled.Load() {
@@ -221,7 +241,8 @@ func (in *Inbox) Cut() (payload []byte, ok bool, err error) {
 	return b[header:end:end], true, nil
 }
 
-// Fail ends receiving: the payload that was returned last could not be decoded.
+// Fail ends receiving: the payload that was returned last could not be decoded. The
+// caller must hold the lock.
 func (in *Inbox) Fail(err error) { in.err = err }
 
 // sizeError returns why there must not be a message of that size at b.
@@ -236,7 +257,8 @@ func (in *Inbox) sizeError(b []byte, size uint64) error {
 	return err
 }
 
-// publish tells others what the receiver has done so far.
+// publish updates what other goroutines see of the receiver's work. It stores only what
+// has changed, since an atomic store costs more than the comparison.
 func (in *Inbox) publish() {
 	if in.shared.messages.Load() != in.count.messages {
 		in.shared.bytes.Store(in.count.bytes)
@@ -247,7 +269,8 @@ func (in *Inbox) publish() {
 	}
 }
 
-// Filled reports whether there is something in the buffer. It is a hint.
+// Filled reports whether there is something in the buffer. It is a hint: it may be out
+// of date, and what is there may be only a part of a frame.
 func (in *Inbox) Filled() bool { return in.filled.Load() }
 
 // Received is the count of messages as last published. A change means that messages
@@ -255,7 +278,8 @@ func (in *Inbox) Filled() bool { return in.filled.Load() }
 func (in *Inbox) Received() *atomic.Uint64 { return &in.shared.messages }
 
 // Counters returns how many frames have been received, and their bytes, headers
-// included. It is exact unless a receiver is at work right now.
+// included. While a receiver holds the lock they are what it has published last,
+// otherwise they are exact.
 func (in *Inbox) Counters() (messages, bytes uint64) {
 	if in.TryLock() {
 		in.publish()

@@ -9,6 +9,23 @@ import (
 	"github.com/fb9bb4ed/qsocket/internal/socket"
 )
 
+// How bytes get into the buffer, all of it on the receiver's goroutine:
+//
+//	Next, Pump ─► readKeep ─► readMore ─┬─ kernel socket ─► Raw.Read ─► onReadable
+//	                                    └─ others ────────► readOnce ─► Conn.Read
+//
+// onReadable and readOnce leave in wait how many bytes came and what went wrong, and
+// call arm if they have to wait. readMore calls disarm after both, and decides:
+//
+//	bytes, no error    they are delivered
+//	bytes and a failure, or an end of file
+//	                   they are delivered first; the next read reports the rest
+//	no bytes, errBroken or a timeout
+//	                   this end has broken the wait, or did not let it begin: the error
+//	                   that disarm returns is the reason; without one it is tried again,
+//	                   unless the program itself has set a deadline
+//	no bytes, another error
+//	                   the connection has ended or failed
 const (
 	rawReadSize = 64 << 10 // smaller reads cost a stream of small frames up to twice as much
 	minReadSize = 1 << 10  // while nothing happens on a connection without raw access
@@ -27,11 +44,17 @@ func (in *Inbox) readKeep(ctx context.Context) error {
 
 // readMore waits until there are more bytes in the buffer. It returns io.EOF only
 // if the peer ended between two frames.
+//
+// A read is tried again if it has brought neither bytes nor an error, or has run into
+// a deadline that an earlier wait has left: setting the deadline back after each wait
+// would cost more than such a retry.
 func (in *Inbox) readMore(ctx context.Context) error {
+	// A read that finds bytes at once is never armed, and arm is what notices Stop
+	// otherwise. After Stop, a receiver must not take bytes from Discard.
 	in.mu.Lock()
 	stopped := in.stoppedLocked()
 	in.mu.Unlock()
-	if stopped { // the socket belongs to Discard now
+	if stopped {
 		return ErrStopped
 	}
 	if err := in.deferredErr; err != nil {
@@ -44,6 +67,8 @@ func (in *Inbox) readMore(ctx context.Context) error {
 	for range maxEmptyReads {
 		w.n, w.err = 0, nil
 		if in.sock.Raw != nil {
+			// Its own error is a deadline or the closing of the socket. What
+			// onReadable found came first.
 			if err := in.sock.Raw.Read(in.readFunc); w.err == nil {
 				w.err = err
 			}
@@ -71,7 +96,10 @@ func (in *Inbox) readMore(ctx context.Context) error {
 	return socket.NetworkError("read", io.ErrNoProgress)
 }
 
-// readOnce reads once where there is no raw access to the socket.
+// readOnce reads once where there is no raw access to the socket: TLS, net.Pipe,
+// wrappers. It cannot know whether Read will wait, so it arms every read, and the
+// buffer that Read fills must be there while it waits: it is kept small until the
+// traffic fills it, see adapt.
 func (in *Inbox) readOnce() {
 	in.makeSpace(in.readSize)
 	in.shrink(in.readSize)
@@ -81,7 +109,7 @@ func (in *Inbox) readOnce() {
 	w := &in.wait
 	space := in.buf[in.w:cap(in.buf)]
 	w.n, w.err = in.sock.Read(space)
-	if w.n < 0 || w.n > len(space) {
+	if w.n < 0 || w.n > len(space) { // a wrapper with a fault; its bytes cannot be trusted
 		w.n, w.err = 0, fmt.Errorf("%T.Read returned %d for %d bytes", in.sock.Conn, w.n, len(space))
 	}
 	in.w += w.n
@@ -94,11 +122,16 @@ func (in *Inbox) readOnce() {
 // A caller of Recv leaves with the first bytes. The reader goroutine stays: it
 // reads until the socket is empty, drains what has come, and waits again. It
 // leaves when its buffer or its queue is full. So in a round trip it goes to sleep
-// right after it has woken its consumer, who then mostly runs in its place, on the
+// right after it has woken its consumer, which then mostly runs in its place, on the
 // same processor. To come back for each message it would have to read once more
-// in between, lest it miss what came meanwhile, and give another processor the
-// time to take the consumer over; that costs more than everything else that the
+// in between, so as not to miss what came meanwhile, and would give another processor
+// the time to take the consumer over; that costs more than everything else that the
 // library does.
+//
+// It runs on the receiver's goroutine, and closing the socket waits until it has
+// returned. So nothing that it calls may close the socket, and it must not stay without
+// waiting: a false result makes the runtime wait, which the deadline or the closing
+// of the socket ends.
 func (in *Inbox) onReadable(fd uintptr) (done bool) {
 	w := &in.wait
 	for {
@@ -109,9 +142,10 @@ func (in *Inbox) onReadable(fd uintptr) (done bool) {
 		case again && w.n > 0 && !in.drainInside():
 			return true
 		case again:
-			w.n = 0
+			w.n = 0 // what came before has been delivered: from here on it is a new wait
 			in.publish()
 			in.shrink(0)
+			// It is armed already if the runtime has called without bytes to read.
 			return !w.armed && !in.arm() // true: there is to be no wait
 		case n == 0 || err != nil: // w.n bytes came before the end
 			w.err = err
@@ -122,16 +156,18 @@ func (in *Inbox) onReadable(fd uintptr) (done bool) {
 		if in.drain == nil {
 			return true
 		}
-		// With the last bytes of a full buffer it leaves: a peer that never lets
-		// the socket become empty must not keep it from seeing that it is to stop.
+		// The wait is over, so disarm. Its error can only be ErrStopped here, and
+		// readMore gets the same from its own call. With a full buffer it leaves as
+		// well: a peer that never lets the socket become empty must not keep it from
+		// seeing that it is to stop.
 		if w.armed && in.disarm() != nil || n == len(space) {
 			return true
 		}
 	}
 }
 
-// drainInside is drain where a control frame must wait: what it asks for may
-// close the socket, which waits for the callback to return.
+// drainInside is drain inside the callback, where a control frame has to wait: what it
+// asks for may close the socket, and that would wait for the callback to return.
 func (in *Inbox) drainInside() (ready bool) {
 	in.inside = true
 	ready = in.drain()
@@ -156,7 +192,11 @@ func (in *Inbox) partialFrame() string {
 }
 
 // Discard reads and drops what the peer still sends, until it ends, and then
-// returns nil. It may be called once, after Stop, without the lock.
+// returns nil. It may be called once, after Stop, without the lock. If the socket is
+// closed meanwhile, it returns that error.
+//
+// It gives the lock back before it reads: receivers that come after Stop are turned
+// away by readMore, and may take what is left in the buffer.
 func (in *Inbox) Discard() error {
 	in.Lock() // wait until the last receiver has left the socket
 	broken := in.stoppedErr
@@ -167,7 +207,7 @@ func (in *Inbox) Discard() error {
 	if broken != nil {
 		return broken
 	}
-	in.clearDeadline()
+	in.clearDeadline() // Stop has set it in the past, to send that receiver away
 	scratch := bufpool.Get(bufpool.Min)
 	defer func() { bufpool.Put(scratch) }()
 	for {

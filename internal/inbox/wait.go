@@ -17,22 +17,34 @@ import (
 //	                  │
 //	                  └── deadline in the past ──► broken ──► idle (disarm says why)
 //
-// A read that finds bytes at once is never armed: deadlines and the watch over ctx
-// cost more than the read. What may break a wait is the end of its ctx, Stop, silence
-// of the peer, FrameTimeout, and the bound after a failed write. All of them work by the read deadline,
-// which mu guards; disarm finds out which it was.
+// On a kernel socket, a read that finds bytes at once is never armed: deadlines and the
+// watch over ctx cost more than the read. Two deadlines pass by themselves: FrameTimeout
+// inside a frame, and the bound after a failed write (ExpectEnd) between frames. Other
+// goroutines break a wait by a deadline in the past:
+//
+//	ctx ends               interrupt, on a goroutine of context.AfterFunc
+//	the ctx of Serve ends  InterruptServe, on the goroutine with which Serve closes the Conn
+//	the peer is silent     CheckSilence, on that of the link's heartbeat timer
+//	Stop                   on that of the caller of Close, or of whatever ends the connection
+//
+// All of them set the deadline under mu, and so does arm, which looks at the same time
+// whether there is a reason not to wait. So no reason is lost: it comes before arm,
+// which sees it, or after, and then its deadline replaces arm's. A deadline also breaks
+// a wait that is armed and has not quite begun. disarm finds out which of them it was.
 
-// wait is the wait under way, owned by the receiver.
+// wait is the read under way, and its wait if it has to wait: then it is armed. It is
+// owned by the receiver.
 type wait struct {
-	ctx        context.Context
-	unwatch    func() bool // ends the watch over ctx; nil if there is none
-	armed      bool
-	frameStart time.Time // when the clock of FrameTimeout started in this wait; zero if it stands still
-	n          int       // bytes read
-	err        error
+	ctx        context.Context // of the receiver; Background for the reader goroutine
+	unwatch    func() bool     // ends the watch over ctx; nil if there is none
+	armed      bool            // between arm and disarm
+	frameStart time.Time       // when the clock of FrameTimeout started in this wait; zero if it stands still
+	n          int             // bytes read
+	err        error           // of the socket, or errBroken
 }
 
-// cause is why this end has broken the wait under way. A greater one takes precedence.
+// cause is why this end has broken the wait under way. A greater one takes precedence,
+// and Stop, which is for good and not of one wait, is above both.
 type cause uint8
 
 const (
@@ -47,7 +59,8 @@ var noDeadline time.Time
 // It returns false, with errBroken, if there is to be no wait.
 //
 // The clock of FrameTimeout starts with the first wait inside a frame and runs
-// only during waits: a consumer that takes its time is not the peer's fault.
+// only during waits: a consumer that takes its time is not the peer's fault. What is
+// left of it is kept in frameLeft from one wait to the next.
 func (in *Inbox) arm() bool {
 	w := &in.wait
 	w.armed = true
@@ -73,6 +86,8 @@ func (in *Inbox) arm() bool {
 	if w.ctx == in.serveCtx {
 		in.onServeCtx = true
 	} else if w.ctx.Done() != nil {
+		// unwatch does not wait for an interrupt that has begun. That one may get the
+		// lock after disarm, and must not break the next wait: hence its number.
 		in.waitSeq++
 		seq := in.waitSeq
 		w.unwatch = context.AfterFunc(w.ctx, func() { in.interrupt(seq) })
@@ -80,7 +95,8 @@ func (in *Inbox) arm() bool {
 	return true
 }
 
-// setDeadlineLocked spares the socket a call when nothing changes.
+// setDeadlineLocked sets the read deadline, and spares the socket a call when nothing
+// changes. Every deadline goes through it, or deadline would be wrong.
 func (in *Inbox) setDeadlineLocked(t time.Time) {
 	if !t.Equal(in.deadline) {
 		in.deadline = t
@@ -88,20 +104,22 @@ func (in *Inbox) setDeadlineLocked(t time.Time) {
 	}
 }
 
+// clearDeadline lets reads wait for as long as they like.
 func (in *Inbox) clearDeadline() {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.setDeadlineLocked(noDeadline)
 }
 
-// breakLocked breaks the wait under way.
+// breakLocked breaks the wait under way. It must not be called when stoppedLocked: Discard
+// may be reading then, without a deadline.
 func (in *Inbox) breakLocked(by cause) {
 	in.brokenBy = max(in.brokenBy, by)
 	in.setDeadlineLocked(socket.Past)
 }
 
-// SetServeCtx promises a call of InterruptServe when ctx has ended. Watching it for
-// each wait costs more than a read.
+// SetServeCtx promises a call of InterruptServe when ctx, that of a handler of Serve, has
+// ended. To watch it in each wait would cost more than a read.
 func (in *Inbox) SetServeCtx(ctx context.Context) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -117,7 +135,8 @@ func (in *Inbox) InterruptServe() {
 	}
 }
 
-// interrupt breaks the wait of that number, if it is still under way.
+// interrupt breaks the wait of that number, if it is still under way. It is called when
+// the wait's ctx has ended, so disarm can tell by ctx that it was the reason.
 func (in *Inbox) interrupt(seq int) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -127,7 +146,13 @@ func (in *Inbox) interrupt(seq int) {
 }
 
 // disarm ends the wait, and says why it was broken: ctx's error, ErrStopped, a
-// timeout of ours, or nil if there is no such reason.
+// timeout of ours, or nil if there is no such reason. It is called after each read,
+// armed or not, and may be called twice. The deadline stays as it is, unless it was
+// one that breaks: the next arm sets its own, and until then a read that runs into the
+// old one is tried again.
+//
+// Bytes that came at the same time are delivered whatever disarm returns, see readMore.
+// The next wait then meets the reason again.
 func (in *Inbox) disarm() error {
 	w := &in.wait
 	if w.unwatch != nil {
@@ -136,7 +161,7 @@ func (in *Inbox) disarm() error {
 	}
 	timedOut := errors.Is(w.err, os.ErrDeadlineExceeded)
 	inFrame := !w.frameStart.IsZero()
-	if inFrame {
+	if inFrame { // at least 1: 0 would start the clock anew
 		in.frameLeft = max(in.frameLeft-time.Since(w.frameStart), 1)
 	}
 	armed := w.armed
@@ -144,7 +169,7 @@ func (in *Inbox) disarm() error {
 
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.waitSeq++
+	in.waitSeq++ // an interrupt that is late finds another number
 	in.onServeCtx = false
 	in.silence.endWaitLocked(w.n > 0)
 	by := in.brokenBy
@@ -153,9 +178,9 @@ func (in *Inbox) disarm() error {
 		in.setDeadlineLocked(noDeadline)
 	}
 	switch {
-	case in.stoppedLocked():
+	case in.stoppedLocked(): // first: Stop is for good, and its deadline looks like any other
 		if w.err != nil && !timedOut && w.err != errBroken && w.err != io.EOF {
-			in.stoppedErr = w.err // the kernel says it only once
+			in.stoppedErr = w.err // a failure of the socket: the kernel says it only once
 		}
 		return ErrStopped
 	case by == bySilence && timedOut:
@@ -165,7 +190,7 @@ func (in *Inbox) disarm() error {
 	case !timedOut:
 		return nil
 	}
-	// A deadline has passed. One that was left from an earlier wait is no news.
+	// A deadline has passed. One that was set for an earlier wait does not count.
 	switch {
 	case !armed:
 		in.setDeadlineLocked(noDeadline)
@@ -181,25 +206,30 @@ func (in *Inbox) disarm() error {
 }
 
 // ExpectEnd bounds, from now on, each wait for a new frame: after a failed
-// write the peer is on its way out, or gone.
+// write the peer is on its way out, or gone. The writer calls it, beside a receiver.
 func (in *Inbox) ExpectEnd(within time.Duration) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.endWithin = within
+	// The wait under way gets the bound as well, unless it has a deadline: inside a
+	// frame that is FrameTimeout's, which ends it too.
 	if in.deadline.IsZero() && !in.stoppedLocked() {
 		in.setDeadlineLocked(time.Now().Add(within))
 	}
 }
 
 // Stop breaks the wait under way and refuses all further ones, for good. What
-// is in the buffer stays there.
+// is in the buffer stays there. It may be called more than once: by Close, and when
+// the socket is about to be closed.
 func (in *Inbox) Stop() {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.stopped = true
-	if !in.controlOnly {
+	if !in.controlOnly { // DrainControl reads on until the socket is closed
 		in.setDeadlineLocked(socket.Past)
 	}
 }
 
+// stoppedLocked reports whether there is to be no wait: what DrainControl waits for is
+// the end, so it goes on after Stop.
 func (in *Inbox) stoppedLocked() bool { return in.stopped && !in.controlOnly }
