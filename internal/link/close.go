@@ -12,17 +12,33 @@ import (
 	"github.com/fb9bb4ed/qsocket/internal/wire"
 )
 
+// Closing, and what runs at the same time:
+//
+//	the caller    startClose ─► endSending ─► queues the goodbye; waits for a signal
+//	closeLoop     waits for the flusher ─► half-close; fires the signals
+//	the reader    named mode: DrainControl until the socket's end
+//	discard       raw mode: the same for bytes of any kind
+//	closeTimer    CloseTimeout after a Close or the peer's full goodbye: closeTimedOut
+//
+// Whichever event leaves nothing to do, for state.over, is followed by teardown, on the
+// goroutine on which it arrives. The closing of the socket then ends the others.
+//
+// Calls of Close, Shutdown and CloseWrite may overlap. The first Close or Shutdown
+// starts the end, and the others wait for it in their own ways; a Close after
+// CloseWrite adds what was missing.
+
 // Close stops both directions, waits until what was accepted has been flushed, and the
 // goodbye with that reason, and returns the failure by which messages were lost. If
 // patient, a Shutdown under way goes on as long as its ctx allows; otherwise CloseTimeout
-// bounds that as well.
+// bounds that as well. Serve closes in that way when a handler has returned, or the
+// Shutdown of a Listener would never have more time than CloseTimeout.
 func (l *Link) Close(reason string, patient bool) error {
 	if reason != "" {
 		l.LogReason(reason)
 	}
 	l.mu.Lock()
 	patient = patient && l.state.shutdownWaiting
-	if !patient {
+	if !patient { // before startClose, whose flush it has to bound
 		l.closeWithinLocked()
 	}
 	l.mu.Unlock()
@@ -32,7 +48,8 @@ func (l *Link) Close(reason string, patient bool) error {
 }
 
 // Shutdown is Close, but waits for the peer for as long as ctx allows, and for nothing
-// else.
+// else. It starts no closeTimer itself: a Close of the same connection, the peer's full
+// goodbye and its confirm do.
 func (l *Link) Shutdown(ctx context.Context) error {
 	l.mu.Lock()
 	l.state.shutdownWaiting = true
@@ -45,7 +62,7 @@ func (l *Link) Shutdown(ctx context.Context) error {
 		return nil
 	default:
 	}
-	select {
+	select { // an end that has come counts more than a ctx that has ended
 	case <-done:
 		return l.shutdownError()
 	default:
@@ -64,7 +81,7 @@ func (l *Link) Shutdown(ctx context.Context) error {
 // startClose stops both directions: it starts to flush what was accepted, and
 // meanwhile and afterwards discards what arrives. If both ends close with full
 // buffers, this is what lets both flush. It does not wait; fullSent and done report
-// progress.
+// progress. Only the first call does anything.
 func (l *Link) startClose(reason string) {
 	l.mu.Lock()
 	if l.state.closed {
@@ -77,18 +94,20 @@ func (l *Link) startClose(reason string) {
 	l.endSending(ErrClosed, wire.GoodbyeFull, reason)
 	l.stopReceiving()
 	switch {
-	case over:
+	case over: // nothing is waited for: a write had failed, for example
 		l.teardown()
 	case discard && l.Named():
-		l.startReader()
+		l.startReader() // if it runs, it has been told by stopReceiving
 	case discard:
-		go l.discard()
+		go l.discard() // ends with the peer's end, or when teardown closes the socket; then receiving is over
 	}
 }
 
 // endSending refuses further messages with err and starts to flush what was
-// accepted and, in named mode, the goodbye behind it. A failed write or teardown
-// ends the wait for that.
+// accepted and, in named mode, the goodbye behind it. closeLoop waits for that, and
+// gives up after a failed write, also one that teardown has broken.
+//
+// closeLoop is asked last, so that what it finds to flush is complete.
 func (l *Link) endSending(err error, kind wire.GoodbyeKind, reason string) {
 	if l.Named() {
 		l.Out.SendGoodbye(err, kind, reason)
@@ -99,20 +118,30 @@ func (l *Link) endSending(err error, kind wire.GoodbyeKind, reason string) {
 	l.kickCloser()
 }
 
-// closer is what is known of the goroutine closeLoop.
+// closer is the state of the goroutine closeLoop: not running, running, or ended for good
+// with the half-close or a failed write. Guarded by the Link's mu.
 type closer struct {
-	requests int  // how often it was asked to look
-	running  bool // it runs, or has ended for good
+	// How often kickCloser was called. A loop that finds it changed has work to do: what
+	// it was called for may have come after the loop has looked.
+	requests int
+
+	// closeLoop runs, or has ended for good. It is set back only where the loop leaves
+	// because nothing is left to do for now, under the same lock in which it compares
+	// requests: so a call of kickCloser either starts a loop or is seen by the one that
+	// runs.
+	running bool
 }
 
-// kickCloser starts closeLoop, or makes it look again.
+// kickCloser starts closeLoop, or makes it look again. It is called whenever there may
+// be more to flush or the last obstacle to the half-close may be gone: sending was
+// ended, a goodbye was answered, the socket was read to its end.
 func (l *Link) kickCloser() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closer.requests++
 	if !l.closer.running {
 		l.closer.running = true
-		go l.closeLoop()
+		go l.closeLoop() // ends when all is flushed or a write has failed; fires the signals about sending
 	}
 }
 
@@ -121,20 +150,26 @@ func (l *Link) kickCloser() {
 // nothing is left to say; the goroutine ends when it has flushed what there is,
 // and kickCloser starts it again when there is more. It ends at the latest when
 // teardown closes the socket, and fires messagesSent, sendEnded and fullSent.
+//
+// In named mode it may run several times: after CloseWrite, after the peer's goodbye (for
+// our answer), after Close. The round that leaves nothing to say half-closes.
 func (l *Link) closeLoop() {
 	for {
 		l.mu.Lock()
 		requests := l.closer.requests
+		// last: the peer's goodbye is answered, or none can come. A half-close before
+		// that would be a promise not to answer.
 		last := !l.Named() || l.state.reply != replyNone || l.state.recv == recvEnded
 		l.mu.Unlock()
-		sent := l.Out.GoodbyeSent()
+		sent := l.Out.GoodbyeSent() // before the flush, which then covers that goodbye
 		ok := l.flushGoodbye()
+		// Seal fails if a control frame was queued after the flush: another round.
 		if ok && last && l.Out.Seal() {
 			l.halfClose()
 			ok = false // there is no more to do
 		}
 		l.mu.Lock()
-		l.messagesSent.FireLocked()
+		l.messagesSent.FireLocked() // if flushGoodbye has not: a write has failed
 		l.sendEnded.FireLocked()
 		if !ok || sent == wire.GoodbyeFull {
 			l.fullSent.FireLocked()
@@ -152,7 +187,11 @@ func (l *Link) closeLoop() {
 
 // flushGoodbye waits until what was accepted, and the goodbye after it, is
 // with the kernel. It reports false if a write has failed: the writer has called
-// writeFailed.
+// writeFailed. It has no ctx: CloseTimeout or Shutdown's ctx end in teardown, which
+// closes the socket and so makes the write fail.
+//
+// The messages come first because they alone decide whether a Close has lost anything.
+// Over net.Pipe the goodbye may wait long after them for a peer that reads.
 func (l *Link) flushGoodbye() (ok bool) {
 	if l.Out.FlushMessages(context.Background()) != nil {
 		return false
@@ -164,7 +203,9 @@ func (l *Link) flushGoodbye() (ok bool) {
 	return l.Out.Flush(context.Background()) == nil
 }
 
-// halfClose closes the write side of the socket, which ends sending for good.
+// halfClose closes the write side of the socket, which ends sending for good. Without a
+// half-close the event alone says that everything is written, and whether the socket may be
+// closed in its place is up to state.mayClose.
 func (l *Link) halfClose() {
 	var err error
 	if l.sock.Half != nil {
@@ -175,7 +216,8 @@ func (l *Link) halfClose() {
 
 // discard reads on until the peer's end, so that the kernel does not answer
 // unread data with a reset that would destroy what the peer has yet to read.
-// It ends at the latest when teardown closes the socket.
+// It is a goroutine of its own, and ends at the latest when teardown closes the socket.
+// On exit receiving is over, and the connection with it if sending is.
 func (l *Link) discard() {
 	err := l.In.Discard()
 	if err == nil {
@@ -184,7 +226,8 @@ func (l *Link) discard() {
 	l.advance(event{kind: readToEnd, err: err})
 }
 
-// closeWithin ends the connection the hard way when CloseTimeout has passed.
+// closeWithin ends the connection the hard way when CloseTimeout has passed. The first
+// call counts: the time runs from the first event after which the end is near.
 func (l *Link) closeWithin() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -197,12 +240,13 @@ func (l *Link) closeWithinLocked() {
 	}
 }
 
+// closeTimedOut is called by closeTimer, in a goroutine of its own.
 func (l *Link) closeTimedOut() {
 	l.abandon(fmt.Errorf("CloseTimeout %v has passed: %w", l.closeTimeout, os.ErrDeadlineExceeded))
 }
 
-// abandon ends the connection at once. It is a failure only if accepted messages
-// are lost by it.
+// abandon ends the connection at once, because of why: a timeout, the end of Shutdown's
+// ctx, or a peer that is gone. It is a failure only if accepted messages are lost by it.
 func (l *Link) abandon(why error) {
 	var lost error
 	if unsent := l.Out.Unsent(); unsent > 0 {
@@ -219,6 +263,8 @@ func (l *Link) CloseWrite() error {
 		return fmt.Errorf("qsocket: CloseWrite over %T: %w", l.sock.Conn, errors.ErrUnsupported)
 	}
 	l.endSending(errSendEnded, wire.GoodbyeHalf, "")
+	// A timer of its own, which ends with the call: after CloseWrite the connection may
+	// go on in the other direction for ever, so closeTimer must not run.
 	timer := time.AfterFunc(l.closeTimeout, l.closeWriteTimedOut)
 	defer timer.Stop()
 	<-l.wait(&l.sendEnded)
@@ -246,7 +292,8 @@ func (l *Link) closeWriteTimedOut() {
 	}
 }
 
-// closeError returns, to the first that asks, why accepted messages were lost.
+// closeError returns, to the first call of Close that asks, why accepted messages were
+// lost. Once they are flushed none is lost, whatever has failed since.
 func (l *Link) closeError() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -257,7 +304,9 @@ func (l *Link) closeError() error {
 	return l.state.err
 }
 
-// shutdownError returns why the peer may not have taken everything.
+// shutdownError returns why the peer may not have taken everything. In raw mode there is
+// no confirm: nil then needs a flush, a half-close, and an end of the peer without a
+// reset that was read after it.
 func (l *Link) shutdownError() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

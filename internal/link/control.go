@@ -7,7 +7,9 @@ import (
 )
 
 // onControl handles a control frame of the peer. Its caller, a receiver, holds the
-// inbox's lock and no other.
+// inbox's lock and no other, and is not in the callback of a raw read: what the frame
+// leads to may close the socket. An error ends the connection, but for
+// inbox.ErrGoodbye.
 func (l *Link) onControl(kind byte, body []byte) error {
 	switch {
 	case kind == wire.KindGoodbye:

@@ -11,7 +11,7 @@ import (
 	"github.com/fb9bb4ed/qsocket/internal/wire"
 )
 
-// How two ends of a named protocol part.
+// How two ends of a named protocol end their connection.
 //
 // Close and Shutdown send a full goodbye, CloseWrite sends a half one: no more messages
 // come. It stands in the stream behind the last accepted message. The end that reads
@@ -21,9 +21,20 @@ import (
 // the write side of the socket. So, unlike in raw mode, the socket stays whole
 // while there is only half a goodbye: heartbeats and answers still go over it.
 //
+//	the goodbye received   none, half or full; half may become full    state.goodbyeReceived
+//	our answer to it       none, confirm, or without confirm           state.reply
+//	the goodbye sent       none, half or full; half may become full    Out.GoodbyeSent
+//	the peer's answer      none, or confirm                            state.confirmed
+//
+// docs/wire.md has the table of what is sent in which of these states.
+//
 // After the peer's goodbye, and after our own Close, the socket is still read,
-// for what control frames may come. That is the reader goroutine's last duty,
-// see DrainControl; the reader is started for this if the program has only used Recv.
+// for what control frames may come. That is the last thing that the reader goroutine
+// does, see DrainControl; it is started for this if the program has only used Recv.
+//
+// Control frames are handled by the receiver, one after the other, with the inbox's
+// lock held. So onGoodbye and onConfirm never run beside each other or beside
+// DrainControl's end, but they do beside Close, closeLoop and the writer.
 
 // goodbyeGrace is how long Close waits for a goodbye to be taken on a
 // connection without a half-close. Over net.Pipe it is only taken if the peer is
@@ -32,6 +43,11 @@ const goodbyeGrace = 90 * time.Millisecond // so that Close takes less than 100
 
 // onGoodbye is called by the receiver that has read the peer's goodbye. It
 // answers, and returns inbox.ErrGoodbye.
+//
+// goodbyeReceived is recorded before the answer is queued and reply after it, because
+// closeLoop takes reply for "the answer is in the outbox", and would half-close before it
+// otherwise. The answer to the first goodbye is the only confirm; to a full one that follows a
+// half one the answer is only our own full goodbye.
 func (l *Link) onGoodbye(g wire.Goodbye) error {
 	e := event{kind: goodbyeReceived, goodbye: g.Kind()}
 	if g.Reason != "" {
@@ -48,12 +64,12 @@ func (l *Link) onGoodbye(g wire.Goodbye) error {
 	l.mu.Unlock()
 
 	reply := replyConfirmed
-	if l.In.Dropped() {
+	if l.In.Dropped() { // after our Close: the peer must not take the message for received
 		reply = replyRefused
 	} else if before == wire.GoodbyeNone {
 		l.Out.SendControl(wire.ConfirmFrame)
 	}
-	if g.Full {
+	if g.Full { // it reads no messages, so what Send would accept from here on is lost
 		l.closeWithin()
 		refusal := errPeerClosed
 		if cause != nil {
@@ -62,13 +78,16 @@ func (l *Link) onGoodbye(g wire.Goodbye) error {
 		l.Out.SendGoodbye(refusal, wire.GoodbyeFull, "")
 	}
 	l.advance(event{kind: replied, reply: reply})
+	// With goodbyes in both directions nothing may be left to say.
 	if l.Out.GoodbyeSent() != wire.GoodbyeNone {
 		l.kickCloser()
 	}
 	return inbox.ErrGoodbye
 }
 
-// onConfirm is called by the receiver that has read the peer's confirm.
+// onConfirm is called by the receiver that has read the peer's confirm. Over a connection
+// without a half-close it may be what the end has waited for, see state.mayClose. It fires
+// confirmed in any case, before or after the Shutdown that asks for it.
 func (l *Link) onConfirm() error {
 	if l.Out.GoodbyeSent() == wire.GoodbyeNone {
 		return fmt.Errorf("%w: confirm before our goodbye", wire.ErrProtocol)
@@ -88,6 +107,9 @@ func (l *Link) onConfirm() error {
 
 // awaitGoodbye waits for the goodbye that Close has queued, or CloseTimeout, which
 // ends the connection; if patient, it only ends the wait.
+//
+// Without a half-close the goodbye is given up after goodbyeGrace: then Close returns
+// when the messages are with the peer, and closeLoop goes on in the background.
 func (l *Link) awaitGoodbye(patient bool) {
 	var late <-chan time.Time
 	if patient {
@@ -117,12 +139,16 @@ func (l *Link) awaitGoodbye(patient bool) {
 
 // DrainControl is the last duty of the reader goroutine in named mode: it drops what
 // messages still come, and handles control frames, until the socket's end. dropped
-// says that the reader has a message that it could not deliver.
+// says that the reader has a message that it could not deliver. The reader calls it
+// with the inbox's lock held, also after a failure: then there is nothing to read, and it
+// returns soon.
 func (l *Link) DrainControl(dropped bool) {
 	err := l.In.DrainControl(dropped)
 	goodbyeSent := l.Out.GoodbyeSent()
 	l.mu.Lock()
 	failure := l.state.isFailure(err, goodbyeSent)
+	// gone: a reset, for example, while there was something to flush. After an end of file
+	// the peer may still read.
 	gone := !errors.Is(err, io.EOF) && l.state.socket == socketOpen && l.state.send < sendEnded
 	l.mu.Unlock()
 	if failure {
@@ -135,7 +161,7 @@ func (l *Link) DrainControl(dropped bool) {
 	l.advance(event{kind: readToEnd, err: err})
 	if gone { // nothing takes what is left to send, so there is no waiting for that
 		l.abandon(err)
-	} else if goodbyeSent != wire.GoodbyeNone {
+	} else if goodbyeSent != wire.GoodbyeNone { // no answer can come that the half-close waits for
 		l.kickCloser()
 	}
 }

@@ -30,7 +30,10 @@ func (l *Link) startHeartbeat(ours, theirs time.Duration) {
 	l.heartbeatTimer = time.AfterFunc(first, l.heartbeatTick)
 }
 
-// heartbeatTick does what the timer is for, and comes back when there may be more.
+// heartbeatTick is run by the timer, in a goroutine of its own that ends with its return:
+// it sends a heartbeat if one is needed, breaks the wait of a receiver whose peer has been
+// silent for too long, and sets the timer for the next look. teardown, which may come
+// at the same time, stops the timer; after that it is not set again.
 func (l *Link) heartbeatTick() {
 	now := monotime.Now()
 	l.mu.Lock()

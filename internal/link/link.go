@@ -29,6 +29,16 @@ import (
 // the socket. The decisions are state's: each event goes to advance, which says whether
 // the connection is over. Link does what follows from them.
 //
+// Its methods are called at the same time from
+//
+//   - the program's goroutines, in Close, Shutdown, CloseWrite and Recv;
+//   - the receiver, in EndReceiving, onControl and DrainControl, with the inbox's lock
+//     held: that is how what control frames lead to happens in the order of the frames;
+//   - the writer, in writeFailed, without any lock;
+//   - closeLoop, discard, and the goroutines of the two timers.
+//
+// mu comes after the inbox's lock, and is not held when a method of Out or In is called.
+//
 // The zero Link is not usable: call Init.
 type Link struct {
 	Out outbox.Outbox
@@ -46,13 +56,14 @@ type Link struct {
 
 	mu         sync.Mutex // guards following; never held across I/O or while waiting
 	state      state
-	reading    bool                 // the reader goroutine runs
-	reported   bool                 // a Close has returned what there is to say
-	onEnd      map[*func()]struct{} // to be called at the end, see OnEnd
-	closer     closer
-	closeTimer *time.Timer // of CloseTimeout; nil if nothing bounds the end
+	reading    bool                 // the reader goroutine runs: from ReaderStarts to ReaderDone
+	reported   bool                 // a Close has returned the failure: further calls return nil
+	onEnd      map[*func()]struct{} // to be called at the end, see OnEnd; nil if there are none
+	closer     closer               // closeLoop
+	closeTimer *time.Timer          // of CloseTimeout; nil if nothing bounds the end
 
-	// Signals, in the order in which they can fire.
+	// Signals, in the order in which they can fire. closeLoop fires the three about
+	// sending, also when writing has failed; confirmed may never fire.
 	recvStop     xsync.Signal // receivers are to leave; see stopReceiving
 	messagesSent xsync.Signal // after endSending: what was accepted is with the kernel, or will not get there
 	sendEnded    xsync.Signal // ... and so is the goodbye or the half-close
@@ -108,7 +119,9 @@ func (l *Link) Socket() *socket.Socket { return &l.sock }
 func (l *Link) Named() bool { return l.state.named }
 
 // advance applies an event, and closes the socket if the connection is over by it. It
-// must be called without locks held.
+// must be called without locks held, but for the inbox's, and not in the callback of a
+// raw read or write: closing the socket waits for these. Of several events that arrive
+// at the same time, mu decides which comes first.
 func (l *Link) advance(e event) {
 	l.mu.Lock()
 	over := l.state.advance(e)
@@ -146,7 +159,8 @@ func (l *Link) Err() error {
 }
 
 // Fail ends the connection because of err, which counts if it is the first. Once this
-// end has closed, it is no failure: no message is received.
+// end has closed, it is no failure: no message is received any longer, and the end that
+// is under way goes on.
 func (l *Link) Fail(err error) { l.advance(event{kind: receiveFailed, err: err}) }
 
 // writeFailed is called by the writer whose write has failed. Sending is over;
@@ -156,7 +170,13 @@ func (l *Link) Fail(err error) { l.advance(event{kind: receiveFailed, err: err})
 //
 // If only a control frame was lost, or if the peer no longer reads messages
 // anyway, it is no failure yet: what is read next decides.
+//
+// It runs on the writer's goroutine, the flusher or a Send, before any other Send
+// learns of the failure. So a Send that returns an error finds Err set. The writer
+// holds no lock and has left the socket, so teardown may close it here.
 func (l *Link) writeFailed(err error) error {
+	// Named mode only: in raw mode every byte belongs to a message, and a write that has
+	// failed has left some of them unsent.
 	harmless := l.Named() && l.Out.Unsent() == 0
 	l.mu.Lock()
 	over := l.state.advance(event{kind: writeFailed, err: err, harmless: harmless})
@@ -167,7 +187,7 @@ func (l *Link) writeFailed(err error) error {
 	l.mu.Unlock()
 	if over {
 		l.teardown()
-	} else {
+	} else { // a peer that is gone may never send the end that receivers wait for
 		l.In.ExpectEnd(l.closeTimeout)
 	}
 	if cause == nil {
@@ -189,6 +209,10 @@ func (l *Link) SendRefused(err error) error {
 // EndReceiving handles the error of a receiver and returns what to tell its caller. All
 // errors but ctx's end receiving; the first one ends more than that unless it is the
 // peer's clean end.
+//
+// It is called by the holder of the inbox's lock: a caller of Recv with its own ctx, or
+// the reader goroutine. It may be called again with the error that the inbox has kept;
+// advance then changes nothing.
 func (l *Link) EndReceiving(ctx context.Context, err error) error {
 	switch {
 	case err == ctx.Err():
@@ -198,7 +222,10 @@ func (l *Link) EndReceiving(ctx context.Context, err error) error {
 			return err
 		}
 	case err == inbox.ErrGoodbye:
-		l.startReader() // from here on there are only control frames to read
+		// From here on there are only control frames to read, and a caller of Recv
+		// does not stay for them. The reader goroutine, if it is the caller, goes on to
+		// DrainControl by itself.
+		l.startReader()
 	case err == io.EOF && l.Named():
 		l.Fail(errNoGoodbye)
 	case err == io.EOF:
@@ -213,12 +240,13 @@ func (l *Link) EndReceiving(ctx context.Context, err error) error {
 }
 
 // awaitWriteResult is called by the receiver that has read the peer's end of file in
-// raw mode. That may be all that a read says of a reset of which a write was told,
-// so the write has the first word.
+// raw mode. The kernel reports a reset once. If the write under way got it, all that a
+// read gets is an end of file, which looks clean. So the write's outcome is waited for,
+// and if it is a failure, that is recorded first.
 func (l *Link) awaitWriteResult(ctx context.Context) error {
 	l.mu.Lock()
 	known := l.state.recv == recvEnded || l.state.socket != socketOpen
-	stop := l.recvStop.WaitLocked()
+	stop := l.recvStop.WaitLocked() // a Close at the same time sends the receiver away
 	l.mu.Unlock()
 	if known {
 		return nil
@@ -228,9 +256,15 @@ func (l *Link) awaitWriteResult(ctx context.Context) error {
 
 // teardown closes the socket and wakes all that wait for anything. done is
 // fired here, or by the reader goroutine when that is the last to leave.
+//
+// It is the one way to the end, and any goroutine may call it. The first call does
+// everything; another returns at once, perhaps before that is done. The order matters:
+// senders and receivers are told the reason before the socket is closed, since the
+// error of a closed socket would look like a failure of its own. done comes after the
+// hooks: when a program has seen Done, they have run.
 func (l *Link) teardown() {
 	l.mu.Lock()
-	if l.state.socket != socketOpen {
+	if l.state.socket != socketOpen { // another call, earlier or at the same time
 		l.mu.Unlock()
 		return
 	}
@@ -249,6 +283,8 @@ func (l *Link) teardown() {
 		l.Out.Stop(ErrClosed)
 	}
 	l.stopReceiving()
+	// A reset tells the peer that this is no clean end. If err is the peer's own reason,
+	// it knows.
 	socket.HardClose(l.sock.Conn, err != nil && !remote)
 	if l.onFinish != nil {
 		l.onFinish()
@@ -266,7 +302,9 @@ func (l *Link) teardown() {
 }
 
 // OnEnd arranges for f to be called when the connection has ended, without
-// locks held. It reports false if that is so already.
+// locks held, on the goroutine that ends it. It reports false if the connection has
+// ended already; f is not called then. cancel takes f back, but does not wait for a call
+// that has begun.
 func (l *Link) OnEnd(f func()) (cancel func(), ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -284,6 +322,8 @@ func (l *Link) OnEnd(f func()) (cancel func(), ok bool) {
 	}, true
 }
 
+// takeOnEnd takes the functions of OnEnd out of l, so that one which calls its cancel
+// changes nothing over which teardown iterates.
 func (l *Link) takeOnEnd() map[*func()]struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -294,7 +334,8 @@ func (l *Link) takeOnEnd() map[*func()]struct{} {
 
 // ReaderStarts announces the reader goroutine, which calls ReaderDone as its last act.
 // It reports false if the connection has ended: then there is nothing to read, and no
-// reader is to be started.
+// reader is to be started. While teardown is at work it may still be: it finds out by
+// itself, and fires done if teardown has not waited for it.
 func (l *Link) ReaderStarts() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -302,7 +343,8 @@ func (l *Link) ReaderStarts() bool {
 	return l.reading
 }
 
-// ReaderDone is the last act of the reader goroutine.
+// ReaderDone is the last act of the reader goroutine. Messages is closed by then, so if
+// teardown came first, the connection is done.
 func (l *Link) ReaderDone() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -312,15 +354,16 @@ func (l *Link) ReaderDone() {
 	}
 }
 
-// stopReceiving sends receivers away: those that wait for the socket, and the
-// reader goroutine that waits for its consumer.
+// stopReceiving sends receivers away: those that wait for the socket (In.Stop), and the
+// reader goroutine that waits for its consumer (recvStop).
 func (l *Link) stopReceiving() {
 	l.fire(&l.recvStop)
 	l.In.Stop()
 }
 
 // EndError returns what a receiver reports when there is nothing more to
-// receive.
+// receive. After our own Close that is ErrClosed, also if a failure came later. A
+// failure counts more than the peer's end of messages, which may have come before it.
 func (l *Link) EndError() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

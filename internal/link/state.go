@@ -21,6 +21,11 @@ import (
 //
 // In named mode the goodbyes say where each end stands, and in which order the socket's
 // directions end: see goodbye.go.
+//
+// A direction only moves to the right, so an event that arrives late, or twice, never
+// takes it back. The same holds for the goodbyes and for the socket.
+//
+// The Link's mu guards it, but for the two fields that never change.
 type state struct {
 	// Immutable.
 	named        bool
@@ -30,21 +35,36 @@ type state struct {
 	recv   recvState
 	socket socketState
 
-	closed     bool  // this end has closed: it reads no more messages
-	endedFirst end   // whose end of messages came first; nobody's if a failure did
-	gaveUp     bool  // nothing is waited for: a failure, or a timeout
-	err        error // the first failure, or the peer's reason
-	lostWrite  error // a failed write by which no message was lost: no failure unless a Send meets it
-	remote     bool  // err is the peer's reason
-	readFailed bool  // after our close, receiving ended other than by a clean end
-	halfErr    error // of the half-close
-	flushed    bool  // every accepted message is with the kernel, and no more will come
+	// This end has closed, by Close or Shutdown: it reads no more messages, and what the peer
+	// does wrong from here on is no failure.
+	closed bool
+
+	// Whose end of messages came first, for what receivers report: ErrClosed or io.EOF.
+	// It is nobody's if a failure came before our own.
+	endedFirst end
+
+	// A failed write by which no message was lost. It is a failure only if a Send meets it.
+	lostWrite error
+
+	gaveUp bool  // nothing is waited for: a failure, or a timeout
+	err    error // the first failure, or the peer's reason; see record
+	remote bool  // err is the peer's reason, so the socket is closed without a reset
+
+	// After our close, receiving ended other than by a clean end. In raw mode Shutdown then
+	// cannot say that the peer took everything.
+	readFailed bool
+
+	halfErr error // of the half-close
+
+	// Every accepted message is with the kernel, and no more will come. A Close then has
+	// lost nothing, whatever fails later.
+	flushed bool
 
 	// Named mode.
 	goodbyeReceived wire.GoodbyeKind
 	reply           replyState // our answer to it
 	confirmed       bool       // the peer took every message up to our goodbye
-	shutdownWaiting bool       // Shutdown waits for confirmed
+	shutdownWaiting bool       // a Shutdown was called: it waits for confirmed
 }
 
 type (
@@ -55,6 +75,8 @@ type (
 	end         uint8
 )
 
+// In named mode sending stays draining after CloseWrite until the peer's goodbye has been
+// answered: the answer, and heartbeats, still go over the socket.
 const (
 	sendOpen     sendState = iota // messages are accepted
 	sendDraining                  // no more are accepted; those that were are being flushed
@@ -62,12 +84,15 @@ const (
 	sendFailed                    // a write has failed
 )
 
+// Receiving is draining after our own Close in both modes. In raw mode the peer's end ends
+// it at once; in named mode the peer's goodbye leaves it draining until the socket's end.
 const (
 	recvOpen     recvState = iota // messages arrive
 	recvDraining                  // what still arrives is control frames, or dropped
 	recvEnded                     // there is nothing more to read
 )
 
+// The socket is closed by teardown only, when the connection is over.
 const (
 	socketOpen    socketState = iota
 	socketClosing             // teardown has begun
@@ -80,13 +105,19 @@ const (
 	replyRefused              // without: a message was dropped
 )
 
+// The ends of a connection, for endedFirst.
 const (
 	nobody end = iota
 	thisEnd
 	thePeer
 )
 
-// event is something that happens to a connection.
+// event is something that happens to a connection. The events come from the caller of
+// Close or CloseWrite (closeCalled, sendingStopped), closeLoop (messagesFlushed,
+// halfClosed), the writer (writeFailed), the receiver (endOfFile, goodbyeReceived,
+// replied, confirmReceived, receiveFailed), discard and DrainControl (readToEnd), and
+// from timers, Shutdown and DrainControl (abandoned). Link.Fail reports receiveFailed
+// for a Group and the outbox as well.
 type event struct {
 	kind eventKind
 	err  error // see the kinds
@@ -115,7 +146,8 @@ const (
 )
 
 // advance applies an event, and reports whether the connection is over and the socket
-// to be closed.
+// to be closed. Until teardown has begun it may report that for several events, and the
+// first call of teardown does it; later events change nothing about the end.
 func (s *state) advance(e event) (over bool) {
 	switch e.kind {
 	case closeCalled:
@@ -124,8 +156,10 @@ func (s *state) advance(e event) (over bool) {
 			s.messagesEndBy(thisEnd)
 		}
 		s.recv = max(s.recv, recvDraining)
+		// Nothing can be sent. After a failed write the connection was kept for what
+		// the peer had sent; that is dropped from now on, so nothing is waited for.
 		if s.send >= sendEnded && s.err != nil {
-			s.gaveUp = true // there is nothing to say, and nothing that is waited for
+			s.gaveUp = true
 		}
 	case sendingStopped:
 		s.send = max(s.send, sendDraining)
@@ -135,6 +169,7 @@ func (s *state) advance(e event) (over bool) {
 		s.send, s.halfErr = max(s.send, sendEnded), e.err
 	case writeFailed:
 		s.send = sendFailed
+		// After its full goodbye the peer reads no messages: what is lost was not wanted.
 		if e.harmless || s.goodbyeReceived == wire.GoodbyeFull {
 			s.lostWrite = e.err
 		} else {
@@ -154,6 +189,7 @@ func (s *state) advance(e event) (over bool) {
 		s.messagesEndBy(thePeer)
 		s.goodbyeReceived = e.goodbye
 		s.recv = max(s.recv, recvDraining)
+		// After our own Close it is too late for a reason: Err stays nil.
 		if e.err != nil && !s.closed {
 			s.remote = s.record(e.err) || s.remote
 		}
@@ -188,7 +224,8 @@ func (s *state) isCleanEnd(err error) bool {
 
 // isFailure reports whether it is a failure, in named mode, that there is nothing more
 // to read because of err. It is none if this end has closed, if the peer has, or if both
-// have said goodbye in halves.
+// have sent half goodbyes and err is an end of file. An end that has sent no goodbye
+// itself may have messages yet to send, so for it the socket has ended too early.
 func (s *state) isFailure(err error, goodbyeSent wire.GoodbyeKind) bool {
 	switch {
 	case s.closed, s.goodbyeReceived == wire.GoodbyeFull:
@@ -200,7 +237,12 @@ func (s *state) isFailure(err error, goodbyeSent wire.GoodbyeKind) bool {
 }
 
 // over reports whether the connection is over: neither direction has anything left to
-// do, or what is left is not waited for.
+// do, or what is left is not waited for. It is the only place that decides this.
+//
+// With sending over, receiving has to end too. A peer that waits for our end of file
+// before it ends would wait for ever where there is no half-close: there the socket is
+// closed as soon as mayClose allows. That does not go for a failed write, after which
+// what the peer has sent is still received, to its end.
 func (s *state) over() bool {
 	switch {
 	case s.socket != socketOpen: // it has been over
@@ -224,8 +266,9 @@ func (s *state) peerSeesNoEnd() bool {
 
 // mayClose reports whether an end that has sent its last byte and cannot
 // half-close the socket may close it. In named mode it gives the peer the time
-// to confirm. If the peer cannot, it is the one that closes, since what it has
-// dropped keeps it from confirming; if neither can, both do.
+// to confirm. An end that has dropped a message (replyRefused) sends no confirm and does not
+// wait for one, so it is the one that closes; if both have, both do. An end whose Shutdown
+// waits for the confirm closes only with it.
 func (s *state) mayClose() bool {
 	if s.named {
 		return s.confirmed || s.reply == replyRefused && !s.shutdownWaiting
@@ -233,7 +276,8 @@ func (s *state) mayClose() bool {
 	return s.closed
 }
 
-// record records a failure if it is the first, and reports whether it is.
+// record records a failure if it is the first, and reports whether it is. Once teardown has
+// begun, what fails is a consequence of it.
 func (s *state) record(err error) (first bool) {
 	if err == nil || s.err != nil || s.socket != socketOpen {
 		return false
@@ -242,7 +286,8 @@ func (s *state) record(err error) (first bool) {
 	return true
 }
 
-// messagesEndBy notes whose end of messages came first.
+// messagesEndBy notes whose end of messages came first. Once this end has closed, the
+// peer's is not noted: either ours is noted already, or a failure came before it.
 func (s *state) messagesEndBy(who end) {
 	if s.endedFirst == nobody && (who == thisEnd || !s.closed) {
 		s.endedFirst = who
