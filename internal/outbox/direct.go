@@ -71,7 +71,7 @@ var takeOvers atomic.Uint64
 var processActive atomic.Int64
 
 // wantDirectLocked reports whether the frame that was just accepted is to be
-// written by its sender. There is no flusher, nor will there be one.
+// written by its sender. The writer is idle: no flusher has been started.
 func (o *Outbox) wantDirectLocked() bool {
 	if o.sock.Raw == nil {
 		return false

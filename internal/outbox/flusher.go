@@ -20,10 +20,25 @@ import (
 //	  └──── direct write ─────────────► writing ── kernel full, or more came ──► scheduled
 //	scheduled ── a Send takes over ──► writing (the flusher, when it comes, leaves)
 //
-// A failed write leaves it idle for good, with writeErr set.
+//	writing ── the write fails ──► idle for good, with writeErr set
+//
+// scheduled and writing may both be set: a Send writes by itself while a flusher waits
+// for its turn. Of the two only the one that has set writing touches the socket, remainder
+// and what is taken of pending; mu is released while it does, so frames are accepted
+// meanwhile. The flusher that finds writing set leaves, because the Send that writes looks
+// for more work, and for a flusher, when it is done.
+//
+// The bytes that are accepted and not yet with the kernel:
+//
+//	pending[:accepted]   no writer has taken them
+//	unwritten            taken: in the buffer being written, or in remainder
+//
+// The writer learns of a failure first and tells onWriteError before anything else, so
+// that the link knows the cause before a Send, a Flush or closeLoop sees writeErr.
 
 // flushLocked starts the writing of a frame that was just accepted, unless there is a
-// writer already, or will be: that one takes the frame along.
+// writer already, or will be: that one takes the frame along. For a direct write it
+// releases mu and locks it again, so what its caller knew of the Outbox may have changed.
 func (o *Outbox) flushLocked() {
 	switch {
 	case o.writing:
@@ -39,20 +54,23 @@ func (o *Outbox) flushLocked() {
 }
 
 // scheduleLocked starts a flusher. It ends when there is nothing left to write,
-// when a write has failed, or when it finds a Send that writes.
+// when a write has failed (at the latest because the link has closed the socket), or when
+// it finds a Send that writes. On exit writing is false again, unless a Send has set it.
 func (o *Outbox) scheduleLocked() {
 	o.scheduled = true
 	go o.flushFunc()
 }
 
-// wroteLocked accounts for n bytes that the kernel has taken.
+// wroteLocked accounts for n bytes that the kernel has taken. The space that they leave may
+// let a staged frame be accepted, so accepted may grow under a writer.
 func (o *Outbox) wroteLocked(n int) {
 	o.unwritten -= n
 	o.madeSpaceLocked()
 }
 
-// progressLocked wakes those who wait for bytes to be written, or for the outcome of
-// the write under way.
+// progressLocked wakes what waits for bytes to be written, or for the outcome of
+// the write under way: Flush, closeLoop by way of it, and AwaitWriteResult. They look
+// for themselves what has happened, and ask for a new channel if that is not enough.
 func (o *Outbox) progressLocked() {
 	if o.progress != nil {
 		close(o.progress)
@@ -60,19 +78,22 @@ func (o *Outbox) progressLocked() {
 	}
 }
 
-// flush is the flusher goroutine.
+// flush is the flusher goroutine. It takes pending whole, writes it without the lock, and
+// looks again: what was accepted during a write goes out with the next one. For when it
+// ends, see scheduleLocked.
 func (o *Outbox) flush() {
-	// Let other runnable senders add their frames to the first write.
+	// Let other runnable senders add their frames to the first write. A stream of small
+	// messages that has a system call for each costs 40 times as much.
 	runtime.Gosched()
 	o.mu.Lock()
 	o.scheduled = false
-	if o.writing || o.writeErr != nil {
+	if o.writing || o.writeErr != nil { // a Send writes, or has failed to
 		o.mu.Unlock()
 		return
 	}
 	o.writing = true
 	for o.remainder != nil || o.accepted > 0 {
-		buf := o.remainder
+		buf := o.remainder // first: it is the rest of a frame whose start is with the kernel
 		if o.remainder = nil; buf == nil {
 			buf = o.takeLocked()
 		}
@@ -85,14 +106,18 @@ func (o *Outbox) flush() {
 		}
 		o.mu.Lock()
 	}
+	// Under the lock in which the loop found nothing: a frame that is accepted after this
+	// finds no writer and starts one.
 	o.writing = false
-	o.activeLocked(monotime.Now())
+	o.activeLocked(monotime.Now()) // for the next Send, this connection is not quiet
 	o.progressLocked()
 	o.mu.Unlock()
 }
 
 // takeLocked hands the accepted frames to the writer. A staged frame moves to the
-// buffer that takes their place.
+// buffer that takes their place: it is not part of the stream, and its sender may still
+// discard it. batch, the size that the next buffer gets, follows the size of writes up at once
+// and down by an eighth for each write.
 func (o *Outbox) takeLocked() []byte {
 	taken := o.pending[:o.accepted]
 	rest := o.pending[o.accepted:]
@@ -106,7 +131,8 @@ func (o *Outbox) takeLocked() []byte {
 	return taken
 }
 
-// write writes all of b and accounts for each part that the kernel has taken.
+// write writes all of b and accounts for each part that the kernel has taken. Each part
+// has WriteTimeout anew: the limit is for a peer that takes nothing, and not for a slow one.
 func (o *Outbox) write(b []byte) error {
 	for len(b) > 0 {
 		if o.writeTimeout > 0 {
@@ -115,7 +141,7 @@ func (o *Outbox) write(b []byte) error {
 			}
 		}
 		n, err := o.writeSome(b)
-		if n < 0 || n > len(b) || n == 0 && err == nil {
+		if n < 0 || n > len(b) || n == 0 && err == nil { // a wrapper with a fault, which must not keep us in the loop
 			n, err = 0, fmt.Errorf("%T.Write returned %d without an error: %w", o.sock.Conn, n, io.ErrNoProgress)
 		}
 		b = b[n:]
@@ -125,7 +151,9 @@ func (o *Outbox) write(b []byte) error {
 		o.mu.Lock()
 		o.writes++
 		o.wroteLocked(n)
-		if err == nil { // else fail calls it, once the failure is recorded
+		// After an error fail calls it, once the failure is recorded: what waits for the
+		// outcome (AwaitWriteResult) must not take a failed write for a good one.
+		if err == nil {
 			o.progressLocked()
 		}
 		o.mu.Unlock()
@@ -136,12 +164,13 @@ func (o *Outbox) write(b []byte) error {
 	return nil
 }
 
-// writeChunk bounds a Write whose progress cannot be seen until it is over. It
-// is what TLS makes a record of.
+// writeChunk bounds a Write whose progress cannot be seen until it is over, so that
+// WriteTimeout is for so much and not for a whole buffer. It is what TLS makes a record of.
 const writeChunk = 16 << 10
 
 // writeSome writes a part of b, at least a byte, and waits for space in the socket if
-// need be.
+// need be. Partial writes are wanted, so that each makes room for senders: on a kernel socket
+// it returns with what the kernel took, elsewhere with a chunk.
 func (o *Outbox) writeSome(b []byte) (int, error) {
 	if o.sock.Raw == nil {
 		return o.sock.Write(b[:min(len(b), writeChunk)])
@@ -159,7 +188,9 @@ func (o *Outbox) writeSome(b []byte) (int, error) {
 	return r.n, err
 }
 
-// onWritable is called by the runtime whenever the socket may take bytes.
+// onWritable is called by the runtime, at once and then whenever the socket may take
+// bytes, on the flusher's goroutine. It asks to be called again as long as the kernel
+// takes nothing; the write deadline, or the closing of the socket, ends that.
 func (o *Outbox) onWritable(fd uintptr) (done bool) {
 	r := &o.raw
 	var again bool
@@ -168,7 +199,8 @@ func (o *Outbox) onWritable(fd uintptr) (done bool) {
 }
 
 // fail ends sending for good: nothing may follow a write that was cut short. Its
-// caller, the flusher or a Send that wrote by itself, writes no more.
+// caller, the flusher or a Send that wrote by itself, writes no more. It holds no lock, as
+// onWriteError may close the socket and stop the outbox.
 func (o *Outbox) fail(err error) {
 	if errors.Is(err, os.ErrDeadlineExceeded) && o.writeTimeout > 0 {
 		err = fmt.Errorf("qsocket: write: no progress within WriteTimeout %v: %w", o.writeTimeout, os.ErrDeadlineExceeded)
@@ -179,14 +211,14 @@ func (o *Outbox) fail(err error) {
 	o.mu.Lock()
 	o.writeErr = err
 	o.writing = false
-	o.stopLocked(&EndedError{err})
+	o.stopLocked(&EndedError{err}) // if nothing has stopped it yet, such as teardown just now
 	o.progressLocked()
 	o.mu.Unlock()
 }
 
 // Flush waits until everything accepted before the call, control frames included, is
 // with the kernel, for as long as ctx allows. Otherwise it returns ctx's error or the
-// failed write.
+// failed write. It starts no writer: as long as bytes are accepted there is one.
 func (o *Outbox) Flush(ctx context.Context) error {
 	o.mu.Lock()
 	return o.flushUpTo(ctx, o.total)
@@ -199,7 +231,8 @@ func (o *Outbox) FlushMessages(ctx context.Context) error {
 }
 
 // flushUpTo waits until the kernel has that many bytes of all that were ever accepted.
-// The caller holds mu, which flushUpTo releases.
+// The caller holds mu, which flushUpTo releases. Frames that are accepted later do
+// not move the target, so a stream of them cannot keep it waiting.
 func (o *Outbox) flushUpTo(ctx context.Context, target uint64) error {
 	for {
 		switch {
@@ -224,7 +257,8 @@ func (o *Outbox) flushUpTo(ctx context.Context, target uint64) error {
 
 // AwaitWriteResult waits until the outcome of a write that is under way is known, for
 // as long as a write may take that fails at once, and not after stop is closed. When
-// ctx ends it returns ctx's error.
+// ctx ends it returns ctx's error. The receiver that has read an end of file calls it, see
+// the link. progress is closed for a failure only after the failure is recorded.
 func (o *Outbox) AwaitWriteResult(ctx context.Context, stop <-chan struct{}) error {
 	o.mu.Lock()
 	if !o.writing {
@@ -250,7 +284,8 @@ func (o *Outbox) AwaitWriteResult(ctx context.Context, stop <-chan struct{}) err
 // nothing.
 const writeResultGrace = 100 * time.Millisecond
 
-// awaitProgressLocked returns a channel that is closed at the writer's next progress.
+// awaitProgressLocked returns a channel that is closed at the writer's next progress or
+// failure. It is made only when something waits for it.
 func (o *Outbox) awaitProgressLocked() <-chan struct{} {
 	if o.progress == nil {
 		o.progress = make(chan struct{})

@@ -8,6 +8,23 @@ import (
 	"github.com/fb9bb4ed/qsocket/internal/wire"
 )
 
+// The states of a frame at the end of pending, and the calls that lead from one to the
+// next:
+//
+//	none ── Begin ──► open ── Commit ─┬─ it fits ─────────► accepted
+//	  ▲                │              └─ it does not ─► staged ── the writer has made space ──► accepted
+//	  ├──── Abort ─────┘                                  │
+//	  └──── ctx ends, gone is closed, Stop ───────────────┘
+//
+// While it is open, mu is held by the caller of Begin and the encoder runs: nothing else
+// happens to the Outbox. While it is staged, mu is free and others may accept control frames,
+// which go in front of it, but no second frame can be begun. SendFrame has no open
+// state, and the Try… calls no staged one.
+//
+// An encoder with state (gob) has told its decoder in each payload what later ones refer
+// to. If a payload is not sent, the encoder must start anew: that is undo. If it cannot, the
+// frame is accepted all the same, or the connection has to end.
+
 // Begin waits for space in the outgoing buffer, for as long as ctx and gone (which may
 // be nil) allow, locks the Outbox, and returns a buffer to whose end the caller
 // appends one payload. What stands in it already must not be touched. After a nil
@@ -29,6 +46,8 @@ func (o *Outbox) Begin(ctx context.Context, gone <-chan struct{}) (buf []byte, e
 // frame is not part of the stream: its payload was too large, or it did not fit before
 // ctx ended or gone was closed.
 func (o *Outbox) Commit(ctx context.Context, gone <-chan struct{}, buf []byte) error {
+	// buf is pending with the header's space and the payload behind it; the encoder may have
+	// moved it to a larger array.
 	size := len(buf) - len(o.pending) - o.headerSize
 	if size > o.maxPayload {
 		return o.Abort(o.framing.CheckSize(size, o.limit, o.limitName), true)
@@ -126,7 +145,8 @@ func (o *Outbox) TrySendFrame(frame []byte, payload int) (sent bool, err error) 
 	return o.tryCommit(nil), nil
 }
 
-// stageLocked copies a whole frame to the end of pending.
+// stageLocked copies a whole frame to the end of pending, where it is staged until the
+// caller accepts or discards it.
 func (o *Outbox) stageLocked(frame []byte) {
 	o.frame = len(frame) // so that there is space for it
 	o.pending = append(o.bufferLocked(), frame...)
@@ -140,6 +160,8 @@ func (o *Outbox) awaitCommit(ctx context.Context, gone <-chan struct{}, undo fun
 	defer o.mu.Unlock()
 	err := o.awaitAcceptanceLocked(ctx, gone)
 	if err != nil {
+		// After Stop it is discarded in any case: nothing may follow, so there is nothing
+		// that could not be decoded without it.
 		if o.stopErr == nil && !o.canDiscard(undo) {
 			o.commitLocked()
 			o.flushLocked()
@@ -167,18 +189,19 @@ func (o *Outbox) tryCommit(undo func() bool) (sent bool) {
 
 // canDiscard reports whether the peer can decode what follows without the staged
 // frame. One that it cannot do without is accepted: it was encoded when the buffer had
-// space, so it is the one frame beyond the limit.
+// space, so it is the one frame beyond the limit. Its Send then returns nil although ctx
+// has ended, since the message is sent.
 func (o *Outbox) canDiscard(undo func() bool) bool { return undo == nil || undo() }
 
 // fitsLocked reports whether the staged frame may be accepted. One that is larger than
-// the limit fits when nothing else is there.
+// the limit fits when nothing else is there, or it would wait for ever.
 func (o *Outbox) fitsLocked() bool {
 	buffered := o.bufferedLocked()
 	return buffered == 0 || buffered+len(o.pending)-o.accepted <= o.sendBuffer
 }
 
 // commitLocked makes the staged frame part of the stream. The caller starts the
-// flusher if there is none.
+// flusher if there is none; the writer, which calls it as well, looks for more by itself.
 func (o *Outbox) commitLocked() {
 	o.frame = len(o.pending) - o.accepted
 	o.total += uint64(o.frame)
@@ -187,7 +210,8 @@ func (o *Outbox) commitLocked() {
 	o.messageEnd = o.total
 }
 
-// discardStagedLocked removes the staged frame, if there is one.
+// discardStagedLocked removes the staged frame, if there is one. An empty buffer goes back
+// to the pool, so that a connection on which nothing happens holds none.
 func (o *Outbox) discardStagedLocked() {
 	o.pending = o.pending[:o.accepted]
 	if o.accepted == 0 {

@@ -70,25 +70,25 @@ type Outbox struct {
 	staged    *waiter       // whose frame is staged; nil if none is
 	batch     int           // bytes of recent writes: what to expect of the next
 	frame     int           // length of the last frame: what to expect of the next
-	queue     []*waiter     // those who wait for space, in order
-	starving  int           // waiters that have lost too often: those that have not waited must
+	queue     []*waiter     // senders that wait for space, in order
+	starving  int           // senders that have found the space taken too often: others must queue behind them
 	spare     []*waiter     // to be used again
 	writing   bool          // the flusher writes, or a Send does by itself
-	scheduled bool          // a flusher has been started and will look for what there is to write
+	scheduled bool          // a flusher has been started and has not looked yet for what there is to write
 	unwritten int           // bytes taken for writing that the kernel does not have yet
-	remainder []byte        // what a direct write has left to the flusher
+	remainder []byte        // the rest of a direct write, for the flusher; nil if the kernel took all
 	total     uint64        // bytes ever accepted
 	progress  chan struct{} // closed at the next progress of the writer; nil if it is not waited for
-	stopErr   error         // why frames are refused
+	stopErr   error         // why frames are refused; nil while they are accepted. The first counts
 	stopped   xsync.Signal  // stopErr is set
-	writeErr  error         // the write that failed
+	writeErr  error         // the write that failed, or its cause; nothing is written after it
 
 	messages, writes uint64 // for Counters
-	messageEnd       uint64 // total when the last message was accepted
+	messageEnd       uint64 // total when the last message was accepted: up to there a loss is a loss of messages
 
 	// Named mode: control frames go behind what is accepted, whatever sendBuffer says.
 	goodbyeSent wire.GoodbyeKind // no message is accepted behind it
-	sealed      bool             // no control frame is accepted either
+	sealed      bool             // no control frame is accepted either: the write side is about to be closed
 	heartbeat   heartbeat
 	controls    uint64 // bytes of control frames ever accepted
 
@@ -171,7 +171,8 @@ func (o *Outbox) SendControl(frame []byte) {
 	o.mu.Unlock()
 }
 
-// sendControlLocked puts the frame between what is accepted and what is staged.
+// sendControlLocked puts the frame between what is accepted and what is staged. It does
+// not wait for space, since its callers must not wait: a receiver that answers, a timer.
 func (o *Outbox) sendControlLocked(frame []byte) {
 	if o.sealed || o.writeErr != nil {
 		return
@@ -202,8 +203,8 @@ func (o *Outbox) GoodbyeSent() wire.GoodbyeKind {
 	return o.goodbyeSent
 }
 
-// Seal refuses further control frames. It reports false, and does not, if
-// something remains to be written.
+// Seal refuses further control frames, before the write side of the socket is closed. If
+// something remains to be written it does nothing and reports false.
 func (o *Outbox) Seal() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -5,7 +5,24 @@ import (
 	"slices"
 )
 
-// waiter is a Send that waits, for space or for its staged frame to be accepted.
+// Two things are waited for. Senders that find no space wait in queue to encode a
+// frame; the one whose frame did not fit, staged, waits for it to be accepted. The writer
+// makes space and serves the staged frame first, then the queue:
+//
+//	no space ─► queue ── woken ─┬─ there is space ─► encode ─┬─ it fits ──────► accepted
+//	              ▲             │                            └─ it does not ─► staged ─► accepted
+//	              └─ in front ──┴─ taken by others
+//
+// To be woken is a hint and not a grant: a sender that has not waited may come in between.
+// One that finds the space taken maxLostRaces times is starving: until it has got its
+// turn, those that have not waited must queue.
+//
+// A wait also ends with ctx, with gone, and with Stop. The sender then passes on a hint that it may
+// have received: the space would stay unused until the writer's next progress otherwise,
+// and there may be none.
+
+// waiter is a Send that waits, for space or for its staged frame to be accepted. It is
+// in queue, or staged, or about to look again, or in spare.
 type waiter struct {
 	ready     chan struct{} // capacity 1: look again
 	lostRaces int           // how often it was woken and found no space; guarded by the Outbox's mu
@@ -24,12 +41,14 @@ func (o *Outbox) openLocked() bool {
 	return o.hasSpaceLocked() && o.starving == 0 && o.stopErr == nil
 }
 
+// hasSpaceLocked reports whether a frame may be encoded: there is at least a byte of space,
+// and no staged frame at the end of pending, where the next one would be encoded.
 func (o *Outbox) hasSpaceLocked() bool {
 	return o.staged == nil && o.bufferedLocked() < o.sendBuffer
 }
 
 // awaitSpaceLocked waits until a frame may be encoded, for as long as ctx and gone
-// allow.
+// allow. It returns with mu held, as it was called, but releases it in between.
 func (o *Outbox) awaitSpaceLocked(ctx context.Context, gone <-chan struct{}) error {
 	if o.stopErr != nil {
 		return o.stopErr
@@ -56,7 +75,8 @@ func (o *Outbox) awaitSpaceLocked(ctx context.Context, gone <-chan struct{}) err
 }
 
 // awaitAcceptanceLocked keeps the frame at the end of pending staged until it is
-// accepted. With an error it is not.
+// accepted. With an error it is not, and still stands at the end of pending. Whether
+// it was accepted is decided by staged alone: ctx may end at the same moment.
 func (o *Outbox) awaitAcceptanceLocked(ctx context.Context, gone <-chan struct{}) error {
 	w := o.waiterLocked()
 	defer o.releaseLocked(w)
@@ -84,14 +104,16 @@ func (o *Outbox) waitLocked(ctx context.Context, gone <-chan struct{}, w *waiter
 	case <-stopped:
 	}
 	o.mu.Lock()
-	if o.stopErr != nil {
+	if o.stopErr != nil { // it counts more than ctx, which may have ended as well
 		return o.stopErr
 	}
 	return err
 }
 
 // madeSpaceLocked passes on space that has come about: to the staged frame first,
-// then to those who wait.
+// then to the queue. The writer calls it. It accepts the frame itself, rather than wake its
+// sender to do so, because the writer would find nothing to write until then. Sending to
+// ready never blocks: it has space for the one hint that a waiter gets before it looks.
 func (o *Outbox) madeSpaceLocked() {
 	if o.staged != nil && o.stopErr == nil && o.fitsLocked() {
 		o.commitLocked()
@@ -116,6 +138,7 @@ func (o *Outbox) wakeLocked() {
 	o.queue = slices.Delete(o.queue, 0, n)
 }
 
+// waiterLocked returns a waiter whose ready is empty.
 func (o *Outbox) waiterLocked() *waiter {
 	n := len(o.spare)
 	if n == 0 {
@@ -129,6 +152,7 @@ func (o *Outbox) waiterLocked() *waiter {
 // maxSpare bounds the waiters that an idle connection keeps.
 const maxSpare = 16
 
+// releaseLocked takes back a waiter when its sender no longer waits.
 func (o *Outbox) releaseLocked(w *waiter) {
 	if w.lostRaces >= maxLostRaces {
 		o.starving--
