@@ -16,8 +16,19 @@ import (
 // differ, and both have a description (docs/schema.md), each sends it right behind
 // its hello, in control frames of kind 80, and compares. They come to the same
 // result, so both know then whether messages may follow.
+//
+//	fingerprints equal, or one end has no description ──► nothing is exchanged
+//	otherwise ──► both descriptions sent and read ──┬─ not understood ──► messages
+//	                                                ├─ harmless differences ──► messages
+//	                                                └─ a breaking one ──► Mismatch, at both ends
+//
+// Each end decides from the two hellos alone whether descriptions follow, so both expect
+// them or neither does. A description comes from a peer that is not trusted yet: its length
+// is bounded by the hello's check (wire.MaxTypes), and memory grows by a frame at a time, as
+// frames come.
 
-// maxDifferences bounds what a peer can make us keep for it, bytes.
+// maxDifferences bounds what a peer can make us keep for it, bytes. The last line may
+// exceed it.
 const maxDifferences = 16 << 10
 
 // compareTypes exchanges descriptions and returns what differs, a line for
@@ -37,7 +48,9 @@ func compareTypes(ctx context.Context, nc net.Conn, ours string, size uint64) (d
 		return "", fmt.Errorf("qsocket: the schema of our own codec: %w", err)
 	}
 	peer, err := schema.Parse(theirs)
-	if err != nil { // perhaps a later form of it
+	// Perhaps it is of a later form. That must not keep two versions of the library from
+	// talking, so it is no refusal but something to log.
+	if err != nil {
 		return fmt.Sprintf("the description that the peer sent is not understood: %v\n", err), nil
 	}
 	var lines strings.Builder
@@ -54,7 +67,8 @@ func compareTypes(ctx context.Context, nc net.Conn, ours string, size uint64) (d
 	return lines.String(), nil
 }
 
-// describe says what one end has at a path.
+// describe says what one end has at a path, for a Mismatch. what is empty if it has
+// nothing there.
 func describe(path, what string) string {
 	if what == "" {
 		return "no " + path
@@ -62,7 +76,8 @@ func describe(path, what string) string {
 	return path + " " + what
 }
 
-// typesFrames returns the control frames that carry a description.
+// typesFrames returns the control frames that carry a description. A frame has space for
+// 4,095 bytes of it, behind the byte for its kind.
 func typesFrames(text string) []byte {
 	var b []byte
 	for len(text) > 0 {
@@ -73,7 +88,9 @@ func typesFrames(text string) []byte {
 	return b
 }
 
-// readTypes reads a description of size bytes, and no byte beyond it.
+// readTypes reads a description of size bytes, and no byte beyond it: what follows are
+// messages, for the inbox. Any other frame in between is an error, since the peer may send
+// nothing else before the descriptions have been exchanged.
 func readTypes(r io.Reader, size int) (string, error) {
 	var text []byte
 	for len(text) < size {
@@ -82,6 +99,8 @@ func readTypes(r io.Reader, size int) (string, error) {
 			return "", silentPeer(err)
 		}
 		n := int(binary.BigEndian.Uint32(header[:])&^wire.ControlBit) - 1
+		// n is 0 for a frame with an empty body, which is legal, and −1 for one without
+		// even a kind.
 		switch {
 		case header[0]&0x80 == 0 || header[4] != wire.KindTypes:
 			return "", wire.BadHello(fmt.Sprintf("%d bytes of a description of its types", size), fmt.Sprintf("a frame that begins with % x", header))
