@@ -15,6 +15,16 @@ import (
 //
 //	51 53 4B 01  00 00 00 6E  86 A5 "proto" …
 //	magic   ver  length       map
+//
+// A reader goes through these states, and may refuse the peer in each of them:
+//
+//	0 to 3 bytes   CheckMagic: each byte as it comes, for a peer of another protocol
+//	4 bytes        CheckMagic: the version, which says what the rest means
+//	8 bytes        HelloSize: before memory is set aside for the map
+//	the map        ParseHello, then Check, then TypesDiffer
+//
+// The format is frozen. A later version of the library adds keys, which older ones
+// ignore; a change of anything else needs another Version.
 const (
 	Magic    = "QSK"
 	Version  = 1
@@ -42,7 +52,8 @@ type Hello struct {
 // it answers; without them an end at the wrong port would have to wait for a timeout.
 const HelloLines = "\r\n\r\n"
 
-// Append appends the whole hello, as it is sent.
+// Append appends the whole hello, as it is sent. The length is written last, when the map
+// is there.
 func (h *Hello) Append(b []byte) []byte {
 	b = append(b, Magic...)
 	b = append(b, Version, 0, 0, 0, 0)
@@ -56,7 +67,9 @@ func (h *Hello) Append(b []byte) []byte {
 }
 
 // Check returns why an end with the hello h cannot talk to one with the hello
-// theirs. Both ends come to the same result.
+// theirs. Both ends come to the same result, since what it compares is symmetric: so no
+// answer is needed, and a hello costs one round trip at most. Max and Beat cannot
+// differ in this sense; each end keeps to the other's.
 func (h *Hello) Check(theirs *Hello) error {
 	switch {
 	case h.Proto != theirs.Proto:
@@ -73,7 +86,9 @@ func (h *Hello) TypesDiffer(theirs *Hello) bool {
 	return h.Types != "" && theirs.Types != "" && h.Types != theirs.Types && h.Desc > 0 && theirs.Desc > 0
 }
 
-// CheckMagic checks as much of the header of a hello as there is.
+// CheckMagic checks as much of the header of a hello as there is. It is called whenever bytes
+// have come: a peer of another protocol may send fewer than a header has, and then wait
+// for us.
 func CheckMagic(b []byte) error {
 	n := min(len(b), len(Magic))
 	if string(b[:n]) != Magic[:n] {
@@ -98,7 +113,9 @@ func HelloSize(header [HelloHeaderSize]byte) (int, error) {
 	return int(size), nil
 }
 
-// ParseHello reads the map of a hello.
+// ParseHello reads the map of a hello. The decoder refuses what is not exactly one map with
+// values of the types of Hello, and keys that are there twice. max has to be there: its
+// zero would be a peer that takes empty payloads only.
 func ParseHello(body []byte) (*Hello, error) {
 	h := new(Hello)
 	err := mpplan.For[Hello]().Decode(new(mpplan.Decoder), body, h)
