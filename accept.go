@@ -29,7 +29,7 @@ func (l *Listener[T]) accept() {
 		if err == nil {
 			delay = 0
 			a := l.beginHandshake(nc)
-			l.pending.Go(func() { l.admit(a) })
+			l.pending.Go(func() { l.admit(a) }) // ends when the Conn is taken or closed
 			continue
 		}
 		l.release()
@@ -54,8 +54,8 @@ func (l *Listener[T]) accept() {
 	}
 }
 
-// isTemporary reports whether accepting again may succeed: that is so for all
-// errors of the network but that the listener is closed.
+// isTemporary reports whether accepting again may succeed, as it may after every error
+// of the network but net.ErrClosed.
 func isTemporary(err error) bool {
 	var ne net.Error
 	return errors.As(err, &ne) && !errors.Is(err, net.ErrClosed)
@@ -121,7 +121,8 @@ func (l *Listener[T]) endHandshake(a *admission) {
 }
 
 // admit does the handshake of a connection in a goroutine of its own, and ends when
-// the Conn has been taken, the handshake has failed, or the Listener closes.
+// the Conn has been taken, the handshake has failed, or the Listener closes. On exit
+// the Conn belongs to the program, or is closed.
 func (l *Listener[T]) admit(a *admission) {
 	remote := socket.AddrString(a.nc.RemoteAddr())
 	if l.opts.TLS != nil {

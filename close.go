@@ -4,7 +4,7 @@ import "context"
 
 // CloseWrite ends sending and leaves receiving as it is: it flushes what Send
 // accepted and tells the peer, whose Messages ends, that no more comes. In named
-// mode it says half a goodbye; in raw mode it closes the write side of the socket
+// mode it sends a half goodbye; in raw mode it closes the write side of the socket
 // (FIN, or close_notify under TLS). It waits for CloseTimeout at most; if
 // accepted messages could not be flushed by then, the Conn is ended with an
 // error that wraps os.ErrDeadlineExceeded. On a Conn that has failed it returns
@@ -17,17 +17,16 @@ func (c *Conn[T]) CloseWrite() error { return c.link.CloseWrite() }
 
 // Close ends the Conn: it flushes what Send accepted, says goodbye (in raw mode:
 // closes the write side of the socket) and returns, after CloseTimeout at most.
-// In the background it
-// discards what the peer still sends until the peer ends too or CloseTimeout
-// is over, because closing a socket with unread data makes the kernel destroy
-// messages that the peer has yet to read. Done tells when that is over.
+// In the background it discards what the peer still sends until the peer ends too or
+// CloseTimeout is over, because closing a socket with unread data makes the kernel
+// destroy messages that the peer has yet to read. Done is closed when that is over.
 //
 // Every Send, Recv and Flush under way returns. Messages is closed; what is
 // queued in it can still be received. Close does not wait for its consumer.
 //
 // The error says that accepted messages were lost: it wraps
 // os.ErrDeadlineExceeded if they could not be flushed in time, and is the
-// failed write otherwise. Err has it as well, and tells of what the peer sent, of
+// failed write otherwise. Err has it as well, and also reports failures to receive, of
 // which Close says nothing. Further calls return nil.
 //
 // Before the process exits, wait for Done or use Shutdown: when the process ends,
@@ -40,14 +39,14 @@ func (c *Conn[T]) Close() error { return c.link.Close("", false) }
 
 // CloseWithReason is Close with a reason, which becomes the peer's Err as a
 // [*RemoteError]. It is cut to 1,024 bytes at the end of a character, and bytes
-// that are not UTF-8 become U+FFFD. Raw mode has no way to tell it to the peer.
+// that are not UTF-8 become U+FFFD. In raw mode there is no way to send it to the peer.
 // This end logs it at level Info. An empty reason is a Close.
 func (c *Conn[T]) CloseWithReason(reason string) error { return c.link.Close(reason, false) }
 
 // Shutdown closes the Conn as Close does, but waits for the peer, as long as ctx
 // allows. In named mode nil means that the peer has confirmed that its reader took
 // every message, which is not to say that its program has processed them; it
-// returns as soon as that has come. [ErrUnconfirmed] means that the peer ended
+// returns as soon as the confirm has come. [ErrUnconfirmed] means that the peer ended
 // without confirming: it had closed itself and dropped something, or is gone.
 //
 // In raw mode nil means that everything was flushed and the peer
@@ -59,6 +58,6 @@ func (c *Conn[T]) CloseWithReason(reason string) error { return c.link.Close(rea
 //
 // When ctx ends, the Conn is closed the hard way and ctx's error returned. Nothing
 // else bounds the wait but the CloseTimeout of a Close or CloseWrite of the same
-// Conn, so give it a deadline: a peer in which nobody receives never confirms. (The
+// Conn, so give it a deadline: a peer whose program does not receive never confirms. (The
 // Close with which Serve ends a Conn does not bound it.)
 func (c *Conn[T]) Shutdown(ctx context.Context) error { return c.link.Shutdown(ctx) }

@@ -94,7 +94,7 @@ func decodeNew[T any](d intoDecoder[T], scratch **T, payload []byte) (v T, err e
 	return v, nil
 }
 
-// isStateless reports whether c says of itself that it keeps no state.
+// isStateless reports whether c has a method Stateless that says so.
 func isStateless[T any](c Codec[T]) bool {
 	s, ok := c.(interface{ Stateless() bool })
 	return ok && s.Stateless()
@@ -137,8 +137,8 @@ func (c funcCodec[T]) Decode(payload []byte) (T, error) {
 
 // safeEncode calls enc.Append with a dst that is not empty, and returns an
 // error for whatever goes wrong in it: an error, a panic, a result that does
-// not extend dst. After the latter two, wild says that the state of enc is
-// anybody's guess.
+// not extend dst. wild is set after a panic and such a result: enc may then be in any
+// state.
 func safeEncode[T any](name string, enc Encoder[T], dst []byte, v *T) (b []byte, wild bool, err error) {
 	defer func() {
 		if r := recover(); r != nil {

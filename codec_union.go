@@ -120,7 +120,7 @@ func (f otherwise[T]) addTo(u *unionCodec[T]) {
 	u.otherwise = f
 }
 
-// unionCase is a variant whose V is out of sight.
+// unionCase is a Case without its type parameter V.
 type unionCase[T any] interface {
 	tag() uint64
 	valueType() reflect.Type
@@ -194,7 +194,7 @@ type unionCodec[T any] struct {
 func (u *unionCodec[T]) Name() string    { return u.name }
 func (u *unionCodec[T]) Stateless() bool { return u.stateless }
 
-// Schema lists the cases, each with what its codec tells of it.
+// Schema lists the cases, each with its codec's description of it.
 func (u *unionCodec[T]) Schema() string { return u.schema() }
 
 func (u *unionCodec[T]) describe() string {

@@ -47,14 +47,15 @@ import (
 type Conn[T any] struct {
 	// How it works, in invariants:
 	//
-	//  1. Only the flusher, or the one Send that writes in its stead, writes to
+	//  1. Only the flusher, or the one Send that writes in its place, writes to
 	//     the socket, and after a failed write nothing does. (TLS writes alerts
 	//     of its own accord, from Read as well.)
-	//  2. Only the holder of the inbox's lock reads from the socket. Once this
-	//     end has closed, only Discard does.
-	//  3. No lock is held across I/O or while waiting, and no two of the locks
-	//     of link, outbox and inbox are held at the same time. readerMu comes
-	//     before that of link.
+	//  2. Only the holder of the inbox's lock reads from the socket. In raw
+	//     mode, once this end has closed, only Discard does.
+	//  3. The inbox's lock, which says who reads, comes before all mutexes and is
+	//     held while its holder waits. No mutex is held across I/O or while
+	//     waiting, and no two of those of link, outbox and inbox are held at the
+	//     same time. readerMu comes before that of link.
 	//  4. The first failure is recorded once, in link. What comes later is a
 	//     consequence.
 	//  5. The reader goroutine is the only sender on messages and the only one
@@ -76,7 +77,7 @@ type Conn[T any] struct {
 	dec  Decoder[T]     // owned by the holder of the inbox's lock
 	into intoDecoder[T] // the same, if it is one; nil otherwise
 
-	queued   atomic.Bool  // the reader goroutine takes over; messages is set by then
+	queued   atomic.Bool  // the reader goroutine has been started, or never will be; messages is set by then
 	holding  bool         // owned by the reader goroutine: next is a message for which messages is full
 	next     T            // owned by the holder of the inbox's lock: the message being decoded; zero otherwise
 	readerMu sync.Mutex   // guards following
@@ -95,7 +96,7 @@ type Stats struct {
 	SendBuffered     int    // bytes accepted and not yet with the kernel
 }
 
-// Peer is what the handshake of a named protocol tells of the other end. It is
+// Peer is what the handshake of a named protocol says about the other end. It is
 // zero in raw mode.
 type Peer struct {
 	MaxFrame  int           // largest payload that the peer accepts, bytes
@@ -177,7 +178,7 @@ func wrap[T any](nc net.Conn, p Protocol[T], opts *Options, peer *Peer) (*Conn[T
 // have ended, or the first failure has ended it. Messages is closed by then. A
 // CloseWrite at one end does not close it.
 //
-// After Close, that is when the peer has ended too, or after CloseTimeout. A
+// After Close, Done is closed when the peer has ended too, or after CloseTimeout. A
 // program that only sends learns from Done that the peer has closed or the Conn
 // has failed. Like Messages, Done starts the reader goroutine: if the peer sends
 // anything, receive it, or the reader never gets to the end.
@@ -207,7 +208,7 @@ func (c *Conn[T]) Stats() Stats {
 	}
 }
 
-// Peer returns what the handshake told of the other end: nothing in raw mode.
+// Peer returns what the handshake said about the other end: nothing in raw mode.
 func (c *Conn[T]) Peer() Peer { return c.peer }
 
 // NetConn returns the connection that c owns, for what only it knows: the TLS

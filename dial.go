@@ -68,8 +68,7 @@ func clientConfig(config *tls.Config, address string) *tls.Config {
 
 // Pipe returns the two ends of a connection in memory (net.Pipe), for tests; in
 // most of them qsockettest.Pipe, which has buffers and a half-close, is nearer to a
-// network. It
-// works in bubbles of testing/synctest. net.Pipe has no half-close and no
+// network. It works in bubbles of testing/synctest. net.Pipe has no half-close and no
 // buffer: in raw mode CloseWrite is not supported and Close closes at once after
 // the flush; in named mode Close waits for 100 ms at most until the peer reads
 // the goodbye, and the rest is done in the background.
@@ -80,7 +79,7 @@ func Pipe[T any](p Protocol[T], opts *Options) (a, b *Conn[T], err error) {
 		err error
 	}
 	other := make(chan result, 1)
-	go func() { // ends with the handshake
+	go func() { // ends with the handshake, and leaves its result in other
 		c, err := NewConn(context.Background(), nb, p, opts)
 		other <- result{c, err}
 	}()
@@ -137,8 +136,8 @@ func greet[T any](ctx context.Context, nc net.Conn, p Protocol[T], opts *Options
 	return (*Peer)(peer), err
 }
 
-// newHello returns what this end has to say of itself, and the description of
-// its message types that goes with it.
+// newHello returns the hello of this end, and the description of its message types that
+// goes with it.
 func newHello[T any](p Protocol[T], opts *Options) (h *wire.Hello, types string) {
 	limit := uint64(min(opts.MaxFrame, wire.MaxNamedFrame))
 	h = &wire.Hello{

@@ -109,5 +109,6 @@ func (e *RemoteError) Error() string {
 	return "qsocket: closed by peer: " + e.Reason
 }
 
-// newRemoteError is for link, which does not know the type.
+// newRemoteError makes the error for a peer's reason. The link calls it: it does not know
+// the type.
 func newRemoteError(reason string) error { return &RemoteError{Reason: reason} }

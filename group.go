@@ -41,7 +41,7 @@ func (o Overflow) String() string {
 // All methods are safe for concurrent use.
 //
 // A Group has no goroutines and need not be closed. It does not own its
-// members: whoever made a Conn still has to close it.
+// members: the program still has to close every Conn.
 type Group[T any] struct {
 	// Immutable.
 	p      Protocol[T]
@@ -104,7 +104,7 @@ func (g *Group[T]) Add(c *Conn[T]) {
 	}
 }
 
-// Remove ends the membership of c, if there is one. A Broadcast that waits for c
+// Remove takes c out of the Group, if it is a member. A Broadcast that waits for c
 // goes on without it.
 func (g *Group[T]) Remove(c *Conn[T]) {
 	g.mu.Lock()
@@ -197,8 +197,8 @@ func (g *Group[T]) Broadcast(ctx context.Context, v T) (sent int, err error) {
 	return sent, nil
 }
 
-// refused deals with the error of a member's Send. It returns the error if no
-// other member could be sent the message either.
+// refused handles the error of a member's Send. It returns the error if the message could
+// be sent to no other member either.
 func (g *Group[T]) refused(c *Conn[T], err error) error {
 	switch {
 	case errors.Is(err, net.ErrClosed):

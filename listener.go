@@ -19,9 +19,9 @@ import (
 //
 // One goroutine accepts. Each connection then does its handshake (TLS, hello) in a
 // goroutine of its own, under Options.HandshakeTimeout, so a client that says
-// nothing delays nobody. Failed handshakes are logged and counted, and seen by
-// no caller. Errors of the network such as syscall.EMFILE are retried, after
-// 5 ms at first and 1 s at most.
+// nothing does not delay others. Failed handshakes are logged and counted; no call
+// returns their errors. After an error of the network such as syscall.EMFILE, accepting is
+// tried again, after 5 ms at first and 1 s at most.
 //
 // The caller must end every Listener it obtains, with Close, Shutdown, or the ctx given
 // to Serve.
@@ -37,7 +37,7 @@ type Listener[T any] struct {
 	cancel      context.CancelFunc
 	ended       chan struct{}  // closed by accept when it and all of pending are over
 	slots       chan struct{}  // an entry for each connection that counts towards MaxConns; nil: no limit
-	pending     sync.WaitGroup // handshakes, and finished Conns that nobody has taken
+	pending     sync.WaitGroup // handshakes, and Conns that the program has not taken yet
 	accepted    atomic.Uint64
 	refused     atomic.Uint64
 	failures    atomic.Uint64
@@ -108,7 +108,7 @@ func NewListener[T any](ln net.Listener, p Protocol[T], opts *Options) (*Listene
 	if o.MaxConns > 0 {
 		l.slots = make(chan struct{}, o.MaxConns)
 	}
-	go l.accept()
+	go l.accept() // ends with Close, or when ln fails for good; closes conns, then ended
 	return l, nil
 }
 
@@ -138,8 +138,8 @@ func (l *Listener[T]) Accept(ctx context.Context) (*Conn[T], error) {
 	}
 }
 
-// Close stops accepting and closes the connections that nobody has taken. Conns
-// already handed out live on. Further calls return nil.
+// Close stops accepting and closes the connections that the program has not taken yet.
+// Conns already handed out live on. Further calls return nil.
 func (l *Listener[T]) Close() error {
 	l.mu.Lock()
 	first := l.closing.Err() == nil
@@ -169,7 +169,7 @@ func (l *Listener[T]) Shutdown(ctx context.Context) error {
 	results := make(chan error, len(l.live))
 	waiting := len(l.live)
 	for c := range l.live {
-		go func() { results <- c.Shutdown(ctx) }() // ends with ctx at the latest
+		go func() { results <- c.Shutdown(ctx) }() // ends with ctx at the latest; its result is in results
 	}
 	l.mu.Unlock()
 	ended := false

@@ -25,8 +25,8 @@ type Options struct {
 	// cannot be seen (TLS, net.Pipe, wrappers), it bounds each 16 KiB written.
 	WriteTimeout time.Duration
 
-	// FrameTimeout is for a frame from its first byte to its last. The time in
-	// which nobody receives does not count; under TLS the clock starts with the
+	// FrameTimeout is for a frame from its first byte to its last. Time in which this
+	// end does not receive does not count; under TLS the clock starts with the
 	// first whole record. 30 s, negative for none.
 	FrameTimeout time.Duration
 
@@ -34,8 +34,8 @@ type Options struct {
 	CloseTimeout     time.Duration // bound on Close, CloseWrite, and on what they leave to the background; 5 s
 
 	// Heartbeat is, in named mode, the interval that we ask of the peer when it
-	// has nothing to say; 15 s, at least 1 ms, negative for none. A peer of which
-	// nothing comes for twice that, while somebody receives, is given up. Under
+	// has nothing to say; 15 s, at least 1 ms, negative for none. A peer from which
+	// nothing comes for twice that, while this end receives, is given up. Under
 	// TLS only whole records count, of 16 KiB at most: give a slow link time for
 	// two.
 	Heartbeat time.Duration
@@ -137,7 +137,7 @@ func checked[T any](p Protocol[T], opts *Options) (*Options, error) {
 	return &o, err
 }
 
-// config returns what of o is the link's business in both modes.
+// config returns the part of o that the link needs in both modes.
 func (o *Options) config() link.Config {
 	return link.Config{
 		MaxFrame:     o.MaxFrame,

@@ -22,7 +22,7 @@ type Protocol[T any] struct {
 	// most 1,024 bytes. It switches on named mode: the two ends greet each other
 	// with a hello, in which they find out whether they can talk and what the
 	// limits of the other are, notice by heartbeats when the other is gone, and
-	// part with a goodbye. Empty means raw mode: nothing but frames on the wire,
+	// end with a goodbye. Empty means raw mode: nothing but frames on the wire,
 	// which peers in other languages speak as they are.
 	Name string
 
@@ -44,9 +44,9 @@ func (p Protocol[T]) codec() Codec[T] {
 }
 
 // Schema describes the messages of p in the form of docs/schema.md: fields, their
-// types, and how the codec sends them. It is "" if the codec cannot tell, which is
-// so for those made by [Stateless]. qsockettest.Golden compares it with the one of
-// an earlier version.
+// types, and how the codec sends them. It is "" if the codec has no description, such as
+// one made by [Stateless]. qsockettest.Golden compares it with the one of an earlier
+// version.
 func (p Protocol[T]) Schema() string {
 	if s, ok := p.codec().(interface{ Schema() string }); ok {
 		return s.Schema()

@@ -49,9 +49,10 @@ func (c *Conn[T]) Recv(ctx context.Context) (v T, err error) {
 	return v, err
 }
 
-// recvInTurn is Recv beside another receiver.
+// recvInTurn is Recv while another receiver is at work: it waits for the inbox's lock, or
+// for the reader goroutine to be started, whichever comes first.
 //
-// This and what else Recv calls does not return the message: each function would
+// Neither this nor the other functions that Recv calls return the message: each would
 // copy it, and have two of them on the stack of a goroutine that waits.
 func (c *Conn[T]) recvInTurn(ctx context.Context, v *T) error {
 	in := &c.link.In
@@ -74,7 +75,7 @@ func (c *Conn[T]) recvInTurn(ctx context.Context, v *T) error {
 	return c.recvQueued(ctx, v)
 }
 
-// pull is Recv with the inbox's lock, which it gives back.
+// pull is Recv with the inbox's lock, which it unlocks.
 func (c *Conn[T]) pull(ctx context.Context, v *T) error {
 	in := &c.link.In
 	if c.queued.Load() { // the reader goroutine waits for the lock, or has come and gone
@@ -158,7 +159,7 @@ func (c *Conn[T]) startReader() {
 	}
 	if c.link.ReaderStarts() {
 		c.messages = make(chan T, c.recvQueue)
-		go c.read()
+		go c.read() // ends when the link stops receivers, or with the last message; closes messages
 	} else { // nothing more will come, and Done is closed
 		c.messages = make(chan T)
 		close(c.messages)
@@ -167,7 +168,8 @@ func (c *Conn[T]) startReader() {
 	c.started.FireLocked()
 }
 
-// readerStarted returns the channel that is closed when startReader has been called.
+// readerStarted returns the channel that is closed once startReader has been called, so
+// that callers of Recv which wait for the inbox's lock turn to the channel instead.
 func (c *Conn[T]) readerStarted() <-chan struct{} {
 	c.readerMu.Lock()
 	defer c.readerMu.Unlock()
@@ -194,7 +196,9 @@ func (c *Conn[T]) read() {
 	c.link.ReaderDone()
 }
 
-// deliver hands on messages until there are no more, or receivers are to leave.
+// deliver puts messages into the channel until there are no more, or the link stops
+// receivers. Where the channel is full it waits here for the consumer, outside the
+// inbox: Pump itself only waits for the socket.
 func (c *Conn[T]) deliver() {
 	stop := c.link.Stopped()
 	drain := c.drain // bound once: each binding is an allocation
@@ -214,8 +218,8 @@ func (c *Conn[T]) deliver() {
 }
 
 // drain decodes and delivers what is in the inbox without waiting. It reports
-// false if messages has no space for the next one, which is then held, or if the inbox
-// has an error, or cannot go on here.
+// false if messages has no space for the next one, which then stays in next (holding), or
+// if the inbox has an error or cannot go on here; see Pump.
 func (c *Conn[T]) drain() (ready bool) {
 	var zero T
 	for !c.holding {
@@ -240,8 +244,8 @@ func (c *Conn[T]) drain() (ready bool) {
 	return false
 }
 
-// decode decodes payload to next, and turns whatever goes wrong in it into a
-// *CodecError.
+// decode decodes payload to next, and makes a *CodecError of an error or a panic of the
+// codec.
 func (c *Conn[T]) decode(payload []byte) (err error) {
 	defer func() {
 		if r := recover(); r != nil {

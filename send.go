@@ -11,8 +11,8 @@ import (
 // with the kernel. It is flushed without further calls. It does not mean that
 // the peer has received it; see [Conn.Shutdown].
 //
-// Otherwise v was not queued and none of it reaches the peer. The Conn goes on
-// to work after
+// Otherwise v was not queued and none of it reaches the peer. The Conn still works
+// after
 //   - the error of ctx: it ended before there was room in the outgoing buffer
 //     (Options.SendBuffer), which happens when the peer does not keep up. A ctx
 //     that has ended already sends nothing;
@@ -31,8 +31,8 @@ func (c *Conn[T]) Send(ctx context.Context, v T) error {
 	return c.send(ctx, &v, nil, nil)
 }
 
-// send is Send, or SendPrepared if m is not nil. It waits no longer once gone, which
-// may be nil, is closed.
+// send is Send, or SendPrepared if m is not nil. It gives up once gone, which may be
+// nil, is closed.
 func (c *Conn[T]) send(ctx context.Context, v *T, m *Prepared[T], gone <-chan struct{}) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -61,13 +61,13 @@ type service[T any] struct {
 	log     *slog.Logger
 	panics  *atomic.Uint64
 	handle  func(context.Context, *Conn[T])
-	running sync.WaitGroup // handlers, and what closes their Conns
+	running sync.WaitGroup // handlers, and the goroutines that close their Conns
 	stop    func() bool    // keeps closeAll from being called
 
 	mu    sync.Mutex                   // guards following
-	conns map[*Conn[T]]context.Context // those whose handlers run, and what these got
+	conns map[*Conn[T]]context.Context // Conns whose handlers run, with the ctx that each got
 	ended bool                         // ctx has ended: none is to stay open
-	over  bool                         // Serve takes no more
+	over  bool                         // Serve has returned and starts no more handlers
 }
 
 // start runs a handler for c.
@@ -77,14 +77,14 @@ func (s *service[T]) start(ctx context.Context, c *Conn[T]) {
 	ctx, cancel := context.WithCancel(ctx)
 	s.conns[c] = ctx
 	c.link.In.SetServeCtx(ctx)
-	s.running.Go(func() { s.serve(ctx, cancel, c) })
+	s.running.Go(func() { s.serve(ctx, cancel, c) }) // ends with the handler; c is closed then
 	if s.ended {
 		s.cutOffLocked(ctx, c)
 	}
 }
 
-// serve runs one handler. The Conn is closed when it returns, panics, or ctx
-// ends.
+// serve runs one handler, and ends with it. The Conn is closed when the handler returns or
+// panics, or ctx ends; on exit it is.
 func (s *service[T]) serve(ctx context.Context, cancel func(), c *Conn[T]) {
 	defer func() {
 		reason := ""
@@ -122,8 +122,10 @@ func (s *service[T]) closeAll() {
 
 // cutOffLocked closes c, whose handler runs, because Serve's ctx has ended.
 func (s *service[T]) cutOffLocked(ctx context.Context, c *Conn[T]) {
-	s.running.Go(func() { // the handler runs, so nobody has seen running at zero
-		<-ctx.Done() // the handler is to see this first
+	// The handler runs, so running is not zero, and Serve's Wait cannot have returned.
+	// The goroutine ends with the Close, after CloseTimeout at most.
+	s.running.Go(func() {
+		<-ctx.Done() // the handler sees the end of its ctx before that of its Conn
 		c.link.In.InterruptServe()
 		s.close(c, "")
 	})
