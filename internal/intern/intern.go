@@ -19,9 +19,9 @@ const MaxLen = 31
 const (
 	pairs = 32
 
-	// A Table is taken into use after warmUp strings, so that who hears little pays
-	// nothing. It is judged after each trial strings that were new: if most of those
-	// looked for were, it is given up for the next pause strings.
+	// A Table is taken into use after warmUp strings, so that a connection with few
+	// messages pays nothing. It is judged after each trial strings that were new: if most
+	// of those looked for were, it is given up for the next pause strings.
 	warmUp = 64
 	trial  = 256
 	pause  = 1 << 15
@@ -134,8 +134,8 @@ func (t *Table) judge() {
 
 // Slice returns a slice of n empty strings. While the Table is in use, those of up to 4
 // share memory with those that come before and after them. Then shared is true, and no
-// strings longer than MaxLen belong there, see Own: who keeps one of the slices keeps
-// what is in all of them.
+// strings longer than MaxLen belong there, see Own: a program that keeps one of the slices
+// keeps what is in all of them.
 func (t *Table) Slice(n int) (s []string, shared bool) {
 	if t.in == nil || n > slabPart {
 		return make([]string, n), false
