@@ -149,7 +149,7 @@ func PointerTo(t *Type) *Type {
 	return &Type{Kind: Pointer, Elem: t}
 }
 
-// OpaqueType returns the expression for a t whose methods have it in hand.
+// OpaqueType returns the expression for a t that is encoded and decoded by its methods.
 func OpaqueType(t reflect.Type) *Type {
 	name := typeName(t)
 	if name == "" {

@@ -62,7 +62,7 @@ func deref(t *Type) (_ *Type, isPointer bool) {
 	return t, false
 }
 
-// nilFate is what becomes of a nil that arrives for a value of type to, which
+// nilFate is what happens to a nil that arrives for a value of type to, which
 // cannot be nil.
 func nilFate(codec string, to *Type, possible bool) fate {
 	switch {
@@ -76,7 +76,7 @@ func nilFate(codec string, to *Type, possible bool) fate {
 	return dependsOn("what becomes of nil depends on the codec")
 }
 
-// fate is what becomes of values of type from, which are no pointers, where a
+// fate is what happens to values of type from, which are no pointers, where a
 // value of type to is wanted, whatever is inside them.
 func (c *comparer) fate(t terms, from, to *Type) fate {
 	if from.Kind == Opaque || to.Kind == Opaque {
@@ -141,7 +141,7 @@ func bitsOf(k Kind) int {
 	return 64
 }
 
-// integerFate is what becomes of an integer for which another one is wanted.
+// integerFate is what happens to an integer where one of another type is wanted.
 func integerFate(from, to Kind) fate {
 	const note = "numbers that do not fit are refused"
 	f, t := bitsOf(from), bitsOf(to)

@@ -16,8 +16,8 @@ type Difference struct {
 	then  consequence
 }
 
-// consequence says what follows, to one of two peers and to who compares old
-// code with new.
+// consequence says what follows from a difference: for one of two peers, and for a reader
+// that compares old code with new.
 type consequence struct{ now, since string }
 
 // String says what differs and what follows from it, as this end sees it.
@@ -43,7 +43,7 @@ func (d Difference) Change() string {
 	return fmt.Sprintf("%s was %s and is %s now: %s", what, d.Peer, d.Local, d.then.since)
 }
 
-// fate is what becomes of values that one end sends and the other decodes as a
+// fate is what happens to values that one end sends and the other decodes as a
 // value of its own type.
 type fate struct {
 	kind fateKind
