@@ -43,8 +43,8 @@ func (s *Scanner) concrete(name []byte, id int32, i, at int) (reflect.Type, erro
 	return t, nil
 }
 
-// look finds out which type is registered under name. gob does not tell, but it
-// decodes: so let it decode a value of that type, as small as there is.
+// look finds out which type is registered under name. gob has no function for that, but
+// it decodes: so look lets it decode the smallest value of that type.
 func (s *Scanner) look(name string, id int32, i, at int) (reflect.Type, error) {
 	if t, ok := registered.Load(name); ok {
 		return t.(reflect.Type), nil
@@ -80,7 +80,7 @@ func decodeAny(stream []byte) (v any, err error) {
 	return v, err
 }
 
-// probe writes gob streams of an interface value that is as small as there is.
+// probe writes gob streams of the smallest interface value.
 type probe struct {
 	s      *Scanner
 	actual []byte // the value that the peer sent, and whatever follows it

@@ -77,7 +77,7 @@ func (s *Scanner) typeID(i int) (int32, int, error) {
 		return 0, i, s.badUint(s.payload[:s.end], i)
 	}
 	id := signed(x)
-	// gob cuts it to 32 bits without a word.
+	// gob cuts it to 32 bits without an error.
 	if id < -math.MaxInt32 || id > math.MaxInt32 {
 		return 0, i, s.errorf(i, "type id %d, want one of 32 bits", id)
 	}
