@@ -10,8 +10,8 @@ import (
 	"github.com/vmihailenco/msgpack/v5"
 )
 
-// hook decodes the value at i to p by a method of the type or by v5. Of nil the
-// method does not hear.
+// hook decodes the value at i to p by a method of the type or by v5. The method is not
+// called for nil.
 func (d *Decoder) hook(i int, n *node, p unsafe.Pointer) int {
 	if i < len(d.b) && d.b[i] == nilByte {
 		return i + 1

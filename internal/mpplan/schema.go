@@ -23,7 +23,7 @@ func (p Plan[T]) Schema(o Options) string {
 	})
 }
 
-// schemaRules tells of types what their plans know.
+// schemaRules tells the builder what the plans of types know.
 type schemaRules struct{ arrays bool }
 
 func (schemaRules) Type(b *schema.Builder, t reflect.Type) *schema.Type {
