@@ -9,9 +9,9 @@ import (
 	"sync"
 )
 
-// Buffers come in powers of two and three sizes between each two of these, so that
-// a quarter more than was asked for is the most. Larger ones than the largest class
-// are left to the garbage collector.
+// The sizes of buffers are the powers of two, and three sizes between each two of them,
+// so that a buffer is at most a quarter larger than was asked for. Buffers above the
+// largest class are left to the garbage collector.
 const (
 	// Min is the capacity of the smallest buffers, bytes.
 	Min = 1 << minBits

@@ -26,7 +26,7 @@ import (
 // caller bounds all of it with ctx, and calls Reject with the error: that tells the
 // peer why.
 
-// Peer is what the handshake of a named protocol tells of the other end. Its fields
+// Peer is what the handshake of a named protocol says about the other end. Its fields
 // are those of the root package's type of the same name, which documents them.
 type Peer struct {
 	MaxFrame    int
@@ -66,7 +66,8 @@ func Hello(ctx context.Context, nc net.Conn, ours *wire.Hello, types string) (*P
 	return peer, nil
 }
 
-// newPeer returns what a hello tells.
+// newPeer returns what a hello says. Its numbers are the peer's, so they are cut to what an int
+// and a Duration can hold.
 func newPeer(h *wire.Hello) *Peer {
 	const longest = uint64(1<<63-1) / uint64(time.Millisecond)
 	return &Peer{

@@ -29,7 +29,7 @@ const minLooks = 200
 // Left returns the stacks of goroutines that belong to the module or its tests
 // and are still there after the given time, but for the caller's and those of
 // tests that wait for it. On a busy machine, where these get little done in that
-// time, it looks minLooks times at least. It polls: nothing tells of the end of a goroutine.
+// time, it looks minLooks times at least. It polls: there is no event for the end of a goroutine.
 func Left(within time.Duration) string {
 	deadline := time.Now().Add(within)
 	ticks := time.NewTicker(time.Millisecond)

@@ -1,6 +1,6 @@
-// Package socket is what is known to be possible with a net.Conn: non-blocking reads
-// and writes of a file descriptor, a half-close, a reset, and errors that look the
-// same whichever way the bytes went.
+// Package socket finds out what a net.Conn can do besides Read and Write: non-blocking
+// reads and writes of a file descriptor, a half-close, a reset. Errors look the same
+// whichever way the bytes went.
 package socket
 
 import (
@@ -21,9 +21,9 @@ var Past = time.Unix(1, 0)
 type Socket struct {
 	net.Conn
 
-	// Raw reads and writes without the buffer or the whole payload at hand
-	// while it waits. It is nil unless Conn is the kernel's socket itself:
-	// under TLS, net.Pipe and wrappers the methods of Conn are the only truth.
+	// Raw reads and writes the file descriptor: a read needs no buffer while it waits, and
+	// a write can be tried without waiting. It is nil unless Conn is the kernel's socket
+	// itself: with TLS, net.Pipe and wrappers only the methods of Conn will do.
 	Raw syscall.RawConn
 
 	Half interface{ CloseWrite() error } // nil: no half-close
@@ -36,8 +36,9 @@ func New(nc net.Conn) Socket {
 	return s
 }
 
-// HardClose ends the connection without a word. A TLS connection is closed
-// below TLS, because tls.Conn.Close waits up to 5 s for its alert to be taken.
+// HardClose ends the connection without telling the peer. A TLS connection is closed
+// below TLS, because tls.Conn.Close waits up to 5 s for its alert to be taken. It waits
+// for callbacks of Raw to return, so it must not be called from one.
 //
 // reset makes the kernel send a reset, so that the peer does not mistake the
 // end of a connection that has failed for a clean one.
@@ -52,10 +53,10 @@ func HardClose(nc net.Conn, reset bool) {
 	if t, ok := nc.(interface{ SetLinger(sec int) error }); ok && reset {
 		_ = t.SetLinger(0) // fails only if the connection has ended anyway
 	}
-	_ = nc.Close() // the end is no news, and there is nothing to do about it
+	_ = nc.Close() // an error changes nothing: the connection is given up
 }
 
-// RawError dresses the errors of raw calls as those of Read and Write.
+// RawError makes the errors of raw calls look like those of Read and Write.
 func (s *Socket) RawError(op string, err error) error {
 	if oe := (*net.OpError)(nil); errors.As(err, &oe) { // from package net, which says "raw-read"
 		err = oe.Err

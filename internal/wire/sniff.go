@@ -30,8 +30,8 @@ var speakers = []struct {
 	{"\r\n\r\n\x00\r\nQ", "peer is a proxy that announces itself"},
 }
 
-// Sniff says who begins a connection with the bytes b. It returns "" if it does
-// not know. Three bytes are enough to tell.
+// Sniff says what kind of peer begins a connection with the bytes b. It returns "" if it
+// does not know. Three bytes are enough to tell.
 func Sniff(b []byte) string {
 	for _, s := range speakers {
 		n := min(len(b), len(s.first))
