@@ -322,8 +322,8 @@ func TestCloseDuringBackOff(t *testing.T) {
 }
 
 // An error of the net.Listener that does not pass ends the Listener: Conns is
-// closed, and Accept, Serve and Err return the error. Connections that nobody
-// has taken are closed, the others live on.
+// closed, and Accept, Serve and Err return the error. Connections that were
+// not taken are closed, the others live on.
 func TestPermanentAcceptError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		broken := errors.New("broken")
@@ -380,7 +380,7 @@ func TestPermanentAcceptError(t *testing.T) {
 	})
 }
 
-// A connection that nobody has taken when accepting fails for good is closed.
+// A connection that was not taken when accepting fails for good is closed.
 func TestPermanentAcceptErrorClosesUntaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nl := newFakeListener()

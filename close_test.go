@@ -421,8 +421,8 @@ func TestCloseWriteDoesNotEndReceiving(t *testing.T) {
 	})
 }
 
-// Both ends close with full buffers and nobody reading: each discards what the
-// other flushes.
+// Both ends close with full buffers, and neither program reads: each end discards what
+// the other flushes.
 func TestBothClose(t *testing.T) {
 	testkit.ForTransports(t, testkit.KernelTransports, func(t *testing.T, transport string) {
 		for range 20 {

@@ -327,9 +327,8 @@ func TestDoneAfterTheEnd(t *testing.T) {
 // rawText is text without a hello.
 var rawText = qsocket.Protocol[string]{Codec: testkit.TextCodec}
 
-// tattler is a connection that was reset, as the kernel tells of it: once, and
-// here it is Write that is told, although it is slow to pass that on. Read says
-// io.EOF from then on.
+// tattler is a connection that was reset, as the kernel reports it: once, and
+// here to Write, which is slow to pass that on. Read returns io.EOF from then on.
 type tattler struct {
 	net.Conn
 	told chan struct{}

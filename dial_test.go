@@ -233,7 +233,7 @@ func TestMutualTLS(t *testing.T) {
 	})
 }
 
-// Where nobody listens, Dial returns the network's error.
+// Where no process listens, Dial returns the network's error.
 func TestDialRefused(t *testing.T) {
 	ln := testkit.ListenOn(t, "tcp", testkit.Text, nil)
 	if err := ln.Close(); err != nil {

@@ -145,7 +145,7 @@ func TestRemoveReleasesBroadcast(t *testing.T) {
 			sent int
 			err  error
 		}
-		for _, size := range []int{90, 10, 90} { // accepted; waits with its frame offered; waits for room
+		for _, size := range []int{90, 10, 90} { // accepted; waits with its frame staged; waits for space
 			done := testkit.Async(func() outcome {
 				sent, err := g.Broadcast(ctx, make([]byte, size))
 				return outcome{sent, err}

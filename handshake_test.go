@@ -221,7 +221,7 @@ func TestDialHandshakeTimeout(t *testing.T) {
 	testkit.NoGoroutinesLeft(t)
 }
 
-// Clients that connect to a TLS listener and say nothing delay nobody. They
+// Clients that connect to a TLS listener and say nothing do not delay others. They
 // are in Handshaking while they last, and refused when the Listener closes.
 func TestSilentClientsDelayNobody(t *testing.T) {
 	const silent = 200

@@ -176,8 +176,8 @@ func TestListenerOverTLSListener(t *testing.T) {
 	}
 }
 
-// A net.Listener that somebody else closes ends the Listener with an error:
-// the program that uses the Listener did not ask for it.
+// A net.Listener that is closed from outside ends the Listener with an error: the
+// program that uses the Listener did not ask for it.
 func TestListenerClosedBySomebodyElse(t *testing.T) {
 	inner, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -210,7 +210,7 @@ func TestListenerClosedBySomebodyElse(t *testing.T) {
 	testkit.Exchange(t, client, server, "lives on")
 }
 
-// Close stops accepting and closes the connections that nobody has taken; those
+// Close stops accepting and closes the connections that were not taken; those
 // handed out live on. Afterwards Accept says net.ErrClosed and Err nothing.
 func TestListenerClose(t *testing.T) {
 	const untaken = 5

@@ -142,7 +142,7 @@ func TestRecvContextCostsNothing(t *testing.T) {
 	testkit.ForTransports(t, testkit.Transports, func(t *testing.T, transport string) {
 		for _, mode := range []string{"pull", "channel"} {
 			if mode == "pull" && transport == "pipe" {
-				continue // a net.Pipe has no buffer: nothing can arrive while nobody reads
+				continue // a net.Pipe has no buffer: nothing can arrive while the other end does not read
 			}
 			t.Run(mode, func(t *testing.T) {
 				ctx := testkit.Context(t)
@@ -263,7 +263,7 @@ func TestMixedReceivers(t *testing.T) {
 	})
 }
 
-// The clock of FrameTimeout stands still while nobody reads: a slow consumer
+// The clock of FrameTimeout stands still while this end does not read: a slow consumer
 // is not the peer's fault.
 func TestFrameTimeoutSparesSlowConsumers(t *testing.T) {
 	for _, mode := range []string{"pull", "channel"} {

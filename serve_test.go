@@ -204,7 +204,7 @@ func TestServeContextClientSeesCleanEnd(t *testing.T) {
 	})
 }
 
-// Serve with a ctx that has ended closes the Listener and serves nobody.
+// Serve with a ctx that has ended closes the Listener and serves no connection.
 func TestServeWithEndedContext(t *testing.T) {
 	ln := testkit.ListenOn(t, "tcp", testkit.Text, nil)
 	c := testkit.DialTo(t, "tcp", ln, testkit.Text)
@@ -315,7 +315,7 @@ func (h blockingHandler) Handle(_ context.Context, r slog.Record) error {
 }
 
 // When Serve returns, nothing that it has started goes on: no Conn is being
-// closed and nothing is logged any more.
+// closed and nothing is logged.
 func TestServeWaitsForWhatItStarted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := blockingHandler{

@@ -96,8 +96,8 @@ func TestShutdownAfterClose(t *testing.T) {
 	}
 }
 
-// A reset is told whoever sees it first: a receiver that Close sends away, or
-// the goroutine that discards.
+// A reset is reported no matter which sees it first: a receiver that Close sends away,
+// or the goroutine that discards.
 func TestShutdownSeesTheReset(t *testing.T) {
 	for round := range 500 {
 		ctx := testkit.Context(t)

@@ -160,7 +160,7 @@ func (m *meeting) idle() (sample, error) {
 	if _, _, err := m.perform(task{Role: wait}, task{Role: wait}, false); err != nil {
 		return sample{}, err
 	}
-	time.Sleep(100 * time.Millisecond) // nothing tells when those are idle who have sent and received
+	time.Sleep(100 * time.Millisecond) // there is no event for when the ends that have sent and received are idle
 	now := m.usage()
 	ends := float64(2 * (m.w.Conns - 1)) // without the first, see connect
 	var out sample

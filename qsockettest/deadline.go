@@ -13,7 +13,7 @@ type deadline struct {
 	passed bool // waiters are to give up
 }
 
-// setLocked sets the deadline to t, and wakes those who wait on cond if it has
+// setLocked sets the deadline to t, and wakes what waits on cond if it has
 // passed, now or later.
 func (d *deadline) setLocked(t time.Time, cond *sync.Cond) {
 	d.stopLocked()

@@ -38,8 +38,8 @@ type StreamConn struct {
 	addr streamAddr
 
 	mu       *sync.Mutex // of both ends; guards following, and is never held while waiting
-	readable sync.Cond   // those who wait in Read
-	writable sync.Cond   // those who wait in Write
+	readable sync.Cond   // Reads that wait
+	writable sync.Cond   // Writes that wait
 
 	in    ring    // what the peer has written and we have not read
 	taken int64   // bytes ever read from in

@@ -109,7 +109,7 @@ func TestNetPipeWriteAfterClose(t *testing.T) {
 	}
 }
 
-// Resets and ends reach those who wait.
+// Resets and ends reach calls that wait.
 func TestNetPipeWakes(t *testing.T) {
 	for _, test := range []struct {
 		name string

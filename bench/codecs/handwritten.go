@@ -11,7 +11,7 @@ import (
 	"github.com/fb9bb4ed/qsocket/bench/peers"
 )
 
-// HandWritten is what one writes who knows the message and wants nothing but
+// HandWritten is what a programmer writes who knows the message and wants nothing but
 // speed. In a program these methods belong to the message itself, and the codec
 // is qsocket.Binary[Order](). Here the message has none, because all codecs of
 // qsocket would use them.

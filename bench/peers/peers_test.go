@@ -240,7 +240,7 @@ func TestClose(t *testing.T) {
 			return // it leaves a goroutine where messages have not been received
 		}
 		deadline := time.Now().Add(10 * time.Second)
-		ticks := time.NewTicker(time.Millisecond) // nothing tells of the end of a goroutine
+		ticks := time.NewTicker(time.Millisecond) // there is no event for the end of a goroutine
 		defer ticks.Stop()
 		for ; runtime.NumGoroutine() > before; <-ticks.C {
 			if time.Now().After(deadline) {

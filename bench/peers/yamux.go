@@ -9,7 +9,7 @@ import (
 )
 
 // yamuxContestants returns msgpack by hand on a stream of hashicorp/yamux, one
-// on each connection: what those do who want several streams later.
+// on each connection: as programs do that want several streams later.
 func yamuxContestants() []Contestant {
 	var all []Contestant
 	for _, mode := range []struct {

@@ -32,7 +32,7 @@ type gateway struct {
 
 	// owned by match; run reads the report after match has ended
 	books    map[string]*book
-	sessions map[*session]bool // to whom prices go
+	sessions map[*session]bool // which get prices
 	handlers int               // joined and not gone
 	closing  bool
 	report   gatewayReport

@@ -22,7 +22,7 @@ import (
 	"github.com/fb9bb4ed/qsocket"
 )
 
-// Greeting is what the server says to whom it knows.
+// Greeting is what the server says to users that it knows.
 var Greeting = qsocket.Protocol[string]{Name: "greeting/1"}
 
 // Credentials asks the kernel who is at the other end of a Unix socket. They are

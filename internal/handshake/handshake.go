@@ -66,8 +66,8 @@ func Hello(ctx context.Context, nc net.Conn, ours *wire.Hello, types string) (*P
 	return peer, nil
 }
 
-// newPeer returns what a hello says. Its numbers are the peer's, so they are cut to what an int
-// and a Duration can hold.
+// newPeer returns what a hello says. Its numbers are the peer's choice, so they are cut
+// to what an int and a Duration can hold.
 func newPeer(h *wire.Hello) *Peer {
 	const longest = uint64(1<<63-1) / uint64(time.Millisecond)
 	return &Peer{

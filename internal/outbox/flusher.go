@@ -87,7 +87,7 @@ func (o *Outbox) flush() {
 	runtime.Gosched()
 	o.mu.Lock()
 	o.scheduled = false
-	if o.writing || o.writeErr != nil { // a Send writes, or has failed to
+	if o.writing || o.writeErr != nil { // a Send writes, or has failed
 		o.mu.Unlock()
 		return
 	}

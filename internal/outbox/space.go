@@ -17,9 +17,9 @@ import (
 // One that finds the space taken maxLostRaces times is starving: until it has got its
 // turn, those that have not waited must queue.
 //
-// A wait also ends with ctx, with gone, and with Stop. The sender then passes on a hint that it may
-// have received: the space would stay unused until the writer's next progress otherwise,
-// and there may be none.
+// A wait also ends with ctx, with gone, and with Stop. The sender then passes on a hint
+// that it may have received: the space would stay unused until the writer's next
+// progress otherwise, and there may be none.
 
 // waiter is a Send that waits, for space or for its staged frame to be accepted. It is
 // in queue, or staged, or about to look again, or in spare.

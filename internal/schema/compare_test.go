@@ -42,7 +42,7 @@ var comparisons = []struct {
 	name        string
 	local, peer string
 	want        []string // breaking ones have a ! before them
-	change      string   // the first one, to who compares old code with new
+	change      string   // the first one, for a reader that compares old code with new
 }{
 	{
 		"nothing", placed("msgpack", "A int", "B string"), placed("msgpack", "B string", "A int64"), nil, "",

@@ -54,7 +54,7 @@ func (s *halfSocket) CloseWrite() error {
 	return s.err
 }
 
-// change calls f and wakes all who wait.
+// change calls f and wakes all that wait.
 func (s *socket) change(f func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

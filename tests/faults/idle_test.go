@@ -61,7 +61,7 @@ func TestFault09IdleConns(t *testing.T) {
 	}
 }
 
-// idleProcess is one end, to whom this process talks in lines.
+// idleProcess is one end, with which this process talks in lines.
 type idleProcess struct {
 	cmd   *exec.Cmd
 	in    io.WriteCloser
@@ -114,7 +114,7 @@ func (p *idleProcess) ask(t *testing.T) int {
 
 func (p *idleProcess) end(t *testing.T) {
 	p.in.Close()
-	for p.lines.Scan() { // nobody wants to know
+	for p.lines.Scan() { // not needed
 	}
 	if err := p.cmd.Wait(); err != nil {
 		t.Error(err)

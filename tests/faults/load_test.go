@@ -14,7 +14,7 @@ import (
 	"github.com/fb9bb4ed/qsocket/qsockettest"
 )
 
-// Clients that connect and say nothing, neither TLS nor hello, delay nobody.
+// Clients that connect and say nothing, neither TLS nor hello, do not delay others.
 func TestFault07SilentClients(t *testing.T) {
 	testkit.CheckGoroutines(t)
 	silent := min(1000, openFiles()/2-100) // two ends of each are in this process

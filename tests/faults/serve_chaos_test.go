@@ -154,7 +154,7 @@ func (c *chaosClient) reached(n int) {
 
 func (c *chaosClient) run(ctx context.Context) {
 	how := c.r.IntN(6)
-	if how >= 4 { // nobody who speaks the protocol
+	if how >= 4 { // clients that do not speak the protocol
 		nc, err := net.Dial(c.ln.Addr().Network(), c.ln.Addr().String())
 		if err != nil {
 			return
@@ -182,7 +182,7 @@ func (c *chaosClient) run(ctx context.Context) {
 	c.reached(1)
 	var echoes sync.WaitGroup
 	defer echoes.Wait()
-	if how != 3 { // who does not read makes the server's Send wait
+	if how != 3 { // a client that does not read makes the server's Send wait
 		echoes.Go(func() { c.checkEchoes(ctx, conn) })
 	}
 	sent := int64(0)

@@ -27,7 +27,7 @@ func TestFault01MsgpackCorpus(t *testing.T) {
 }
 
 // TestFault02GobCorpus sends everything in testdata/gob to servers for three
-// types of messages. Each payload must be an error to them and to nobody else.
+// types of messages. Each payload must be an error to them and to no other connection.
 //
 //	go test -run TestFault02GobCorpus -v ./tests/hostile    what each was told, and what it cost
 func TestFault02GobCorpus(t *testing.T) {

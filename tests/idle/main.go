@@ -121,7 +121,7 @@ func (e *end) dial(address string) error {
 	return nil
 }
 
-// answer tells about this process whenever it is asked to, until nobody does.
+// answer reports on this process whenever it is asked to, until its input ends.
 func (e *end) answer() {
 	fmt.Printf("connected\t%d\n", e.n)
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
@@ -146,7 +146,7 @@ func resident() int {
 	return kb << 10
 }
 
-// tlsConfig has a certificate that nobody checks: here only memory matters.
+// tlsConfig has a certificate that is not checked: here only memory matters.
 func tlsConfig(server bool) *tls.Config {
 	if !server {
 		return &tls.Config{InsecureSkipVerify: true}

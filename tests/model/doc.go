@@ -15,7 +15,7 @@
 // with its begin, its end and its result. Then each promise of the contract is
 // compared with that: promises_test.go has one sentence and one short function for each.
 // Where the network has flipped bits, only those count that are about
-// termination. A bubble also tells of goroutines that are left.
+// termination. A bubble also reports goroutines that are left.
 //
 //	go test .                                       1,000 programs, some over TCP, and the test of the test
 //	go test -run='TestModel$' -rapid.checks=100000 -timeout=1h .

@@ -91,7 +91,7 @@ func drawCut(t *rapid.T) qsockettest.Cut {
 	return rapid.SampledFrom([]qsockettest.Cut{qsockettest.FIN, qsockettest.RST, qsockettest.BlackHole}).Draw(t, "cut")
 }
 
-// drawFair draws faults that nobody may notice.
+// drawFair draws faults that neither program may notice.
 func drawFair(t *rapid.T) qsockettest.Faults {
 	return qsockettest.Faults{
 		Latency: drawTime(t, "latency", 3),

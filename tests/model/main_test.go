@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 }
 
 // leaked returns the stacks of goroutines of the library or its tests that are
-// still there after the given time. It polls: nothing tells of the end of a goroutine.
+// still there after the given time. It polls: there is no event for the end of a goroutine.
 func leaked(within time.Duration) string {
 	deadline := time.Now().Add(within)
 	ticks := time.NewTicker(time.Millisecond)

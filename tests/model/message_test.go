@@ -9,8 +9,8 @@ import (
 	"github.com/fb9bb4ed/qsocket"
 )
 
-// message tells who sent it and when, so that whoever has it can say whether
-// it should.
+// message tells who sent it and when, so that its receiver can say whether it
+// should have come.
 type message struct {
 	Sender int // the actor
 	Seq    int // counts what the actor tried to send, refused messages included

@@ -215,8 +215,8 @@ func leavesNoGaps(s *side) error {
 	return nil
 }
 
-// endsAfterAll: in raw mode a FIN says the same whoever sends it, so there must
-// not have been one of the network's own.
+// endsAfterAll: in raw mode a FIN looks the same from a program and from the network, so
+// there must not have been one of the network's own.
 func endsAfterAll(s *side) error {
 	end := s.cleanEnd()
 	if end == nil || !s.history.program.Named && s.history.program.Weather.endsFiles() {
@@ -473,7 +473,7 @@ func namesACause(s *side) error {
 	switch err := s.err; {
 	case err == nil:
 	case errors.Is(err, qsocket.ErrProtocol), errors.Is(err, qsocket.ErrFrameTooLarge), errors.As(err, &codec):
-		ok = false // nobody has sent such things
+		ok = false // no program has sent such things
 	case errors.Is(err, qsocket.ErrUnconfirmed), errors.Is(err, qsocket.ErrSlowConsumer), err == io.EOF:
 		ok = false
 	case errors.As(err, &remote):
@@ -497,7 +497,7 @@ func namesACause(s *side) error {
 }
 
 // quiet reports whether nothing has happened that could make anything fail: the
-// weather was fair, nobody closed the hard way, and CloseTimeout did not pass.
+// weather was fair, neither end closed the hard way, and CloseTimeout did not pass.
 func (h *history) quiet() bool {
 	if !h.timed || !h.program.Weather.fair() {
 		return false

@@ -149,7 +149,7 @@ func (r *run) lookForIdle() {
 // waitFor reports whether the group was through in that time.
 func waitFor(g *sync.WaitGroup, within time.Duration) bool {
 	through := make(chan struct{})
-	go func() { g.Wait(); close(through) }() // ends with the group: abandon sees to that
+	go func() { g.Wait(); close(through) }() // ends with the group, which abandon ends
 	timer := time.NewTimer(within)
 	defer timer.Stop()
 	select {
@@ -234,7 +234,7 @@ func (r *run) finale(s *side, c conn) {
 	a.do(step{Op: recv, Count: 1 << 30, Bound: unbounded})
 	<-c.Done()
 	s.done = r.history.mark()
-	r.actors.Wait() // somebody may have a message in hand
+	r.actors.Wait() // an actor may have a message in hand
 	for {
 		select {
 		case m, ok := <-c.Messages():

@@ -112,8 +112,8 @@ func TestPeerDead(t *testing.T) {
 		{"Done", func(c *qsocket.Conn[string]) error { <-c.Done(); return c.Err() }},
 		{"Recv with short deadlines", func(c *qsocket.Conn[string]) error {
 			for {
-				// None may end when the peer's time does: between two waits nobody is there to
-				// be told, and that is tried again after a millisecond.
+				// None may end when the peer's time does: between two waits there is no receiver
+				// to tell, and that is tried again after a millisecond.
 				short, cancel := context.WithTimeout(ctx, 270*time.Millisecond)
 				_, err := c.Recv(short)
 				cancel()

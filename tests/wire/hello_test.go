@@ -327,7 +327,7 @@ func TestPeer(t *testing.T) {
 	}
 }
 
-// A refused handshake is logged with its cause, counted, and delays nobody.
+// A refused handshake is logged with its cause, counted, and does not delay others.
 func TestListenerRefusesHello(t *testing.T) {
 	ln, err := qsocket.Listen("tcp", "127.0.0.1:0", testkit.Named, nil)
 	if err != nil {

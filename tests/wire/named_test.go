@@ -51,7 +51,7 @@ func TestNamedMessages(t *testing.T) {
 	})
 }
 
-// A Close is told to the peer, which ends by itself: nobody waits for its Close.
+// A Close is announced to the peer, which ends by itself: its Close is not waited for.
 func TestGoodbye(t *testing.T) {
 	forNamed(t, func(t *testing.T, ctx context.Context, a, b *qsocket.Conn[string], recv func(*qsocket.Conn[string], context.Context) (string, error)) {
 		if err := a.Send(ctx, "last"); err != nil {
@@ -166,7 +166,7 @@ func TestNamedCloseWrite(t *testing.T) {
 		if err := testkit.Result(t, "CloseWrite", closed); err != nil {
 			t.Errorf("CloseWrite: %v", err)
 		}
-		// Both directions are over, so both ends are, although nobody has called Close.
+		// Both directions are over, so both ends are, although neither has called Close.
 		testkit.WaitClosed(t, "Done of a", a.Done())
 		testkit.WaitClosed(t, "Done of b", b.Done())
 		if a.Err() != nil || b.Err() != nil || a.Close() != nil || b.Close() != nil {

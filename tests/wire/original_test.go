@@ -119,7 +119,7 @@ func TestOriginalPingPong(t *testing.T) {
 	})
 }
 
-// When the peer closes, Recv delivers what it sent and then tells of the end,
+// When the peer closes, Recv delivers what it sent and then reports the end,
 // Messages is closed, and Err is nil.
 func TestOriginalRemoteCloseSeenByRecv(t *testing.T) {
 	forCodecs(t, func(t *testing.T, p qsocket.Protocol[pickled]) {

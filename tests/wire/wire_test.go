@@ -187,7 +187,7 @@ func TestMalformedControl(t *testing.T) {
 			s.Send(test.words)
 			_, err := c.Recv(ctx)
 			testkit.WaitClosed(t, "Done", c.Done())
-			if test.want == "" { // the peer was done already: nobody cares
+			if test.want == "" { // the peer was done already: it does not matter
 				if err != io.EOF || c.Err() != nil {
 					t.Errorf("got %v and %v, want io.EOF and nil", err, c.Err())
 				}
