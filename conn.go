@@ -159,12 +159,12 @@ func wrap[T any](nc net.Conn, p Protocol[T], opts *Options, peer *Peer) (*Conn[T
 	c.into, _ = c.dec.(intoDecoder[T])
 	config := opts.config()
 	config.Framing = wire.Framing(p.Framing)
-	config.Undo, config.InputReady = c.undo, c.inputReady
+	config.Owner = (*owner[T])(c)
 	if peer != nil {
 		c.peer = *peer
 		config.Named = true
 		config.PeerHeartbeat = peer.Heartbeat
-		config.StartReader, config.RemoteError = c.startReader, newRemoteError
+		config.RemoteError = newRemoteError
 		if peer.MaxFrame < config.SendLimit {
 			config.SendLimit, config.LimitName = peer.MaxFrame, "the peer's MaxFrame"
 		}
@@ -173,6 +173,13 @@ func wrap[T any](nc net.Conn, p Protocol[T], opts *Options, peer *Peer) (*Conn[T
 	c.link.LogOpen(p.Name)
 	return c, nil
 }
+
+// owner is a Conn as its link sees it: with methods that are not those of the API.
+type owner[T any] Conn[T]
+
+func (o *owner[T]) Undo() bool       { return (*Conn[T])(o).undo() }
+func (o *owner[T]) InputReady() bool { return (*Conn[T])(o).inputReady() }
+func (o *owner[T]) StartReader()     { (*Conn[T])(o).startReader() }
 
 // Done returns a channel that is closed when the Conn is over: both directions
 // have ended, or the first failure has ended it. Messages is closed by then. A
@@ -203,7 +210,7 @@ func (c *Conn[T]) Stats() Stats {
 		BytesSent:        sent.Bytes,
 		BytesReceived:    bytes,
 		Flushes:          sent.Writes,
-		Dropped:          c.link.Dropped(),
+		Dropped:          c.link.Skipped(),
 		SendBuffered:     sent.Unsent,
 	}
 }

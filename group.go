@@ -168,7 +168,7 @@ func (g *Group[T]) Broadcast(ctx context.Context, v T) (sent int, err error) {
 		case g.policy == Block:
 			b.slow = append(b.slow, mb)
 		case g.policy == Drop:
-			mb.c.link.Drop()
+			mb.c.link.CountSkipped()
 		case g.policy == Disconnect:
 			g.Remove(mb.c)
 			mb.c.link.LogDisconnect()

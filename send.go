@@ -47,7 +47,7 @@ func (c *Conn[T]) send(ctx context.Context, v *T, m *Prepared[T], gone <-chan st
 	}
 	buf, unsure, err := safeEncode(c.codecName, c.enc, buf, v)
 	if err != nil {
-		return out.Abort(err, unsure)
+		return c.refused(out.Abort(err, unsure))
 	}
 	return c.refused(out.Commit(ctx, gone, buf))
 }
@@ -73,9 +73,10 @@ func (c *Conn[T]) trySend(v *T, m *Prepared[T]) (sent bool, err error) {
 	}
 	buf, unsure, err := safeEncode(c.codecName, c.enc, buf, v)
 	if err != nil {
-		return false, out.Abort(err, unsure)
+		return false, c.refused(out.Abort(err, unsure))
 	}
-	return out.TryCommit(buf)
+	sent, err = out.TryCommit(buf)
+	return sent, c.refused(err)
 }
 
 // undo tells the encoder that its last payload is not sent, and reports

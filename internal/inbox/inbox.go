@@ -177,7 +177,8 @@ func (in *Inbox) Pump(drain func() (ready bool)) error {
 }
 
 // Cut takes a whole frame off the buffer, if there is one, and returns its payload,
-// which is valid until the next read. It is for drain, and does not wait. An error is kept.
+// which is valid until the next read. It is for drain, and does not wait. An error is kept, but for the one that says that it can
+// only go on outside the callback of a read.
 //
 // Control frames on the way go to OnControl. To recognise them costs messages
 // nothing: the top bit makes a size larger than any maxFrame of named mode, so they are

@@ -34,7 +34,7 @@ import (
 // Shutdown of a Listener would never have more time than CloseTimeout.
 func (l *Link) Close(reason string, patient bool) error {
 	if reason != "" {
-		l.LogReason(reason)
+		l.logReason(reason)
 	}
 	l.mu.Lock()
 	patient = patient && l.state.shutdownWaiting
@@ -97,7 +97,7 @@ func (l *Link) startClose(reason string) {
 	case over: // nothing is waited for: a write had failed, for example
 		l.teardown()
 	case discard && l.Named():
-		l.startReader() // if it runs, it has been told by stopReceiving
+		l.owner.StartReader() // if it runs, it has been told by stopReceiving
 	case discard:
 		go l.discard() // ends with the peer's end, or when teardown closes the socket; then receiving is over
 	}
@@ -114,7 +114,9 @@ func (l *Link) endSending(err error, kind wire.GoodbyeKind, reason string) {
 	} else {
 		l.Out.Stop(err)
 	}
-	l.advance(event{kind: sendingStopped})
+	l.mu.Lock()
+	l.state.advance(event{kind: sendingStopped}) // by itself it ends nothing
+	l.mu.Unlock()
 	l.kickCloser()
 }
 
@@ -149,7 +151,7 @@ func (l *Link) kickCloser() {
 // and closes the write side of the socket. In named mode that comes when
 // nothing is left to say; the goroutine ends when it has flushed what there is,
 // and kickCloser starts it again when there is more. It ends at the latest when
-// teardown closes the socket, and fires messagesSent, sendEnded and fullSent.
+// teardown closes the socket, and fires messagesSent, endSent and fullSent.
 //
 // In named mode it may run several times: after CloseWrite, after the peer's goodbye (for
 // our answer), after Close. The round that leaves nothing to say half-closes.
@@ -170,7 +172,7 @@ func (l *Link) closeLoop() {
 		}
 		l.mu.Lock()
 		l.messagesSent.FireLocked() // if flushGoodbye has not: a write has failed
-		l.sendEnded.FireLocked()
+		l.endSent.FireLocked()
 		if !ok || sent == wire.GoodbyeFull {
 			l.fullSent.FireLocked()
 		}
@@ -267,7 +269,7 @@ func (l *Link) CloseWrite() error {
 	// go on in the other direction for ever, so closeTimer must not run.
 	timer := time.AfterFunc(l.closeTimeout, l.closeWriteTimedOut)
 	defer timer.Stop()
-	<-l.wait(&l.sendEnded)
+	<-l.wait(&l.endSent)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.state.err == nil && !l.state.closed && l.state.halfErr != nil {
@@ -281,14 +283,17 @@ func (l *Link) CloseWrite() error {
 func (l *Link) closeWriteTimedOut() {
 	l.mu.Lock()
 	if l.Named() && l.state.flushed { // the goodbye will be taken with the next read of the peer
-		l.sendEnded.FireLocked()
+		l.endSent.FireLocked()
 		l.mu.Unlock()
 		return
 	}
-	late := l.state.send < sendEnded
+	over := l.state.send < sendEnded && l.state.advance(event{
+		kind: abandoned,
+		err:  fmt.Errorf("qsocket: close write: CloseTimeout %v has passed: %w", l.closeTimeout, os.ErrDeadlineExceeded),
+	})
 	l.mu.Unlock()
-	if late {
-		l.advance(event{kind: abandoned, err: fmt.Errorf("qsocket: close write: CloseTimeout %v has passed: %w", l.closeTimeout, os.ErrDeadlineExceeded)})
+	if over {
+		l.teardown()
 	}
 }
 

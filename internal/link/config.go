@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/fb9bb4ed/qsocket/internal/outbox"
 	"github.com/fb9bb4ed/qsocket/internal/wire"
 )
 
@@ -18,6 +19,7 @@ type Config struct {
 	FrameTimeout time.Duration // 0: none
 	CloseTimeout time.Duration
 	Log          *slog.Logger
+	Owner        Owner
 
 	// Named mode. The other fields below are for it.
 	Named         bool
@@ -26,12 +28,14 @@ type Config struct {
 
 	// RemoteError makes the error that a peer's reason for its goodbye becomes.
 	RemoteError func(reason string) error
+}
 
-	// StartReader starts the reader goroutine, if there is none: the Link needs one to
-	// read the rest of the connection. It is called without locks held.
-	StartReader func()
+// Owner is what a Link asks of the Conn that owns it.
+type Owner interface {
+	outbox.Owner
 
-	// Both modes again.
-	Undo       func() bool // see outbox.Config
-	InputReady func() bool // whether messages can be received without waiting for the socket; a hint
+	// StartReader starts the reader goroutine, if there is none: in named mode the Link
+	// needs one to read the rest of the connection. It is called with no mutex held; the
+	// caller may be a receiver, and hold the inbox's lock.
+	StartReader()
 }

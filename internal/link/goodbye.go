@@ -158,10 +158,15 @@ func (l *Link) DrainControl(dropped bool) {
 		l.Fail(err)
 		return
 	}
-	l.advance(event{kind: readToEnd, err: err})
-	if gone { // nothing takes what is left to send, so there is no waiting for that
+	l.mu.Lock()
+	over := l.state.advance(event{kind: readToEnd, err: err})
+	l.mu.Unlock()
+	switch {
+	case over:
+		l.teardown()
+	case gone: // nothing takes what is left to send, so there is no waiting for that
 		l.abandon(err)
-	} else if goodbyeSent != wire.GoodbyeNone { // no answer can come that the half-close waits for
+	case goodbyeSent != wire.GoodbyeNone: // no answer can come that the half-close waits for
 		l.kickCloser()
 	}
 }

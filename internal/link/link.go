@@ -49,10 +49,10 @@ type Link struct {
 	log          *slog.Logger
 	closeTimeout time.Duration
 	remoteError  func(reason string) error
-	startReader  func()
+	owner        Owner
 	onFinish     func() // see SetOnFinish
 
-	dropped atomic.Uint64 // messages that a Group has skipped
+	skipped atomic.Uint64 // messages that a Group has skipped
 
 	mu         sync.Mutex // guards following; never held across I/O or while waiting
 	state      state
@@ -62,11 +62,11 @@ type Link struct {
 	closer     closer               // closeLoop
 	closeTimer *time.Timer          // of CloseTimeout; nil if nothing bounds the end
 
-	// Signals, in the order in which they can fire. closeLoop fires the three about
-	// sending, also when writing has failed; confirmed may never fire.
+	// Signals. closeLoop fires the three about sending, in this order, also when writing
+	// has failed; confirmed may never fire.
 	recvStop     xsync.Signal // receivers are to leave; see stopReceiving
 	messagesSent xsync.Signal // after endSending: what was accepted is with the kernel, or will not get there
-	sendEnded    xsync.Signal // ... and so is the goodbye or the half-close
+	endSent      xsync.Signal // ... and so is the goodbye or the half-close
 	fullSent     xsync.Signal // ... and so is the full goodbye, if that is another
 	confirmed    xsync.Signal // state.confirmed
 	done         xsync.Signal // fired last: both directions are over, and so is Messages
@@ -84,7 +84,7 @@ func (l *Link) Init(s socket.Socket, c Config) {
 	l.state.named = c.Named
 	l.state.hasHalfClose = s.Half != nil
 	l.remoteError = c.RemoteError
-	l.startReader = c.StartReader
+	l.owner = c.Owner
 	recv := inbox.Config{Framing: c.Framing, MaxFrame: c.MaxFrame, FrameTimeout: c.FrameTimeout}
 	if c.Named {
 		recv.OnControl = l.onControl
@@ -97,11 +97,9 @@ func (l *Link) Init(s socket.Socket, c Config) {
 		LimitName:    c.LimitName,
 		SendBuffer:   c.SendBuffer,
 		WriteTimeout: c.WriteTimeout,
-		Undo:         c.Undo,
+		Owner:        c.Owner,
 		OnWriteError: l.writeFailed,
-		OnBroken:     l.Fail,
 		Received:     l.In.Received(),
-		InputReady:   c.InputReady,
 	})
 	if c.Named {
 		l.startHeartbeat(c.Heartbeat, c.PeerHeartbeat)
@@ -177,12 +175,15 @@ func (l *Link) Fail(err error) { l.advance(event{kind: receiveFailed, err: err})
 func (l *Link) writeFailed(err error) error {
 	// Named mode only: in raw mode every byte belongs to a message, and a write that has
 	// failed has left some of them unsent.
-	harmless := l.Named() && l.Out.Unsent() == 0
+	e := event{kind: writeFailed, err: err}
+	if l.Named() && l.Out.Unsent() == 0 {
+		e.err = nil
+	}
 	l.mu.Lock()
-	over := l.state.advance(event{kind: writeFailed, err: err, harmless: harmless})
+	over := l.state.advance(e)
 	cause := l.state.err
 	if cause == nil && l.state.socket == socketOpen && !l.state.closed {
-		cause = l.state.lostWrite
+		cause = err // no failure yet, but why nothing can be sent; see SendRefused
 	}
 	l.mu.Unlock()
 	if over {
@@ -197,11 +198,16 @@ func (l *Link) writeFailed(err error) error {
 }
 
 // SendRefused is told of the error with which the outbox refused a message, and returns
-// it. The program knows of a failed write by it, so that is a failure of the connection
-// from then on, even if no message was lost by the write itself.
+// it. What the program knows by it is a failure of the connection from then on: a write
+// that failed, even if no message was lost by it, and a payload that is not sent and that
+// the encoder could not undo.
 func (l *Link) SendRefused(err error) error {
-	if _, ok := err.(*outbox.EndedError); ok {
-		l.advance(event{kind: sendRefused})
+	switch e := err.(type) {
+	case *outbox.UndoError:
+		l.Fail(e.Cause)
+		return e.Cause
+	case *outbox.EndedError:
+		l.advance(event{kind: sendRefused, err: e.Cause})
 	}
 	return err
 }
@@ -225,7 +231,7 @@ func (l *Link) EndReceiving(ctx context.Context, err error) error {
 		// From here on there are only control frames to read, and a caller of Recv
 		// does not stay for them. The reader goroutine, if it is the caller, goes on to
 		// DrainControl by itself.
-		l.startReader()
+		l.owner.StartReader()
 	case err == io.EOF && l.Named():
 		l.Fail(errNoGoodbye)
 	case err == io.EOF:

@@ -14,8 +14,8 @@ func (l *Link) LogOpen(protocol string) {
 	}
 }
 
-// LogReason logs why this end closes.
-func (l *Link) LogReason(reason string) {
+// logReason logs why this end closes.
+func (l *Link) logReason(reason string) {
 	l.log.Info("qsocket: closing connection", "peer", socket.AddrString(l.sock.RemoteAddr()), "reason", reason)
 }
 
@@ -34,16 +34,16 @@ func (l *Link) logEnd(err error, remote bool) {
 	}
 	sent := l.Out.Counters().Messages
 	received := l.In.Received().Load() // its receiver may be at work still
-	args := []any{"peer", socket.AddrString(l.sock.RemoteAddr()), "sent", sent, "received", received, "dropped", l.dropped.Load()}
+	args := []any{"peer", socket.AddrString(l.sock.RemoteAddr()), "sent", sent, "received", received, "dropped", l.skipped.Load()}
 	if err != nil {
 		args = append(args, "err", err)
 	}
 	l.log.Log(ctx, level, what, args...)
 }
 
-// Drop counts a message that a Group has skipped, and logs the first.
-func (l *Link) Drop() {
-	if l.dropped.Add(1) == 1 {
+// CountSkipped counts a message that a Group has skipped, and logs the first.
+func (l *Link) CountSkipped() {
+	if l.skipped.Add(1) == 1 {
 		l.log.Warn("qsocket: slow consumer, dropping messages", "peer", socket.AddrString(l.sock.RemoteAddr()))
 	}
 }
@@ -53,5 +53,5 @@ func (l *Link) LogDisconnect() {
 	l.log.Warn("qsocket: slow consumer, disconnecting", "peer", socket.AddrString(l.sock.RemoteAddr()))
 }
 
-// Dropped returns how many messages Drop has counted.
-func (l *Link) Dropped() uint64 { return l.dropped.Load() }
+// Skipped returns how many messages CountSkipped has counted.
+func (l *Link) Skipped() uint64 { return l.skipped.Load() }

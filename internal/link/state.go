@@ -34,6 +34,7 @@ type state struct {
 	send   sendState
 	recv   recvState
 	socket socketState
+	gaveUp bool // nothing is waited for: a failure, or a timeout
 
 	// This end has closed, by Close or Shutdown: it reads no more messages, and what the peer
 	// does wrong from here on is no failure.
@@ -43,28 +44,23 @@ type state struct {
 	// It is nobody's if a failure came before our own.
 	endedFirst end
 
-	// A failed write by which no message was lost. It is a failure only if a Send meets it.
-	lostWrite error
-
-	gaveUp bool  // nothing is waited for: a failure, or a timeout
-	err    error // the first failure, or the peer's reason; see record
-	remote bool  // err is the peer's reason, so the socket is closed without a reset
+	// Every accepted message is with the kernel, and no more will come. A Close then has
+	// lost nothing, whatever fails later.
+	flushed bool
 
 	// After our close, receiving ended other than by a clean end. In raw mode Shutdown then
 	// cannot say that the peer took everything.
 	readFailed bool
-
-	halfErr error // of the half-close
-
-	// Every accepted message is with the kernel, and no more will come. A Close then has
-	// lost nothing, whatever fails later.
-	flushed bool
 
 	// Named mode.
 	goodbyeReceived wire.GoodbyeKind
 	reply           replyState // our answer to it
 	confirmed       bool       // the peer took every message up to our goodbye
 	shutdownWaiting bool       // a Shutdown was called: it waits for confirmed
+
+	remote  bool  // err is the peer's reason, so the socket is closed without a reset
+	err     error // the first failure, or the peer's reason; see record
+	halfErr error // of the half-close
 }
 
 type (
@@ -122,9 +118,8 @@ type event struct {
 	kind eventKind
 	err  error // see the kinds
 
-	harmless bool             // writeFailed: no message was lost by it
-	goodbye  wire.GoodbyeKind // goodbyeReceived
-	reply    replyState       // replied
+	goodbye wire.GoodbyeKind // goodbyeReceived
+	reply   replyState       // replied
 }
 
 type eventKind uint8
@@ -134,8 +129,8 @@ const (
 	sendingStopped                   // no more messages are accepted
 	messagesFlushed                  // after sendingStopped: those that were are with the kernel
 	halfClosed                       // all is written, and the write side of the socket closed; err: that failed
-	writeFailed                      // err: why
-	sendRefused                      // after that: a Send was refused because of it
+	writeFailed                      // err: nil if no message was lost by it
+	sendRefused                      // after that: a Send was refused because of it; err: the write that failed
 	endOfFile                        // raw mode: a receiver has read the peer's end
 	goodbyeReceived                  // named mode; err: the peer's reason, if it gave one
 	replied                          // ... and our answer is in the outbox
@@ -170,17 +165,15 @@ func (s *state) advance(e event) (over bool) {
 	case writeFailed:
 		s.send = sendFailed
 		// After its full goodbye the peer reads no messages: what is lost was not wanted.
-		if e.harmless || s.goodbyeReceived == wire.GoodbyeFull {
-			s.lostWrite = e.err
-		} else {
+		if s.goodbyeReceived != wire.GoodbyeFull {
 			s.record(e.err)
 		}
 		if s.closed || s.goodbyeReceived == wire.GoodbyeFull {
 			s.gaveUp = true // neither end waits for messages
 		}
 	case sendRefused:
-		if !s.closed && s.goodbyeReceived != wire.GoodbyeFull {
-			s.record(s.lostWrite)
+		if s.send == sendFailed && !s.closed && s.goodbyeReceived != wire.GoodbyeFull {
+			s.record(e.err)
 		}
 	case endOfFile:
 		s.messagesEndBy(thePeer)
@@ -219,7 +212,10 @@ func (s *state) advance(e event) (over bool) {
 
 // isCleanEnd reports whether err is the end of a peer that has said all it had to say.
 func (s *state) isCleanEnd(err error) bool {
-	return errors.Is(err, io.EOF) && (!s.named || s.goodbyeReceived != wire.GoodbyeNone)
+	if !s.named {
+		return err == io.EOF
+	}
+	return errors.Is(err, io.EOF) && s.goodbyeReceived != wire.GoodbyeNone
 }
 
 // isFailure reports whether it is a failure, in named mode, that there is nothing more

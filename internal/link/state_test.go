@@ -32,7 +32,9 @@ var events = []struct {
 	}},
 	{"end of file", func(s *state) bool { return s.recv < recvEnded }, []event{{kind: endOfFile, err: io.EOF}}},
 	{"read fails", func(s *state) bool { return s.recv < recvEnded }, []event{{kind: receiveFailed, err: errTest}}},
-	{"timeout", func(s *state) bool { return s.closed || s.send == sendDraining }, []event{{kind: abandoned}}},
+	{"timeout", func(s *state) bool {
+		return s.closed || s.send == sendDraining || s.goodbyeReceived == wire.GoodbyeFull
+	}, []event{{kind: abandoned}}},
 }
 
 var errTest = errors.New("a failure")
@@ -181,7 +183,6 @@ func TestAdvance(t *testing.T) {
 		err     error
 		remote  bool
 		failed  bool
-		lost    error
 		halfErr error
 		flushed bool
 		goodbye wire.GoodbyeKind
@@ -190,18 +191,17 @@ func TestAdvance(t *testing.T) {
 		waiting bool
 	}
 	keyOf := func(s state) key {
-		return key{s.send, s.recv, s.socket, s.closed, s.endedFirst, s.gaveUp, s.err, s.remote, s.readFailed, s.lostWrite, s.halfErr, s.flushed, s.goodbyeReceived, s.reply, s.confirmed, s.shutdownWaiting}
+		return key{s.send, s.recv, s.socket, s.closed, s.endedFirst, s.gaveUp, s.err, s.remote, s.readFailed, s.halfErr, s.flushed, s.goodbyeReceived, s.reply, s.confirmed, s.shutdownWaiting}
 	}
 	errFirst, errSecond := errors.New("first"), errors.New("second")
 	var all []event
 	for kind := closeCalled; kind <= abandoned; kind++ {
 		errs := []error{nil}
 		switch kind {
-		case writeFailed:
-			all = append(all, event{kind: kind, err: errSecond, harmless: true})
-			errs = []error{errFirst}
-		case halfClosed, abandoned:
+		case writeFailed, halfClosed, abandoned:
 			errs = []error{nil, errFirst}
+		case sendRefused:
+			errs = []error{errFirst}
 		case receiveFailed, readToEnd:
 			errs = []error{io.EOF, errSecond}
 		}
@@ -265,7 +265,7 @@ func TestAdvance(t *testing.T) {
 // write used to count as a half-close here.
 func TestConfirmAfterFailedWrite(t *testing.T) {
 	s := state{named: true}
-	for _, e := range []event{{kind: sendingStopped}, {kind: messagesFlushed}, {kind: writeFailed, err: errTest, harmless: true}} {
+	for _, e := range []event{{kind: sendingStopped}, {kind: messagesFlushed}, {kind: writeFailed}} {
 		s.advance(e)
 	}
 	if s.advance(event{kind: confirmReceived}) {
@@ -278,16 +278,16 @@ func TestConfirmAfterFailedWrite(t *testing.T) {
 // of it says that the connection has ended, so Err has to say why.
 func TestSendRefusedAfterFailedWrite(t *testing.T) {
 	s := state{named: true, hasHalfClose: true}
-	s.advance(event{kind: writeFailed, err: errTest, harmless: true})
+	s.advance(event{kind: writeFailed})
 	if s.err != nil {
 		t.Fatalf("after the write: got %v, want no failure", s.err)
 	}
 	goodbye := s
 	goodbye.advance(event{kind: goodbyeReceived, goodbye: wire.GoodbyeFull})
-	if goodbye.advance(event{kind: sendRefused}); goodbye.err != nil {
+	if goodbye.advance(event{kind: sendRefused, err: errTest}); goodbye.err != nil {
 		t.Errorf("after the peer's goodbye: got %v, want no failure", goodbye.err)
 	}
-	if s.advance(event{kind: sendRefused}); s.err != errTest {
+	if s.advance(event{kind: sendRefused, err: errTest}); s.err != errTest {
 		t.Errorf("after a refused Send: got %v, want %v", s.err, errTest)
 	}
 }

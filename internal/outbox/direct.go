@@ -31,9 +31,8 @@ import (
 // waits: what the kernel does not take at once is left to the flusher.
 type direct struct {
 	// Immutable.
-	received   *atomic.Uint64        // messages received on this connection
-	inputReady func() bool           // is more input at hand?
-	write      func(fd uintptr) bool // tryWrite, bound once
+	received *atomic.Uint64        // messages received on this connection
+	write    func(fd uintptr) bool // tryWrite, bound once
 
 	// Guarded by the Outbox's mu.
 	lastReceived  uint64        // received, at the last Send
@@ -86,7 +85,7 @@ func (o *Outbox) wantDirectLocked() bool {
 	} else {
 		d.answers = 0
 	}
-	if d.answers >= 2 && !d.inputReady() {
+	if d.answers >= 2 && !o.owner.InputReady() {
 		return true
 	}
 	now := monotime.Now()

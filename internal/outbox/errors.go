@@ -17,3 +17,10 @@ func (e *EndedError) Error() string {
 }
 
 func (e *EndedError) Unwrap() []error { return []error{net.ErrClosed, e.Cause} }
+
+// UndoError is what Abort and Commit return if a payload is not sent that the encoder
+// could not undo: the peer could not decode what followed, so nothing more is sent.
+type UndoError struct{ Cause error }
+
+func (e *UndoError) Error() string { return e.Cause.Error() }
+func (e *UndoError) Unwrap() error { return e.Cause }

@@ -38,7 +38,7 @@ func (o *Outbox) Begin(ctx context.Context, gone <-chan struct{}) (buf []byte, e
 		}
 	}
 	b := o.bufferLocked()
-	return b[:len(b)+o.headerSize], nil // bufferLocked made that space
+	return b[:len(b)+int(o.headerSize)], nil // bufferLocked made that space
 }
 
 // Commit makes a frame of what was appended to the buffer that Begin returned, and
@@ -48,7 +48,7 @@ func (o *Outbox) Begin(ctx context.Context, gone <-chan struct{}) (buf []byte, e
 func (o *Outbox) Commit(ctx context.Context, gone <-chan struct{}, buf []byte) error {
 	// buf is pending with the header's space and the payload behind it; the encoder may have
 	// moved it to a larger array.
-	size := len(buf) - len(o.pending) - o.headerSize
+	size := len(buf) - len(o.pending) - int(o.headerSize)
 	if size > o.maxPayload {
 		return o.Abort(o.framing.CheckSize(size, o.limit, o.limitName), true)
 	}
@@ -59,7 +59,7 @@ func (o *Outbox) Commit(ctx context.Context, gone <-chan struct{}, buf []byte) e
 		o.pending = o.framing.SealFrame(buf, len(o.pending))
 	}
 	if !o.fitsLocked() {
-		return o.awaitCommit(ctx, gone, o.undo)
+		return o.awaitCommit(ctx, gone, true)
 	}
 	o.commitLocked()
 	o.flushLocked()
@@ -70,19 +70,17 @@ func (o *Outbox) Commit(ctx context.Context, gone <-chan struct{}, buf []byte) e
 // Abort ends what Begin began without a frame, because of cause, which it returns. It
 // unlocks the Outbox. unsure says that the encoder may have got into a state of which
 // the peer's decoder knows nothing: it is told to undo, and if it cannot, nothing more
-// is sent.
+// is sent, and what Abort returns is an *UndoError.
 func (o *Outbox) Abort(cause error, unsure bool) error {
-	broken := unsure && !o.undo()
-	o.discardStagedLocked() // not the caller's buffer, which may have grown to any size
-	if broken {             // before anything else is encoded
+	err := cause
+	if unsure && !o.owner.Undo() { // before anything else is encoded
 		o.stopLocked(&EndedError{cause})
+		err = &UndoError{cause}
 	}
+	o.discardStagedLocked() // not the caller's buffer, which may have grown to any size
 	o.wakeLocked()
 	o.mu.Unlock()
-	if broken {
-		o.onBroken(cause)
-	}
-	return cause
+	return err
 }
 
 // TryBegin is Begin without waiting: ok is false if there is no space.
@@ -94,17 +92,17 @@ func (o *Outbox) TryBegin() (buf []byte, ok bool, err error) {
 		return nil, false, err
 	}
 	b := o.bufferLocked()
-	return b[:len(b)+o.headerSize], true, nil
+	return b[:len(b)+int(o.headerSize)], true, nil
 }
 
 // TryCommit is Commit without waiting: it reports false if the frame does not fit, and
 // then it is not part of the stream.
 func (o *Outbox) TryCommit(buf []byte) (sent bool, err error) {
-	if size := len(buf) - len(o.pending) - o.headerSize; size > o.maxPayload {
+	if size := len(buf) - len(o.pending) - int(o.headerSize); size > o.maxPayload {
 		return false, o.Abort(o.framing.CheckSize(size, o.limit, o.limitName), true)
 	}
 	o.pending = o.framing.SealFrame(buf, len(o.pending))
-	return o.tryCommit(o.undo), nil
+	return o.tryCommit(true), nil
 }
 
 // SendFrame is Begin and Commit for a whole frame with a payload of that many bytes,
@@ -122,7 +120,7 @@ func (o *Outbox) SendFrame(ctx context.Context, gone <-chan struct{}, frame []by
 	}
 	o.stageLocked(frame)
 	if !o.fitsLocked() {
-		return o.awaitCommit(ctx, gone, nil)
+		return o.awaitCommit(ctx, gone, false)
 	}
 	o.commitLocked()
 	o.flushLocked()
@@ -142,7 +140,7 @@ func (o *Outbox) TrySendFrame(frame []byte, payload int) (sent bool, err error) 
 		return false, o.Abort(o.framing.CheckSize(payload, o.limit, o.limitName), false)
 	}
 	o.stageLocked(frame)
-	return o.tryCommit(nil), nil
+	return o.tryCommit(false), nil
 }
 
 // stageLocked copies a whole frame to the end of pending, where it is staged until the
@@ -153,16 +151,16 @@ func (o *Outbox) stageLocked(frame []byte) {
 }
 
 // awaitCommit ends a Send whose frame does not fit yet. The frame stays staged, so
-// that no other can be begun, until the writer accepts it or it is given up. undo is
-// nil for a frame that no encoder need undo. The caller holds mu, which awaitCommit
+// that no other can be begun, until the writer accepts it or it is given up. encoded
+// is false for a frame that no encoder need undo. The caller holds mu, which awaitCommit
 // releases.
-func (o *Outbox) awaitCommit(ctx context.Context, gone <-chan struct{}, undo func() bool) error {
+func (o *Outbox) awaitCommit(ctx context.Context, gone <-chan struct{}, encoded bool) error {
 	defer o.mu.Unlock()
 	err := o.awaitAcceptanceLocked(ctx, gone)
 	if err != nil {
 		// After Stop it is discarded in any case: nothing may follow, so there is nothing
 		// that could not be decoded without it.
-		if o.stopErr == nil && !o.canDiscard(undo) {
+		if o.stopErr == nil && !o.canDiscard(encoded) {
 			o.commitLocked()
 			o.flushLocked()
 			err = nil
@@ -176,9 +174,9 @@ func (o *Outbox) awaitCommit(ctx context.Context, gone <-chan struct{}, undo fun
 
 // tryCommit accepts the staged frame if it fits, and otherwise discards it. The caller
 // holds mu, which tryCommit releases.
-func (o *Outbox) tryCommit(undo func() bool) (sent bool) {
+func (o *Outbox) tryCommit(encoded bool) (sent bool) {
 	defer o.mu.Unlock()
-	if o.fitsLocked() || !o.canDiscard(undo) {
+	if o.fitsLocked() || !o.canDiscard(encoded) {
 		o.commitLocked()
 		o.flushLocked()
 		return true
@@ -191,7 +189,7 @@ func (o *Outbox) tryCommit(undo func() bool) (sent bool) {
 // frame. One that it cannot do without is accepted: it was encoded when the buffer had
 // space, so it is the one frame beyond the limit. Its Send then returns nil although ctx
 // has ended, since the message is sent.
-func (o *Outbox) canDiscard(undo func() bool) bool { return undo == nil || undo() }
+func (o *Outbox) canDiscard(encoded bool) bool { return !encoded || o.owner.Undo() }
 
 // fitsLocked reports whether the staged frame may be accepted. One that is larger than
 // the limit fits when nothing else is there, or it would wait for ever.

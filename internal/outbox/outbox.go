@@ -28,11 +28,13 @@ import (
 // sender gives up and discards it. While a frame is staged no other can be begun, so
 // its place in the order is fixed.
 //
-// The writer is in one of three states:
+// The writer is idle, with nothing to write, or
 //
-//	idle       nothing accepted is unwritten
 //	scheduled  a flusher goroutine has been started and will look for work
 //	writing    a flusher, or one Send in its place, is at the socket
+//
+// or both, when a Send writes although a flusher has been started. After a failed write
+// it is idle for good, whatever is unwritten.
 //
 // The flusher goroutine exists only while there is something to write: it takes
 // pending, writes it, and repeats. So frames are written whole and in the order of
@@ -52,19 +54,24 @@ import (
 type Outbox struct {
 	// Immutable after Init.
 	sock         *socket.Socket
-	framing      wire.Framing
-	headerSize   int               // space left before a payload, bytes
 	maxPayload   int               // what Commit accepts, bytes: limit, or less where the framing announces no more
 	limit        int               // the limit of payloads as configured, bytes, for the error
 	limitName    string            // what that limit is called
 	sendBuffer   int               // bytes accepted and not with the kernel, beyond which Begin waits
 	writeTimeout time.Duration     // 0: none
-	undo         func() bool       // see Config
+	owner        Owner             // see Config
 	onWriteError func(error) error // see Config
-	onBroken     func(error)       // see Config
 	flushFunc    func()            // flush, bound once so that starting it allocates nothing
+	framing      wire.Framing
+	headerSize   uint8 // space left before a payload, bytes
 
-	mu        sync.Mutex    // guards following
+	// The small fields stand together: an idle connection is to be small.
+	mu          sync.Mutex       // guards following
+	writing     bool             // the flusher writes, or a Send does by itself
+	scheduled   bool             // a flusher has been started and has not looked yet for what there is to write
+	goodbyeSent wire.GoodbyeKind // named mode: no message is accepted behind it
+	sealed      bool             // named mode: no control frame is accepted either: the write side is about to be closed
+
 	pending   []byte        // frames that no write has taken yet; nil when there are none
 	accepted  int           // pending[:accepted] are accepted, the rest is the staged frame
 	staged    *waiter       // whose frame is staged; nil if none is
@@ -73,8 +80,6 @@ type Outbox struct {
 	queue     []*waiter     // senders that wait for space, in order
 	starving  int           // senders that have found the space taken too often: others must queue behind them
 	spare     []*waiter     // to be used again
-	writing   bool          // the flusher writes, or a Send does by itself
-	scheduled bool          // a flusher has been started and has not looked yet for what there is to write
 	unwritten int           // bytes taken for writing that the kernel does not have yet
 	remainder []byte        // the rest of a direct write, for the flusher; nil if the kernel took all
 	total     uint64        // bytes ever accepted
@@ -87,10 +92,8 @@ type Outbox struct {
 	messageEnd       uint64 // total when the last message was accepted: up to there a loss is a loss of messages
 
 	// Named mode: control frames go behind what is accepted, whatever sendBuffer says.
-	goodbyeSent wire.GoodbyeKind // no message is accepted behind it
-	sealed      bool             // no control frame is accepted either: the write side is about to be closed
-	heartbeat   heartbeat
-	controls    uint64 // bytes of control frames ever accepted
+	heartbeat heartbeat
+	controls  uint64 // bytes of control frames ever accepted
 
 	direct direct // when Send writes by itself
 
@@ -103,6 +106,18 @@ type Outbox struct {
 	}
 }
 
+// Owner is what an Outbox asks of the connection whose messages it sends.
+type Owner interface {
+	// Undo tells the encoder that its last payload is not sent, and reports whether
+	// what it encodes next can be decoded without that payload. It is called with the
+	// lock held.
+	Undo() bool
+
+	// InputReady reports whether messages can be received without waiting for the
+	// socket. It is a hint.
+	InputReady() bool
+}
+
 // Config is what an Outbox needs to know. Init copies it.
 type Config struct {
 	Framing      wire.Framing
@@ -111,39 +126,31 @@ type Config struct {
 	SendBuffer   int    // bytes accepted and not yet written, beyond which Begin waits
 	WriteTimeout time.Duration
 
-	// Undo tells the encoder that its last payload is not sent, and reports whether
-	// what it encodes next can be decoded without that payload. It is called with the
-	// lock held.
-	Undo func() bool
+	Owner Owner
 
 	// OnWriteError is told of the write that failed, without locks held and before
 	// any Send learns of it. It returns the cause.
 	OnWriteError func(error) error
 
-	// OnBroken is told, without locks held, of a payload that is not sent and that
-	// the encoder could not undo.
-	OnBroken func(error)
-
-	// What tells direct that the peer waits for an answer: the count of messages
-	// received, and whether more input is at hand.
-	Received   *atomic.Uint64
-	InputReady func() bool
+	// Received is the count of messages received on the connection, by which direct
+	// knows an answer.
+	Received *atomic.Uint64
 }
 
 // Init makes o ready for use.
 func (o *Outbox) Init(sock *socket.Socket, c Config) {
 	o.sock = sock
 	o.framing = c.Framing
-	o.headerSize = c.Framing.HeaderSize()
+	o.headerSize = uint8(c.Framing.HeaderSize())
 	o.limit, o.limitName = c.MaxPayload, c.LimitName
 	o.maxPayload = c.Framing.MaxPayload(c.MaxPayload)
 	o.sendBuffer = c.SendBuffer
 	o.writeTimeout = c.WriteTimeout
-	o.undo, o.onWriteError, o.onBroken = c.Undo, c.OnWriteError, c.OnBroken
+	o.owner, o.onWriteError = c.Owner, c.OnWriteError
 	o.flushFunc = o.flush
 	o.raw.write = o.onWritable
 	o.direct.write = o.tryWrite
-	o.direct.received, o.direct.inputReady = c.Received, c.InputReady
+	o.direct.received = c.Received
 }
 
 // bufferedLocked returns the number of bytes accepted and not yet with the kernel.

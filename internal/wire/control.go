@@ -43,6 +43,9 @@ type Goodbye struct {
 	Full   bool   `msgpack:"full,omitempty"`   // nor are any read
 }
 
+// goodbye is Goodbye under the name that errors of decoding show.
+type goodbye Goodbye
+
 // Kind returns how much g ends.
 func (g Goodbye) Kind() GoodbyeKind {
 	if g.Full {
@@ -66,8 +69,8 @@ var (
 // GoodbyeFrame returns the frame that says goodbye. What does not fit of the reason
 // is cut off.
 func GoodbyeFrame(kind GoodbyeKind, reason string) []byte {
-	g := Goodbye{Reason: cutReason(reason), Full: kind == GoodbyeFull}
-	body, err := mpplan.For[Goodbye]().Append(new(mpplan.Encoder), nil, &g)
+	g := goodbye{Reason: cutReason(reason), Full: kind == GoodbyeFull}
+	body, err := mpplan.For[goodbye]().Append(new(mpplan.Encoder), nil, &g)
 	if err != nil {
 		panic(err) // a short string and a bool can be encoded
 	}
@@ -90,8 +93,8 @@ func cutReason(reason string) string {
 // ParseGoodbye returns ErrProtocol for what is no goodbye.
 func ParseGoodbye(body []byte) (Goodbye, error) {
 	var g Goodbye
-	if err := mpplan.For[Goodbye]().Decode(new(mpplan.Decoder), body, &g); err != nil {
-		return g, fmt.Errorf("%w: goodbye: decode msgpack: %w", ErrProtocol, err)
+	if err := mpplan.For[goodbye]().Decode(new(mpplan.Decoder), body, (*goodbye)(&g)); err != nil {
+		return g, fmt.Errorf("%w: goodbye: qsocket: decode %w", ErrProtocol, err)
 	}
 	if len(g.Reason) > MaxReason {
 		return g, fmt.Errorf("%w: goodbye with a reason of %d bytes, want at most %d", ErrProtocol, len(g.Reason), MaxReason)

@@ -122,6 +122,10 @@ func (f Framing) PayloadSize(b []byte, start int) int {
 // whose payload reaches to the end of b, and appends the trailer. A header that comes
 // out shorter than the space left for it pulls the payload forward.
 func (f Framing) SealFrame(b []byte, start int) []byte {
+	if f == Uint32 {
+		binary.BigEndian.PutUint32(b[start:], uint32(len(b)-start-4))
+		return b
+	}
 	payload := start + framings[f].maxHeader
 	size := len(b) - payload
 	header := f.AppendHeader(b[:start], size)

@@ -48,6 +48,9 @@ type Hello struct {
 	Lines string  `msgpack:"nl"`              // HelloLines
 }
 
+// hello is Hello under the name that errors of decoding show.
+type hello Hello
+
 // HelloLines is two ends of line. A server of HTTP and the like waits for them before
 // it answers; without them an end at the wrong port would have to wait for a timeout.
 const HelloLines = "\r\n\r\n"
@@ -58,7 +61,7 @@ func (h *Hello) Append(b []byte) []byte {
 	b = append(b, Magic...)
 	b = append(b, Version, 0, 0, 0, 0)
 	start := len(b)
-	b, err := mpplan.For[Hello]().Append(new(mpplan.Encoder), b, h)
+	b, err := mpplan.For[hello]().Append(new(mpplan.Encoder), b, (*hello)(h))
 	if err != nil {
 		panic(err) // the names have been checked
 	}
@@ -118,7 +121,7 @@ func HelloSize(header [HelloHeaderSize]byte) (int, error) {
 // zero would be a peer that takes empty payloads only.
 func ParseHello(body []byte) (*Hello, error) {
 	h := new(Hello)
-	err := mpplan.For[Hello]().Decode(new(mpplan.Decoder), body, h)
+	err := mpplan.For[hello]().Decode(new(mpplan.Decoder), body, (*hello)(h))
 	if err == nil && h.Max == nil {
 		err = errors.New(`the key "max" is missing`)
 	}

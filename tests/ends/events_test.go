@@ -98,6 +98,7 @@ var far = [][]string{
 	{"peer-half", "close-write", "close"},
 	{"peer-half", "break", "close-write"},
 	{"break", "peer-half", "close"},
+	{"break", "close-write", "close", "peer-message"},
 	{"break", "peer-half", "shutdown"},
 	{"break", "send", "peer-half"},
 	{"break", "send", "peer-message", "close-write"},
