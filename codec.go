@@ -137,12 +137,12 @@ func (c funcCodec[T]) Decode(payload []byte) (T, error) {
 
 // safeEncode calls enc.Append with a dst that is not empty, and returns an
 // error for whatever goes wrong in it: an error, a panic, a result that does
-// not extend dst. wild is set after a panic and such a result: enc may then be in any
+// not extend dst. unsure is set after a panic and such a result: enc may then be in any
 // state.
-func safeEncode[T any](name string, enc Encoder[T], dst []byte, v *T) (b []byte, wild bool, err error) {
+func safeEncode[T any](name string, enc Encoder[T], dst []byte, v *T) (b []byte, unsure bool, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			b, wild, err = dst, true, codecError("encode", name, fmt.Errorf("panic: %v", r))
+			b, unsure, err = dst, true, codecError("encode", name, fmt.Errorf("panic: %v", r))
 		}
 	}()
 	b, err = enc.Append(dst, *v)

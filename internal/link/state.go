@@ -41,7 +41,7 @@ type state struct {
 	closed bool
 
 	// Whose end of messages came first, for what receivers report: ErrClosed or io.EOF.
-	// It is nobody's if a failure came before our own.
+	// It is neither's if a failure came before our own.
 	endedFirst end
 
 	// Every accepted message is with the kernel, and no more will come. A Close then has
@@ -103,7 +103,7 @@ const (
 
 // The ends of a connection, for endedFirst.
 const (
-	nobody end = iota
+	neither end = iota
 	thisEnd
 	thePeer
 )
@@ -285,7 +285,7 @@ func (s *state) record(err error) (first bool) {
 // messagesEndBy notes whose end of messages came first. Once this end has closed, the
 // peer's is not noted: either ours is noted already, or a failure came before it.
 func (s *state) messagesEndBy(who end) {
-	if s.endedFirst == nobody && (who == thisEnd || !s.closed) {
+	if s.endedFirst == neither && (who == thisEnd || !s.closed) {
 		s.endedFirst = who
 	}
 }

@@ -238,7 +238,7 @@ func TestAdvance(t *testing.T) {
 							t.Fatalf("%+v, %+v: went back to %+v", from, e, to)
 						case from.err != nil && to.err != from.err:
 							t.Fatalf("%+v, %+v: the first failure became %v", from, e, to.err)
-						case from.endedFirst != nobody && to.endedFirst != from.endedFirst:
+						case from.endedFirst != neither && to.endedFirst != from.endedFirst:
 							t.Fatalf("%+v, %+v: another end was first: %+v", from, e, to)
 						case from.socket != socketOpen && over:
 							t.Fatalf("%+v, %+v: over twice", from, e)

@@ -13,7 +13,7 @@
 // It runs in a bubble of testing/synctest, in virtual time, over a stream in
 // memory with qsockettest.Proxy between the ends. Every call is written down
 // with its begin, its end and its result. Then each promise of the contract is
-// compared with that: promises_test.go has one sentence and one short function for each.
+// compared with that: promises_test.go has one sentence for each, and a short function stands beside it or in promises_calls_test.go.
 // Where the network has flipped bits, only those count that are about
 // termination. A bubble also reports goroutines that are left.
 //
