@@ -28,7 +28,8 @@ func settings() (all []setting) {
 func TestEnds(t *testing.T) {
 	for _, s := range settings() {
 		t.Run(s.String(), func(t *testing.T) {
-			t.Parallel()
+			// Not in parallel: Go before 1.25.5 confuses bubbles that run beside each other
+			// ("WaitGroup.Add called from multiple synctest bubbles").
 			r, got := explore(t, s)
 			path := filepath.Join(*dir, s.String()+".txt")
 			if *update {
