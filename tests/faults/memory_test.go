@@ -127,10 +127,13 @@ func memoryLimit(t *testing.T) {
 	}
 	ctx := context.Background() // a child that hangs is ended by its -test.timeout
 	message := make([]byte, size)
+	// No timeout of the library's: on a busy machine a connection may wait for its turn
+	// longer than any of them.
+	options := &qsocket.Options{CloseTimeout: testkit.Timeout, FrameTimeout: -1, Heartbeat: -1}
 	var wg sync.WaitGroup
 	var all []*qsocket.Conn[[]byte]
 	for range conns {
-		a, b := testkit.Pair(t, "tcp", rawNamed, nil, nil)
+		a, b := testkit.Pair(t, "tcp", rawNamed, options, options)
 		all = append(all, a, b)
 	}
 	start, worked := time.Now(), processTime()
