@@ -74,6 +74,7 @@ func TestMutexGivesUp(t *testing.T) {
 			close(locked)
 		}()
 		time.Sleep(2 * time.Second)
+		synctest.Wait()
 		if !gaveUp {
 			t.Fatal("the waiter did not give up")
 		}
