@@ -39,6 +39,84 @@ func TestIdleConnHoldsNoBuffer(t *testing.T) {
 	}
 }
 
+// busyPair is a sender and the end whose handler is busy.
+type busyPair struct{ a, b *qsocket.Conn[[]byte] }
+
+// receive sends n messages, and takes them.
+func (p busyPair) receive(ctx context.Context, t *testing.T, mode string, n int) {
+	sent := testkit.Async(func() error {
+		for range n {
+			if err := p.a.Send(ctx, make([]byte, 100)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for range n {
+		if mode == "channel" {
+			if _, ok := <-p.b.Messages(); !ok {
+				t.Fatal(p.b.Err())
+			}
+		} else if _, err := p.b.Recv(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := testkit.Result(t, "Send", sent); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What a connection holds while its handler works is what has arrived and not been
+// received, and little more, whatever has gone through it before.
+func TestBusyHandlerHoldsLittle(t *testing.T) {
+	const pairs, size = 20, 100
+	for _, load := range []struct {
+		name           string
+		received, left int // messages of 100 bytes
+	}{
+		{"one message", 1, 0},
+		{"40 messages", 1, 39},
+		{"150 messages", 1, 149},
+		{"a burst", 5000, 0},
+		{"40 messages behind a burst", 5000, 40},
+	} {
+		testkit.ForTransports(t, testkit.KernelTransports, func(t *testing.T, transport string) {
+			for _, mode := range []string{"pull", "channel"} {
+				t.Run(load.name+"/"+mode, func(t *testing.T) {
+					ctx := testkit.Context(t)
+					open := make([]busyPair, pairs)
+					for i := range open {
+						open[i].a, open[i].b = testkit.Pair(t, transport, testkit.Raw, nil, nil)
+						open[i].receive(ctx, t, mode, 1)
+					}
+					before := testkit.LiveHeap()
+					for _, e := range open {
+						e.receive(ctx, t, mode, load.received)
+						for range load.left {
+							if err := e.a.Send(ctx, make([]byte, size)); err != nil {
+								t.Fatal(err)
+							}
+						}
+					}
+					limit := int64(2048 + 5*size*load.left)
+					if transport == "tls" && load.received > 1 {
+						limit += 64 << 10 // buffers of package tls, at both ends, and one of 16 KiB that a Read waits with
+					}
+					got := testkit.HeapPer(pairs, before)
+					for start := time.Now(); got > limit && time.Since(start) < testkit.Timeout; { // until what is under way has arrived
+						got = testkit.HeapPer(pairs, before)
+					}
+					t.Logf("%d bytes for each pair", got)
+					if got > limit {
+						t.Errorf("%d bytes for each pair, want at most %d", got, limit)
+					}
+					runtime.KeepAlive(open)
+				})
+			}
+		})
+	}
+}
+
 // The library itself allocates nothing for a message, on either end.
 func TestNoAllocationsPerMessage(t *testing.T) {
 	if testkit.RaceEnabled {

@@ -85,6 +85,7 @@ func (c *Conn[T]) pull(ctx context.Context, v *T) error {
 	payload, err := in.Next(ctx)
 	if err == nil {
 		if err = c.decode(payload); err == nil {
+			in.Release()
 			var zero T
 			*v = c.next
 			c.next = zero

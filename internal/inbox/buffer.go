@@ -2,12 +2,22 @@ package inbox
 
 import "github.com/fb9bb4ed/qsocket/internal/bufpool"
 
+// A buffer is never much larger than what has arrived, except while the socket is being
+// read: a peer that sends 100 bytes to a handler that takes its time makes us hold 100
+// bytes, and not what a read is offered. So it is fitted at every point at which the
+// receiver may be gone for long:
+//
+//	before a wait for the socket    shrink
+//	when a payload has been decoded Release, for a caller of Recv
+//	when messages has no space      Pump, for the reader goroutine
+//	when there is no more to read   drop
+
 // adapt fits the size of the next Read to the traffic: n bytes came for offered. It is
 // for connections without raw access, whose buffer is there while they wait.
 func (in *Inbox) adapt(n, offered int) {
 	switch {
 	case n == offered:
-		in.readSize = min(4*in.readSize, rawReadSize)
+		in.readSize = min(4*in.readSize, in.maxRead)
 	case n < in.readSize/4:
 		in.readSize = max(2*n, minReadSize)
 	}
@@ -31,14 +41,45 @@ func (in *Inbox) makeSpace(size int) {
 	}
 }
 
+// Release gives back what the receiver need not keep while its caller works on the
+// message that Next returned last. The caller must hold the lock, and not look at that
+// payload any more.
+//
+// Right after a read, a buffer that is four times too large is fitted. Later on it has to
+// be sixteen times too large: a stream that is cut off message by message must not be
+// moved again and again.
+func (in *Inbox) Release() {
+	if in.w-in.r >= in.fitBelow {
+		in.fitBelow = cap(in.buf) / 16
+		return
+	}
+	in.fit()
+}
+
+// fit moves what is in the buffer to one of its size. An empty buffer, and one of no use
+// any more, goes back to the pool.
+func (in *Inbox) fit() {
+	if in.w == in.r {
+		in.drop()
+	} else if cap(in.buf) > 4*max(in.w-in.r, bufpool.Min) {
+		in.move(in.w - in.r)
+	}
+	in.fitBelow = cap(in.buf) / 16
+}
+
+// drop gives the buffer back, with what is in it.
+func (in *Inbox) drop() {
+	bufpool.Put(in.buf)
+	in.buf, in.r, in.w = nil, 0, 0
+}
+
 // shrink gives memory back before a wait: all but what has arrived and extra
 // bytes to read into. A buffer less than four times too large is kept, or each wait
 // inside a frame would copy it.
 func (in *Inbox) shrink(extra int) {
 	have := in.w - in.r
 	if have+extra == 0 {
-		bufpool.Put(in.buf)
-		in.buf, in.r, in.w = nil, 0, 0
+		in.drop()
 	} else if cap(in.buf) > 4*max(have+extra, bufpool.Min/2) {
 		in.move(have + extra)
 	}

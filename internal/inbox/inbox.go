@@ -4,6 +4,7 @@ package inbox
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/binary"
 	"fmt"
 	"sync"
@@ -57,6 +58,7 @@ type Inbox struct {
 	frameTimeout time.Duration                      // 0: none
 	onControl    func(kind byte, body []byte) error // see Config
 	readFunc     func(fd uintptr) bool              // onReadable, bound once
+	maxRead      int                                // the most that readSize grows to
 
 	// Owned by the receiver.
 	buf       []byte        // bytes read and not yet consumed: buf[r:w]
@@ -64,6 +66,7 @@ type Inbox struct {
 	need      int           // length of the frame at buf[r], header and trailer included; 0 if not known
 	frameLeft time.Duration // what is left of FrameTimeout for that frame; 0: its clock has not started
 	readSize  int           // what to offer the next Read where there is no raw access
+	fitBelow  int           // with fewer bytes than that in buf, Release fits it
 	err       error         // why nothing more can be read
 	drain     func() bool   // of the reader goroutine, see Pump; nil for a caller of Next
 	inside    bool          // drain is called by onReadable
@@ -127,7 +130,10 @@ func (in *Inbox) Init(sock *socket.Socket, c Config) {
 	in.frameTimeout = c.FrameTimeout
 	in.onControl = c.OnControl
 	in.readFunc = in.onReadable
-	in.readSize = minReadSize
+	in.readSize, in.maxRead = minReadSize, rawReadSize
+	if _, ok := sock.Conn.(*tls.Conn); ok {
+		in.maxRead = tlsRecord
+	}
 }
 
 // Next returns the payload of the next frame, which is valid until the next
@@ -173,6 +179,7 @@ func (in *Inbox) Pump(drain func() (ready bool)) error {
 		return in.err
 	}
 	in.publish() // the caller may be about to wait
+	in.fit()
 	return nil
 }
 
@@ -244,7 +251,10 @@ func (in *Inbox) Cut() (payload []byte, ok bool, err error) {
 
 // Fail ends receiving: the payload that was returned last could not be decoded. The
 // caller must hold the lock.
-func (in *Inbox) Fail(err error) { in.err = err }
+func (in *Inbox) Fail(err error) {
+	in.err = err
+	in.drop()
+}
 
 // sizeError returns why there must not be a message of that size at b.
 func (in *Inbox) sizeError(b []byte, size uint64) error {

@@ -29,6 +29,7 @@ import (
 const (
 	rawReadSize = 64 << 10 // smaller reads cost a stream of small frames up to twice as much
 	minReadSize = 1 << 10  // while nothing happens on a connection without raw access
+	tlsRecord   = 16 << 10 // the most that a Read of package tls returns
 
 	maxEmptyReads = 100 // of a net.Conn that returns neither bytes nor an error
 )
@@ -38,7 +39,11 @@ func (in *Inbox) readKeep(ctx context.Context) error {
 	err := in.readMore(ctx)
 	if err != nil && err != ErrStopped && err != ctx.Err() {
 		in.err = err
+		if in.w == in.r {
+			in.drop()
+		}
 	}
+	in.fitBelow = cap(in.buf) / 4
 	return err
 }
 
