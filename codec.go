@@ -94,6 +94,45 @@ func decodeNew[T any](d intoDecoder[T], scratch **T, payload []byte) (v T, err e
 	return v, nil
 }
 
+// sizer is a Decoder that knows what the values take that it makes, in bytes.
+type sizer interface {
+	// maxDecoded bounds the memory of the value of a payload of n bytes: factor × n +
+	// free.
+	maxDecoded() (factor, free int)
+	// decodedSize is the memory of the value that was decoded last, which is v or what
+	// v points to; or more than limit, if it is that.
+	decodedSize(v any, limit int) int
+}
+
+// otherFactor is what values of other decoders count as, times the length of the payload.
+const otherFactor = 8
+
+// maxDecoded is that of the Decoder dec.
+func maxDecoded(dec any) (factor, free int) {
+	if s, ok := dec.(sizer); ok {
+		return s.maxDecoded()
+	}
+	return otherFactor, 0
+}
+
+// decodedSize is that of v, which the Decoder dec has just made of a payload of n bytes.
+func decodedSize(dec, v any, n, limit int) int {
+	switch v := v.(type) {
+	case []byte:
+		return cap(v)
+	case *[]byte:
+		return cap(*v)
+	case string:
+		return len(v)
+	case *string:
+		return len(*v)
+	}
+	if s, ok := dec.(sizer); ok {
+		return s.decodedSize(v, limit)
+	}
+	return otherFactor * n
+}
+
 // isStateless reports whether c has a method Stateless that says so.
 func isStateless[T any](c Codec[T]) bool {
 	s, ok := c.(interface{ Stateless() bool })

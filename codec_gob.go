@@ -231,6 +231,9 @@ func (d *gobDecoder[T]) decodeInto(payload []byte, v *T) (err error) {
 	return nil
 }
 
+func (d *gobDecoder[T]) maxDecoded() (factor, free int) { return gobscan.MaxExpansion, gobscan.Slack }
+func (d *gobDecoder[T]) decodedSize(any, int) int       { return d.scan.DecodedSize() }
+
 // gobReader is one payload. Because it has ReadByte, gob does not buffer, and
 // reads nothing of the payload but what it decodes. At its end there is
 // io.ErrUnexpectedEOF: gob asks for more only in mid-value.

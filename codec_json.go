@@ -9,6 +9,7 @@ import (
 
 	"github.com/fb9bb4ed/qsocket/internal/jsonscan"
 	"github.com/fb9bb4ed/qsocket/internal/schema"
+	"github.com/fb9bb4ed/qsocket/internal/treesize"
 )
 
 // JSON encodes values as JSON (RFC 8259) with encoding/json: for debugging, and
@@ -92,6 +93,14 @@ func (e *jsonEncoder[T]) Append(dst []byte, v T) ([]byte, error) {
 }
 
 type jsonDecoder[T any] struct{ scratch *T }
+
+func (d *jsonDecoder[T]) maxDecoded() (factor, free int) {
+	return treesize.JSONFactor(reflect.TypeFor[T]()), 0
+}
+
+func (d *jsonDecoder[T]) decodedSize(v any, limit int) int {
+	return treesize.Of(reflect.ValueOf(v), limit)
+}
 
 func (d *jsonDecoder[T]) Decode(payload []byte) (T, error) {
 	return decodeNew(d, &d.scratch, payload)

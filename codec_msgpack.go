@@ -177,3 +177,6 @@ func (d *msgpackDecoder[T]) Decode(payload []byte) (T, error) {
 func (d *msgpackDecoder[T]) decodeInto(payload []byte, v *T) error {
 	return d.plan.Decode(&d.state, payload, v)
 }
+
+func (d *msgpackDecoder[T]) maxDecoded() (factor, free int) { return d.state.Bound() }
+func (d *msgpackDecoder[T]) decodedSize(any, int) int       { return d.state.Spent() }

@@ -142,6 +142,10 @@ type caseEncoder[T any] interface {
 
 type caseDecoder[T any] interface {
 	decode(payload []byte) (T, error)
+	// maxDecoded and decodedSize are as in sizer. n is the length of the payload, without
+	// the tag.
+	maxDecoded() (factor, free int)
+	decodedSize(v any, n, limit int) int
 }
 
 type variant[T, V any] struct {
@@ -273,6 +277,28 @@ type unionDecoder[T any] struct {
 	union *unionCodec[T]
 	tags  []uint64 // in order
 	cases []caseDecoder[T]
+	last  int // which of cases has decoded the last message; -1: otherwise has
+	size  int // of its payload, bytes
+}
+
+func (d *unionDecoder[T]) decodedSize(v any, limit int) int {
+	if d.last < 0 {
+		return otherFactor * d.size
+	}
+	if p, ok := v.(*T); ok {
+		v = *p
+	}
+	return d.cases[d.last].decodedSize(v, d.size, limit)
+}
+
+// maxDecoded is the bound of the case that may take most.
+func (d *unionDecoder[T]) maxDecoded() (factor, free int) {
+	factor = otherFactor
+	for _, c := range d.cases {
+		f, g := c.maxDecoded()
+		factor, free = max(factor, f), max(free, g)
+	}
+	return factor, free
 }
 
 func (d *unionDecoder[T]) Decode(payload []byte) (T, error) {
@@ -293,6 +319,7 @@ func (d *unionDecoder[T]) Decode(payload []byte) (T, error) {
 			return d.unknown(tag, payload[n:])
 		}
 	}
+	d.last, d.size = i, len(payload)-n
 	v, err := d.cases[i].decode(payload[n:])
 	if err != nil {
 		err = fmt.Errorf("case %d: %w", tag, err)
@@ -306,6 +333,7 @@ func badTag(payload []byte) error {
 }
 
 func (d *unionDecoder[T]) unknown(tag uint64, payload []byte) (T, error) {
+	d.last, d.size = -1, len(payload)
 	if d.union.otherwise != nil {
 		return d.union.otherwise(tag, payload[:len(payload):len(payload)])
 	}
@@ -360,6 +388,18 @@ type variantDecoder[T, V any] struct {
 	scratch V              // zero between two messages
 	none    any            // the nil pointer, if V is a pointer
 }
+
+func (d *variantDecoder[T, V]) maxDecoded() (factor, free int) {
+	factor, free = maxDecoded(d.dec)
+	return factor, free + d.boxed()
+}
+
+func (d *variantDecoder[T, V]) decodedSize(v any, n, limit int) int {
+	return d.boxed() + decodedSize(d.dec, v, n, limit)
+}
+
+// boxed is the memory that a T needs for the V in it.
+func (d *variantDecoder[T, V]) boxed() int { return int(reflect.TypeFor[V]().Size()) }
 
 func (d *variantDecoder[T, V]) decode(payload []byte) (T, error) {
 	var zero T

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/fb9bb4ed/qsocket/internal/backlog"
 	"github.com/fb9bb4ed/qsocket/internal/link"
 	"github.com/fb9bb4ed/qsocket/internal/socket"
 	"github.com/fb9bb4ed/qsocket/internal/wire"
@@ -70,7 +71,7 @@ type Conn[T any] struct {
 	codecName string
 	framing   Framing
 	stateless bool
-	recvQueue int
+	opts      *Options
 	peer      Peer // zero in raw mode
 
 	enc  Encoder[T]     // used between Begin and Commit or Abort, under the outbox's lock
@@ -83,6 +84,8 @@ type Conn[T any] struct {
 	readerMu sync.Mutex   // guards following
 	started  xsync.Signal // fired after queued was set
 	messages chan T       // set once; may be read without readerMu when queued is set
+
+	backlog *backlog.Backlog // of messages; owned by the reader goroutine
 }
 
 // Stats counts what has gone through a Conn.
@@ -149,7 +152,7 @@ func wrap[T any](nc net.Conn, p Protocol[T], opts *Options, peer *Peer) (*Conn[T
 		codecName: codec.Name(),
 		framing:   p.Framing,
 		stateless: isStateless(codec),
-		recvQueue: opts.RecvQueue,
+		opts:      opts,
 		enc:       codec.NewEncoder(),
 		dec:       codec.NewDecoder(),
 	}

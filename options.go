@@ -20,6 +20,13 @@ type Options struct {
 	RecvQueue  int // capacity of Messages, messages; 16, at most 16,777,216
 	SendBuffer int // bytes accepted by Send and not yet written, beyond which Send waits; 256 KiB
 
+	// DecodedBuffer bounds the memory of the messages that wait in Messages, bytes;
+	// 4 MiB. One message may wait there whatever its size; and one that turns out to be
+	// larger than those before it is held besides until there is space. Msgpack, Gob and
+	// JSON know what a message takes. With other codecs it counts as 8 times its payload,
+	// unless T is []byte or string.
+	DecodedBuffer int
+
 	// WriteTimeout bounds socket writes that make no progress. Zero or negative:
 	// none, because long back-pressure is legal. Where the progress inside a Write
 	// cannot be seen (TLS, net.Pipe, wrappers), it bounds each 16 KiB written.
@@ -82,6 +89,7 @@ func (o *Options) withDefaults() (Options, error) {
 		{"MaxFrame", &d.MaxFrame, 1 << 20},
 		{"RecvQueue", &d.RecvQueue, 16},
 		{"SendBuffer", &d.SendBuffer, 256 << 10},
+		{"DecodedBuffer", &d.DecodedBuffer, 4 << 20},
 		{"MaxConns", &d.MaxConns, 0},
 		{"MaxHandshakes", &d.MaxHandshakes, 0},
 	} {

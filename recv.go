@@ -6,14 +6,16 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"time"
 
+	"github.com/fb9bb4ed/qsocket/internal/backlog"
 	"github.com/fb9bb4ed/qsocket/internal/link"
 )
 
 // Messages returns the channel on which messages arrive, always the same one.
 // The first call starts the reader goroutine, which reads ahead by
-// Options.RecvQueue messages and then leaves the rest to the network's flow
-// control. It ends with the Conn, or in raw mode when it has delivered the last
+// Options.RecvQueue messages, or as many as Options.DecodedBuffer has memory for, and
+// then leaves the rest to the network's flow control. It ends with the Conn, or in raw mode when it has delivered the last
 // message.
 //
 // The channel is closed when no more messages will come; Err then says why.
@@ -159,7 +161,10 @@ func (c *Conn[T]) startReader() {
 		return
 	}
 	if c.link.ReaderStarts() {
-		c.messages = make(chan T, c.recvQueue)
+		c.messages = make(chan T, c.opts.RecvQueue)
+		c.backlog = backlog.New(c.opts.DecodedBuffer, c.opts.RecvQueue)
+		factor, free := maxDecoded(c.dec)
+		c.backlog.Small = max(c.backlog.Share()-free, 0) / factor
 		go c.read() // ends when the link stops receivers, or with the last message; closes messages
 	} else { // nothing more will come, and Done is closed
 		c.messages = make(chan T)
@@ -198,8 +203,8 @@ func (c *Conn[T]) read() {
 }
 
 // deliver puts messages into the channel until there are no more, or the link stops
-// receivers. Where the channel is full it waits here for the consumer, outside the
-// inbox: Pump itself only waits for the socket.
+// receivers. Where the channel, or the memory of what is in it, has no space it waits here
+// for the consumer, outside the inbox: Pump itself only waits for the socket.
 func (c *Conn[T]) deliver() {
 	stop := c.link.Stopped()
 	drain := c.drain // bound once: each binding is an allocation
@@ -208,8 +213,16 @@ func (c *Conn[T]) deliver() {
 			_ = c.link.EndReceiving(context.Background(), err) // Err has it
 			return
 		}
+		if !c.awaitSpace(stop) {
+			return
+		}
+		if !c.holding {
+			continue
+		}
+		n := len(c.messages)
 		select {
 		case c.messages <- c.next:
+			c.backlog.Put(c.backlog.Held, n)
 			var zero T
 			c.next, c.holding = zero, false
 		case <-stop:
@@ -218,12 +231,47 @@ func (c *Conn[T]) deliver() {
 	}
 }
 
+// awaitSpace waits until the messages in the channel leave memory for the one that is
+// held, or for another one. Go tells nobody that a message was taken from a channel, so it
+// looks from time to time. It returns false if stop is closed first.
+func (c *Conn[T]) awaitSpace(stop <-chan struct{}) bool {
+	if c.hasSpace() {
+		return true
+	}
+	start := time.Now()
+	timer := time.NewTimer(backlog.Pause(0))
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+		case <-stop:
+			return false
+		}
+		if c.hasSpace() {
+			return true
+		}
+		timer.Reset(backlog.Pause(time.Since(start)))
+	}
+}
+
+func (c *Conn[T]) hasSpace() bool {
+	n := len(c.messages)
+	if c.holding {
+		return c.backlog.Fits(c.backlog.Held, n)
+	}
+	return !c.backlog.Full(n)
+}
+
 // drain decodes and delivers what is in the inbox without waiting. It reports
-// false if messages has no space for the next one, which then stays in next (holding), or
-// if the inbox has an error or cannot go on here; see Pump.
+// false if there is no space for the next message, which then may stay in next (holding),
+// or if the inbox has an error or cannot go on here; see Pump.
 func (c *Conn[T]) drain() (ready bool) {
 	var zero T
 	for !c.holding {
+		n := len(c.messages)
+		if c.backlog.Full(n) {
+			return false
+		}
 		payload, ok, err := c.link.In.Cut()
 		if err != nil {
 			return false
@@ -235,11 +283,20 @@ func (c *Conn[T]) drain() (ready bool) {
 			c.link.In.Fail(err)
 			return false
 		}
+		size := c.backlog.Share()
+		if len(payload) > c.backlog.Small {
+			size = decodedSize(c.dec, &c.next, len(payload), c.opts.DecodedBuffer)
+		}
+		if !c.backlog.Fits(size, n) {
+			c.backlog.Held, c.holding = size, true
+			continue
+		}
 		select { // one case and a default is cheaper than two cases
 		case c.messages <- c.next:
+			c.backlog.Put(size, n)
 			c.next = zero
 		default:
-			c.holding = true
+			c.backlog.Held, c.holding = size, true
 		}
 	}
 	return false

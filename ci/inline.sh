@@ -17,6 +17,10 @@ must_inline='
 ./internal/outbox	Outbox.wantTakeOverLocked
 ./internal/inbox	Inbox.publish
 ./internal/inbox	Inbox.Filled
+./internal/inbox	Inbox.Release
+./internal/backlog	Backlog.Fits
+./internal/backlog	Backlog.Full
+./internal/backlog	Backlog.Put
 '
 
 failed=0

@@ -41,6 +41,10 @@ func (s *Scanner) allow(n uint64) {
 	s.grown(n)
 }
 
+// DecodedSize is what gob allocates for the payload that was scanned last, bytes, without what
+// it drops at once.
+func (s *Scanner) DecodedSize() int { return int(min(s.spent, math.MaxInt/2)) }
+
 // grown charges n bytes that gob collects in one piece.
 func (s *Scanner) grown(n uint64) {
 	s.spent += roundUp(n)

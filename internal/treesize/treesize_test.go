@@ -1,0 +1,81 @@
+package treesize_test
+
+import (
+	"encoding/json"
+	"reflect"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/fb9bb4ed/qsocket/internal/testkit"
+	"github.com/fb9bb4ed/qsocket/internal/treesize"
+)
+
+type big struct{ A [128]int64 }
+
+type tree struct {
+	S string
+	L []tree
+	M map[string]tree
+	P *tree
+	V any
+}
+
+// What is measured is what a decoded value takes, or up to two thirds more; and no more than the
+// factor of its type allows for the payload.
+func TestOf(t *testing.T) {
+	list := func(s string, n int) string { return "[" + strings.Repeat(s+",", n-1) + s + "]" }
+	for _, test := range []struct {
+		name    string
+		into    any
+		payload string
+	}{
+		{"strings", new([]string), list(`"a string of some length"`, 2000)},
+		{"empty strings", new([]string), list(`""`, 2000)},
+		{"numbers", new([]int), list("0", 5000)},
+		{"small numbers", new([]int32), list("0", 5000)},
+		{"structs", new([]big), list("{}", 2000)},
+		{"pointers", new([]*big), list("{}", 2000)},
+		{"any of numbers", new(any), list("1.5", 5000)},
+		{"any of lists", new(any), list("[]", 5000)},
+		{"any of maps", new(any), list("{}", 5000)},
+		{"any of maps of one", new(any), list(`{"":0}`, 3000)},
+		{"any of maps of nine", new(any), list(`{"1":0,"2":0,"3":0,"4":0,"5":0,"6":0,"7":0,"8":0,"9":0}`, 1000)},
+		{"any of lists of one", new(any), list(`[0]`, 3000)},
+		{"maps", new([]map[string]int), list(`{"a":1}`, 2000)},
+		{"maps of structs", new([]map[string]big), list(`{"":{}}`, 200)},
+		{"trees", new([]tree), list(`{"L":[{}],"M":{"":{}},"P":{}}`, 500)},
+		{"trees of any", new([]tree), list(`{"V":{"":[]}}`, 500)},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			before := testkit.LiveHeap()
+			if err := json.Unmarshal([]byte(test.payload), test.into); err != nil {
+				t.Fatal(err)
+			}
+			want := int(testkit.HeapPer(1, before))
+			v := reflect.ValueOf(test.into).Elem()
+			got := treesize.Of(v, 1<<30)
+			runtime.KeepAlive(test.into)
+			factor := treesize.JSONFactor(v.Type())
+			t.Logf("%d bytes for a payload of %d: factor %.1f of %d; measured %d", want, len(test.payload), float64(want)/float64(len(test.payload)), factor, got)
+			if got < want*3/4 || got > want*5/3+4096 {
+				t.Errorf("measured %d bytes, want about %d", got, want)
+			}
+			if want > factor*len(test.payload)+4096 {
+				t.Errorf("%d bytes for a payload of %d, want at most %d times as many", want, len(test.payload), factor)
+			}
+		})
+	}
+}
+
+// Measuring stops at the limit, also in a value that contains itself.
+func TestOfStops(t *testing.T) {
+	loop := &tree{}
+	loop.P = loop
+	empty := make([]struct{}, 1<<40)
+	for name, v := range map[string]any{"cycle": loop, "large": make([]big, 100), "empty": empty} {
+		if got := treesize.Of(reflect.ValueOf(v), 10_000); got > 10_000+200<<10 {
+			t.Errorf("%s: measured %d bytes, want to stop at 10,000", name, got)
+		}
+	}
+}
