@@ -44,6 +44,9 @@ func bulkyOf(bytes int) bulkyList {
 
 // What waits in Messages is bounded in bytes: by DecodedBuffer, or it is one message.
 func TestDecodedBuffer(t *testing.T) {
+	if testkit.RaceEnabled {
+		t.Skip("the race detector needs memory of its own; run without -race")
+	}
 	const mib = 1 << 20
 	for _, size := range []struct{ message, limit int }{
 		{100 << 10, 5 * mib},

@@ -71,15 +71,17 @@ type Conn[T any] struct {
 	codecName string
 	framing   Framing
 	stateless bool
-	opts      *Options
-	peer      Peer // zero in raw mode
+
+	holding bool        // owned by the reader goroutine: next is a message for which messages has no space
+	queued  atomic.Bool // the reader goroutine has been started, or never will be; messages is set by then
+
+	opts *Options
+	peer Peer // zero in raw mode
 
 	enc  Encoder[T]     // used between Begin and Commit or Abort, under the outbox's lock
 	dec  Decoder[T]     // owned by the holder of the inbox's lock
 	into intoDecoder[T] // the same, if it is one; nil otherwise
 
-	queued   atomic.Bool  // the reader goroutine has been started, or never will be; messages is set by then
-	holding  bool         // owned by the reader goroutine: next is a message for which messages is full
 	next     T            // owned by the holder of the inbox's lock: the message being decoded; zero otherwise
 	readerMu sync.Mutex   // guards following
 	started  xsync.Signal // fired after queued was set
@@ -169,7 +171,7 @@ func wrap[T any](nc net.Conn, p Protocol[T], opts *Options, peer *Peer) (*Conn[T
 		config.PeerHeartbeat = peer.Heartbeat
 		config.RemoteError = newRemoteError
 		if peer.MaxFrame < config.SendLimit {
-			config.SendLimit, config.LimitName = peer.MaxFrame, "the peer's MaxFrame"
+			config.SendLimit, config.PeerLimit = peer.MaxFrame, true
 		}
 	}
 	c.link.Init(socket.New(nc), config)

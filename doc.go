@@ -188,8 +188,8 @@ The caller must end every Conn it obtains, in one of these ways:
 After a clean end [Conn.Err] is nil; otherwise it is the first error. A stream that
 ends without a goodbye, or inside a frame, is io.ErrUnexpectedEOF. A peer that has
 been silent for twice Options.Heartbeat, which is 30 s unless you set it, is given
-up with [ErrPeerDead]. That too needs a reader: time in which the program does not
-receive does not count. A Conn that fails resets the connection where the network
+up with [ErrPeerDead]. That too needs a reader, or a Send that waits for room: time in
+which the program does neither does not count. A Conn that fails resets the connection where the network
 can (TCP).
 
 Before the process exits, wait for [Conn.Done] or use Shutdown. When the process

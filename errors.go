@@ -24,7 +24,8 @@ var (
 	ErrProtocol = wire.ErrProtocol
 
 	// ErrPeerDead: nothing came from the peer for twice Options.Heartbeat, while
-	// this end was receiving. Raw mode has no heartbeats and never returns it.
+	// this end was receiving, or while a Send or Flush waited and the peer took
+	// nothing. Raw mode has no heartbeats and never returns it.
 	ErrPeerDead = link.ErrPeerDead
 
 	// ErrUnconfirmed: Shutdown cannot say that the peer took everything we sent.

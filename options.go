@@ -150,7 +150,6 @@ func (o *Options) config() link.Config {
 	return link.Config{
 		MaxFrame:     o.MaxFrame,
 		SendLimit:    o.MaxFrame,
-		LimitName:    "MaxFrame",
 		SendBuffer:   o.SendBuffer,
 		WriteTimeout: o.WriteTimeout,
 		FrameTimeout: o.FrameTimeout,

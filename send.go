@@ -26,7 +26,12 @@ import (
 // Reset ends the Conn, and so does a panic in it.
 //
 // Send waits for nothing but room in the buffer; a message larger than
-// SendBuffer waits until it is empty. v is not retained.
+// SendBuffer waits until it is empty. However long that takes is up to ctx, as long as
+// the peer lives: if, in named mode, twice Options.Heartbeat pass in which the kernel
+// takes no byte and none comes from the peer, the Conn fails with [ErrPeerDead], received
+// or not. Bytes that have come and that nobody has received count as a sign of life. (Over
+// a net.Conn that is neither TCP nor Unix, plain or under TLS, it cannot be seen whether
+// there are any; there only a receiver finds a dead peer.) v is not retained.
 func (c *Conn[T]) Send(ctx context.Context, v T) error {
 	return c.send(ctx, &v, nil, nil)
 }

@@ -1,6 +1,10 @@
 package inbox
 
-import "github.com/fb9bb4ed/qsocket/internal/bufpool"
+import (
+	"crypto/tls"
+
+	"github.com/fb9bb4ed/qsocket/internal/bufpool"
+)
 
 // A buffer is never much larger than what has arrived, except while the socket is being
 // read: a peer that sends 100 bytes to a handler that takes its time makes us hold 100
@@ -15,12 +19,18 @@ import "github.com/fb9bb4ed/qsocket/internal/bufpool"
 // adapt fits the size of the next Read to the traffic: n bytes came for offered. It is
 // for connections without raw access, whose buffer is there while they wait.
 func (in *Inbox) adapt(n, offered int) {
+	size := int(in.readSize)
 	switch {
 	case n == offered:
-		in.readSize = min(4*in.readSize, in.maxRead)
-	case n < in.readSize/4:
-		in.readSize = max(2*n, minReadSize)
+		most := rawReadSize
+		if _, ok := in.sock.Conn.(*tls.Conn); ok {
+			most = tlsRecord
+		}
+		size = min(4*size, most)
+	case n < size/4:
+		size = max(2*n, minReadSize)
 	}
+	in.readSize = int32(size)
 }
 
 // makeSpace makes space to read into, for at least one byte and otherwise for
@@ -49,8 +59,8 @@ func (in *Inbox) makeSpace(size int) {
 // be sixteen times too large: a stream that is cut off message by message must not be
 // moved again and again.
 func (in *Inbox) Release() {
-	if in.w-in.r >= in.fitBelow {
-		in.fitBelow = cap(in.buf) / 16
+	if in.w-in.r >= int(in.fitBelow) {
+		in.fitBelow = int32(cap(in.buf) / 16)
 		return
 	}
 	in.fit()
@@ -64,7 +74,7 @@ func (in *Inbox) fit() {
 	} else if cap(in.buf) > 4*max(in.w-in.r, bufpool.Min) {
 		in.move(in.w - in.r)
 	}
-	in.fitBelow = cap(in.buf) / 16
+	in.fitBelow = int32(cap(in.buf) / 16)
 }
 
 // drop gives the buffer back, with what is in it.

@@ -4,7 +4,6 @@ package inbox
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/binary"
 	"fmt"
 	"sync"
@@ -58,15 +57,14 @@ type Inbox struct {
 	frameTimeout time.Duration                      // 0: none
 	onControl    func(kind byte, body []byte) error // see Config
 	readFunc     func(fd uintptr) bool              // onReadable, bound once
-	maxRead      int                                // the most that readSize grows to
 
 	// Owned by the receiver.
 	buf       []byte        // bytes read and not yet consumed: buf[r:w]
 	r, w      int           // w may be below cap(buf); len(buf) means nothing
 	need      int           // length of the frame at buf[r], header and trailer included; 0 if not known
 	frameLeft time.Duration // what is left of FrameTimeout for that frame; 0: its clock has not started
-	readSize  int           // what to offer the next Read where there is no raw access
-	fitBelow  int           // with fewer bytes than that in buf, Release fits it
+	readSize  int32         // what to offer the next Read where there is no raw access
+	fitBelow  int32         // with fewer bytes than that in buf, Release fits it
 	err       error         // why nothing more can be read
 	drain     func() bool   // of the reader goroutine, see Pump; nil for a caller of Next
 	inside    bool          // drain is called by onReadable
@@ -130,10 +128,7 @@ func (in *Inbox) Init(sock *socket.Socket, c Config) {
 	in.frameTimeout = c.FrameTimeout
 	in.onControl = c.OnControl
 	in.readFunc = in.onReadable
-	in.readSize, in.maxRead = minReadSize, rawReadSize
-	if _, ok := sock.Conn.(*tls.Conn); ok {
-		in.maxRead = tlsRecord
-	}
+	in.readSize = minReadSize
 }
 
 // Next returns the payload of the next frame, which is valid until the next

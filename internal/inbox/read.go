@@ -43,7 +43,7 @@ func (in *Inbox) readKeep(ctx context.Context) error {
 			in.drop()
 		}
 	}
-	in.fitBelow = cap(in.buf) / 4
+	in.fitBelow = int32(cap(in.buf) / 4)
 	return err
 }
 
@@ -106,8 +106,8 @@ func (in *Inbox) readMore(ctx context.Context) error {
 // buffer that Read fills must be there while it waits: it is kept small until the
 // traffic fills it, see adapt.
 func (in *Inbox) readOnce() {
-	in.makeSpace(in.readSize)
-	in.shrink(in.readSize)
+	in.makeSpace(int(in.readSize))
+	in.shrink(int(in.readSize))
 	if !in.arm() {
 		return
 	}

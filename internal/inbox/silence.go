@@ -20,6 +20,7 @@ type silence struct {
 	waitStart time.Duration // when the wait under way began, on the clock of monotime, unless busy
 	silentFor time.Duration // how long earlier waits have lasted since the last byte came
 	lastWaits int           // waitSeq, when CheckSilence was last called
+	lastReads int           // the same of Watched
 }
 
 // busyWaits is how many waits between two calls of CheckSilence make a
@@ -65,6 +66,24 @@ func (in *Inbox) CheckSilence(late time.Duration) time.Duration {
 		}
 	}
 	return max(left, time.Millisecond)
+}
+
+// SilenceLimit returns what LimitSilence has set.
+func (in *Inbox) SilenceLimit() time.Duration {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.silence.limit
+}
+
+// Watched reports whether a receiver waits for the peer, so that its silence is noticed,
+// or has done so since the last call.
+func (in *Inbox) Watched() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	s := &in.silence
+	before := s.lastReads
+	s.lastReads = in.waitSeq
+	return s.waiting || s.lastReads != before
 }
 
 // beginWaitLocked notes that a wait begins.

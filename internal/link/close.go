@@ -189,7 +189,7 @@ func (l *Link) closeLoop() {
 
 // flushGoodbye waits until what was accepted, and the goodbye after it, is
 // with the kernel. It reports false if a write has failed: the writer has called
-// writeFailed. It has no ctx: CloseTimeout or Shutdown's ctx end in teardown, which
+// WriteFailed. It has no ctx: CloseTimeout or Shutdown's ctx end in teardown, which
 // closes the socket and so makes the write fail.
 //
 // The messages come first because they alone decide whether a Close has lost anything.

@@ -13,7 +13,7 @@ type Config struct {
 	Framing      wire.Framing
 	MaxFrame     int           // largest payload accepted from the peer, bytes
 	SendLimit    int           // largest payload sent, bytes: MaxFrame, or the peer's if that is smaller
-	LimitName    string        // what SendLimit is called, for errors
+	PeerLimit    bool          // SendLimit is the peer's MaxFrame
 	SendBuffer   int           // bytes accepted and not yet written, beyond which sending waits
 	WriteTimeout time.Duration // 0: none
 	FrameTimeout time.Duration // 0: none

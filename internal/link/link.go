@@ -34,7 +34,7 @@ import (
 //   - the program's goroutines, in Close, Shutdown, CloseWrite and Recv;
 //   - the receiver, in EndReceiving, onControl and DrainControl, with the inbox's lock
 //     held: that is how what control frames lead to happens in the order of the frames;
-//   - the writer, in writeFailed, without any lock;
+//   - the writer, in WriteFailed, without any lock;
 //   - closeLoop, discard, and the goroutines of the two timers.
 //
 // mu comes after the inbox's lock, and is not held when a method of Out or In is called.
@@ -74,6 +74,7 @@ type Link struct {
 	// Named mode.
 	heartbeatTimer *time.Timer   // runs heartbeatTick
 	nextTick       time.Duration // when, on the clock of monotime
+	stall          *stall        // nil until a Send has waited
 }
 
 // Init makes l the life of s.
@@ -94,11 +95,11 @@ func (l *Link) Init(s socket.Socket, c Config) {
 	l.Out.Init(&l.sock, outbox.Config{
 		Framing:      c.Framing,
 		MaxPayload:   c.SendLimit,
-		LimitName:    c.LimitName,
+		PeerLimit:    c.PeerLimit,
 		SendBuffer:   c.SendBuffer,
 		WriteTimeout: c.WriteTimeout,
 		Owner:        c.Owner,
-		OnWriteError: l.writeFailed,
+		Watcher:      l,
 		Received:     l.In.Received(),
 	})
 	if c.Named {
@@ -161,7 +162,7 @@ func (l *Link) Err() error {
 // is under way goes on.
 func (l *Link) Fail(err error) { l.advance(event{kind: receiveFailed, err: err}) }
 
-// writeFailed is called by the writer whose write has failed. Sending is over;
+// WriteFailed is called by the writer whose write has failed. Sending is over;
 // what has arrived from the peer can still be received, so the end comes with that
 // of receiving. It returns the cause: a write that teardown has broken is a
 // consequence.
@@ -172,7 +173,7 @@ func (l *Link) Fail(err error) { l.advance(event{kind: receiveFailed, err: err})
 // It runs on the writer's goroutine, the flusher or a Send, before any other Send
 // learns of the failure. So a Send that returns an error finds Err set. The writer
 // holds no lock and has left the socket, so teardown may close it here.
-func (l *Link) writeFailed(err error) error {
+func (l *Link) WriteFailed(err error) error {
 	// Named mode only: in raw mode every byte belongs to a message, and a write that has
 	// failed has left some of them unsent.
 	e := event{kind: writeFailed, err: err}
@@ -276,7 +277,7 @@ func (l *Link) teardown() {
 	}
 	l.state.socket = socketClosing
 	err, remote := l.state.err, l.state.remote
-	for _, timer := range []*time.Timer{l.closeTimer, l.heartbeatTimer} {
+	for _, timer := range []*time.Timer{l.closeTimer, l.heartbeatTimer, l.stall.running()} {
 		if timer != nil {
 			timer.Stop()
 		}

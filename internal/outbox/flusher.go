@@ -33,7 +33,7 @@ import (
 //	pending[:accepted]   no writer has taken them
 //	unwritten            taken: in the buffer being written, or in remainder
 //
-// The writer learns of a failure first and tells onWriteError before anything else, so
+// The writer learns of a failure first and tells the watcher before anything else, so
 // that the link knows the cause before a Send, a Flush or closeLoop sees writeErr.
 
 // flushLocked starts the writing of a frame that was just accepted, unless there is a
@@ -200,14 +200,14 @@ func (o *Outbox) onWritable(fd uintptr) (done bool) {
 
 // fail ends sending for good: nothing may follow a write that was cut short. Its
 // caller, the flusher or a Send that wrote by itself, writes no more. It holds no lock, as
-// onWriteError may close the socket and stop the outbox.
+// the watcher may close the socket and stop the outbox.
 func (o *Outbox) fail(err error) {
 	if errors.Is(err, os.ErrDeadlineExceeded) && o.writeTimeout > 0 {
 		err = fmt.Errorf("qsocket: write: no progress within WriteTimeout %v: %w", o.writeTimeout, os.ErrDeadlineExceeded)
 	} else {
 		err = socket.NetworkError("write", err)
 	}
-	err = o.onWriteError(err) // first: a Send that learns of the failure finds it recorded
+	err = o.watcher.WriteFailed(err) // first: a Send that learns of the failure finds it recorded
 	o.mu.Lock()
 	o.writeErr = err
 	o.writing = false
@@ -245,13 +245,21 @@ func (o *Outbox) flushUpTo(ctx context.Context, target uint64) error {
 			return err
 		}
 		progress := o.awaitProgressLocked()
+		o.flushes++
 		o.mu.Unlock()
+		o.watcher.SendWaits()
+		var err error
 		select {
 		case <-progress:
 		case <-ctx.Done():
-			return ctx.Err()
+			err = ctx.Err()
 		}
 		o.mu.Lock()
+		o.flushes--
+		if err != nil {
+			o.mu.Unlock()
+			return err
+		}
 	}
 }
 

@@ -50,7 +50,7 @@ func (o *Outbox) Commit(ctx context.Context, gone <-chan struct{}, buf []byte) e
 	// moved it to a larger array.
 	size := len(buf) - len(o.pending) - int(o.headerSize)
 	if size > o.maxPayload {
-		return o.Abort(o.framing.CheckSize(size, o.limit, o.limitName), true)
+		return o.Abort(o.sizeError(size), true)
 	}
 	if o.framing == wire.Uint32 { // the usual framing needs no call for its header
 		binary.BigEndian.PutUint32(buf[len(o.pending):], uint32(size))
@@ -83,6 +83,15 @@ func (o *Outbox) Abort(cause error, unsure bool) error {
 	return err
 }
 
+// sizeError is why a payload of size bytes is refused.
+func (o *Outbox) sizeError(size int) error {
+	name := "MaxFrame"
+	if o.peerLimit {
+		name = "the peer's MaxFrame"
+	}
+	return o.framing.CheckSize(size, o.limit, name)
+}
+
 // TryBegin is Begin without waiting: ok is false if there is no space.
 func (o *Outbox) TryBegin() (buf []byte, ok bool, err error) {
 	o.mu.Lock()
@@ -99,7 +108,7 @@ func (o *Outbox) TryBegin() (buf []byte, ok bool, err error) {
 // then it is not part of the stream.
 func (o *Outbox) TryCommit(buf []byte) (sent bool, err error) {
 	if size := len(buf) - len(o.pending) - int(o.headerSize); size > o.maxPayload {
-		return false, o.Abort(o.framing.CheckSize(size, o.limit, o.limitName), true)
+		return false, o.Abort(o.sizeError(size), true)
 	}
 	o.pending = o.framing.SealFrame(buf, len(o.pending))
 	return o.tryCommit(true), nil
@@ -116,7 +125,7 @@ func (o *Outbox) SendFrame(ctx context.Context, gone <-chan struct{}, frame []by
 		}
 	}
 	if payload > o.maxPayload {
-		return o.Abort(o.framing.CheckSize(payload, o.limit, o.limitName), false)
+		return o.Abort(o.sizeError(payload), false)
 	}
 	o.stageLocked(frame)
 	if !o.fitsLocked() {
@@ -137,7 +146,7 @@ func (o *Outbox) TrySendFrame(frame []byte, payload int) (sent bool, err error) 
 		o.mu.Unlock()
 		return false, err
 	case payload > o.maxPayload:
-		return false, o.Abort(o.framing.CheckSize(payload, o.limit, o.limitName), false)
+		return false, o.Abort(o.sizeError(payload), false)
 	}
 	o.stageLocked(frame)
 	return o.tryCommit(false), nil

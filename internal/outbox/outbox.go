@@ -54,16 +54,16 @@ import (
 type Outbox struct {
 	// Immutable after Init.
 	sock         *socket.Socket
-	maxPayload   int               // what Commit accepts, bytes: limit, or less where the framing announces no more
-	limit        int               // the limit of payloads as configured, bytes, for the error
-	limitName    string            // what that limit is called
-	sendBuffer   int               // bytes accepted and not with the kernel, beyond which Begin waits
-	writeTimeout time.Duration     // 0: none
-	owner        Owner             // see Config
-	onWriteError func(error) error // see Config
-	flushFunc    func()            // flush, bound once so that starting it allocates nothing
+	maxPayload   int           // what Commit accepts, bytes: limit, or less where the framing announces no more
+	limit        int           // the limit of payloads as configured, bytes, for the error
+	sendBuffer   int           // bytes accepted and not with the kernel, beyond which Begin waits
+	writeTimeout time.Duration // 0: none
+	owner        Owner         // see Config
+	watcher      Watcher       // see Config
+	flushFunc    func()        // flush, bound once so that starting it allocates nothing
 	framing      wire.Framing
 	headerSize   uint8 // space left before a payload, bytes
+	peerLimit    bool  // limit is the peer's
 
 	// The small fields stand together: an idle connection is to be small.
 	mu          sync.Mutex       // guards following
@@ -71,6 +71,7 @@ type Outbox struct {
 	scheduled   bool             // a flusher has been started and has not looked yet for what there is to write
 	goodbyeSent wire.GoodbyeKind // named mode: no message is accepted behind it
 	sealed      bool             // named mode: no control frame is accepted either: the write side is about to be closed
+	flushes     int32            // Flushes that wait
 
 	pending   []byte        // frames that no write has taken yet; nil when there are none
 	accepted  int           // pending[:accepted] are accepted, the rest is the staged frame
@@ -118,19 +119,27 @@ type Owner interface {
 	InputReady() bool
 }
 
+// Watcher is what an Outbox tells of what happens to it.
+type Watcher interface {
+	// WriteFailed is told of the write that failed, without locks held and before any
+	// Send learns of it. It returns the cause.
+	WriteFailed(err error) (cause error)
+
+	// SendWaits is told that a Send or Flush begins to wait, without locks held.
+	SendWaits()
+}
+
 // Config is what an Outbox needs to know. Init copies it.
 type Config struct {
 	Framing      wire.Framing
-	MaxPayload   int    // largest payload that Commit accepts, bytes
-	LimitName    string // what that limit is called, for errors
-	SendBuffer   int    // bytes accepted and not yet written, beyond which Begin waits
+	MaxPayload   int  // largest payload that Commit accepts, bytes
+	PeerLimit    bool // that is the peer's limit
+	SendBuffer   int  // bytes accepted and not yet written, beyond which Begin waits
 	WriteTimeout time.Duration
 
 	Owner Owner
 
-	// OnWriteError is told of the write that failed, without locks held and before
-	// any Send learns of it. It returns the cause.
-	OnWriteError func(error) error
+	Watcher Watcher
 
 	// Received is the count of messages received on the connection, by which direct
 	// knows an answer.
@@ -142,11 +151,11 @@ func (o *Outbox) Init(sock *socket.Socket, c Config) {
 	o.sock = sock
 	o.framing = c.Framing
 	o.headerSize = uint8(c.Framing.HeaderSize())
-	o.limit, o.limitName = c.MaxPayload, c.LimitName
+	o.limit, o.peerLimit = c.MaxPayload, c.PeerLimit
 	o.maxPayload = c.Framing.MaxPayload(c.MaxPayload)
 	o.sendBuffer = c.SendBuffer
 	o.writeTimeout = c.WriteTimeout
-	o.owner, o.onWriteError = c.Owner, c.OnWriteError
+	o.owner, o.watcher = c.Owner, c.Watcher
 	o.flushFunc = o.flush
 	o.raw.write = o.onWritable
 	o.direct.write = o.tryWrite
@@ -217,6 +226,14 @@ func (o *Outbox) Seal() bool {
 	defer o.mu.Unlock()
 	o.sealed = o.bufferedLocked() == 0
 	return o.sealed
+}
+
+// Progress returns how many bytes the kernel has taken so far, and whether a Send or a
+// Flush waits for it to take more.
+func (o *Outbox) Progress() (sent uint64, waits bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.total - uint64(o.bufferedLocked()), o.staged != nil || len(o.queue) > 0 || o.flushes > 0
 }
 
 // unsentLocked returns the number of bytes, of accepted messages and what stands

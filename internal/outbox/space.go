@@ -94,6 +94,7 @@ func (o *Outbox) awaitAcceptanceLocked(ctx context.Context, gone <-chan struct{}
 func (o *Outbox) waitLocked(ctx context.Context, gone <-chan struct{}, w *waiter) error {
 	stopped := o.stopped.WaitLocked()
 	o.mu.Unlock()
+	o.watcher.SendWaits()
 	var err error
 	select {
 	case <-w.ready:

@@ -43,18 +43,28 @@ func New(nc net.Conn) Socket {
 // reset makes the kernel send a reset, so that the peer does not mistake the
 // end of a connection that has failed for a clean one.
 func HardClose(nc net.Conn, reset bool) {
-	for {
-		t, ok := nc.(*tls.Conn)
-		if !ok {
-			break
-		}
-		nc = t.NetConn()
-	}
+	nc = belowTLS(nc)
 	if t, ok := nc.(interface{ SetLinger(sec int) error }); ok && reset {
 		_ = t.SetLinger(0) // fails only if the connection has ended anyway
 	}
 	_ = nc.Close() // an error changes nothing: the connection is given up
 }
+
+// belowTLS returns the connection that TLS runs over, or nc if that is not TLS.
+func belowTLS(nc net.Conn) net.Conn {
+	for {
+		t, ok := nc.(*tls.Conn)
+		if !ok {
+			return nc
+		}
+		nc = t.NetConn()
+	}
+}
+
+// Unread reports whether the kernel has bytes of the peer's that nobody has read, below
+// TLS if there is. It also returns true where that cannot be seen, with net.Pipe and
+// wrappers.
+func (s *Socket) Unread() bool { return unread(belowTLS(s.Conn)) }
 
 // RawError makes the errors of raw calls look like those of Read and Write.
 func (s *Socket) RawError(op string, err error) error {

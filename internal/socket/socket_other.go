@@ -11,5 +11,8 @@ import (
 // descriptor, the methods of the net.Conn serve.
 func rawConn(net.Conn) syscall.RawConn { return nil }
 
+// unread returns true: it cannot be seen.
+func unread(net.Conn) bool { return true }
+
 func RawRead(uintptr, []byte) (n int, again bool, err error)  { panic("qsocket: no raw sockets here") }
 func RawWrite(uintptr, []byte) (n int, again bool, err error) { panic("qsocket: no raw sockets here") }

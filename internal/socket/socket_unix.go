@@ -27,6 +27,22 @@ func rawConn(nc net.Conn) syscall.RawConn {
 	return raw
 }
 
+// unread reports whether there is something to read that nobody has read yet, the end of
+// the stream not counted; or true if that cannot be seen.
+func unread(nc net.Conn) bool {
+	raw := rawConn(nc)
+	if raw == nil {
+		return true
+	}
+	some := true
+	_ = raw.Control(func(fd uintptr) { // fails only if the socket is closed
+		var b [1]byte
+		n, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK)
+		some = n > 0 || err != nil && err != syscall.EAGAIN
+	})
+	return some
+}
+
 // maxIO keeps one read or write below what any kernel accepts (macOS: 2 GiB).
 const maxIO = 1 << 30
 
