@@ -100,8 +100,8 @@ type sizer interface {
 	// free.
 	maxDecoded() (factor, free int)
 	// decodedSize is the memory of the value that was decoded last, which is v or what
-	// v points to; or more than limit, if it is that.
-	decodedSize(v any, limit int) int
+	// v points to, from a payload of n bytes; or more than limit, if it is that.
+	decodedSize(v any, n, limit int) int
 }
 
 // otherFactor is what values of other decoders count as, times the length of the payload.
@@ -128,7 +128,7 @@ func decodedSize(dec, v any, n, limit int) int {
 		return len(*v)
 	}
 	if s, ok := dec.(sizer); ok {
-		return s.decodedSize(v, limit)
+		return s.decodedSize(v, n, limit)
 	}
 	return otherFactor * n
 }

@@ -232,7 +232,7 @@ func (d *gobDecoder[T]) decodeInto(payload []byte, v *T) (err error) {
 }
 
 func (d *gobDecoder[T]) maxDecoded() (factor, free int) { return gobscan.MaxExpansion, gobscan.Slack }
-func (d *gobDecoder[T]) decodedSize(any, int) int       { return d.scan.DecodedSize() }
+func (d *gobDecoder[T]) decodedSize(any, int, int) int  { return d.scan.DecodedSize() }
 
 // gobReader is one payload. Because it has ReadByte, gob does not buffer, and
 // reads nothing of the payload but what it decodes. At its end there is

@@ -98,7 +98,7 @@ func (d *jsonDecoder[T]) maxDecoded() (factor, free int) {
 	return treesize.JSONFactor(reflect.TypeFor[T]()), 0
 }
 
-func (d *jsonDecoder[T]) decodedSize(v any, limit int) int {
+func (d *jsonDecoder[T]) decodedSize(v any, _, limit int) int {
 	return treesize.Of(reflect.ValueOf(v), limit)
 }
 

@@ -178,5 +178,5 @@ func (d *msgpackDecoder[T]) decodeInto(payload []byte, v *T) error {
 	return d.plan.Decode(&d.state, payload, v)
 }
 
-func (d *msgpackDecoder[T]) maxDecoded() (factor, free int) { return d.state.Bound() }
-func (d *msgpackDecoder[T]) decodedSize(any, int) int       { return d.state.Spent() }
+func (d *msgpackDecoder[T]) maxDecoded() (factor, free int)  { return d.state.Bound() }
+func (d *msgpackDecoder[T]) decodedSize(_ any, n, _ int) int { return d.state.Spent(n) }

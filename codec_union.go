@@ -281,7 +281,7 @@ type unionDecoder[T any] struct {
 	size  int // of its payload, bytes
 }
 
-func (d *unionDecoder[T]) decodedSize(v any, limit int) int {
+func (d *unionDecoder[T]) decodedSize(v any, _, limit int) int {
 	if d.last < 0 {
 		return otherFactor * d.size
 	}

@@ -72,22 +72,21 @@ type Conn[T any] struct {
 	framing   Framing
 	stateless bool
 
-	holding bool        // owned by the reader goroutine: next is a message for which messages has no space
-	queued  atomic.Bool // the reader goroutine has been started, or never will be; messages is set by then
-
-	opts *Options
-	peer Peer // zero in raw mode
+	// The consumer of messages looks at queued and messages each time, so what the
+	// reader goroutine writes stands elsewhere.
+	queued   atomic.Bool // the reader goroutine has been started, or never will be; messages is set by then
+	opts     *Options
+	messages chan T       // set once; may be read without readerMu when queued is set
+	readerMu sync.Mutex   // guards messages and started
+	started  xsync.Signal // fired after queued was set
+	peer     Peer         // zero in raw mode
 
 	enc  Encoder[T]     // used between Begin and Commit or Abort, under the outbox's lock
 	dec  Decoder[T]     // owned by the holder of the inbox's lock
 	into intoDecoder[T] // the same, if it is one; nil otherwise
 
-	next     T            // owned by the holder of the inbox's lock: the message being decoded; zero otherwise
-	readerMu sync.Mutex   // guards following
-	started  xsync.Signal // fired after queued was set
-	messages chan T       // set once; may be read without readerMu when queued is set
-
-	backlog *backlog.Backlog // of messages; owned by the reader goroutine
+	backlog *backlog.Backlog // of messages, and of the one that is held back; owned by the reader goroutine
+	next    T                // owned by the holder of the inbox's lock: the message being decoded; zero otherwise
 }
 
 // Stats counts what has gone through a Conn.

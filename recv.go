@@ -191,10 +191,10 @@ func (c *Conn[T]) read() {
 	c.deliver()
 	close(c.messages)
 	if c.link.Named() {
-		dropped := c.holding
+		dropped := c.backlog.Holding
 		if dropped {
 			var zero T
-			c.next, c.holding = zero, false
+			c.next, c.backlog.Holding = zero, false
 		}
 		c.link.DrainControl(dropped)
 	}
@@ -216,15 +216,17 @@ func (c *Conn[T]) deliver() {
 		if !c.awaitSpace(stop) {
 			return
 		}
-		if !c.holding {
+		b := c.backlog
+		if !b.Holding {
 			continue
 		}
-		n := len(c.messages)
+		if b.On() || b.Held > b.Share() {
+			b.Put(b.Held, len(c.messages))
+		}
 		select {
 		case c.messages <- c.next:
-			c.backlog.Put(c.backlog.Held, n)
 			var zero T
-			c.next, c.holding = zero, false
+			c.next, b.Holding = zero, false
 		case <-stop:
 			return
 		}
@@ -255,21 +257,24 @@ func (c *Conn[T]) awaitSpace(stop <-chan struct{}) bool {
 }
 
 func (c *Conn[T]) hasSpace() bool {
-	n := len(c.messages)
-	if c.holding {
-		return c.backlog.Fits(c.backlog.Held, n)
+	b := c.backlog
+	switch {
+	case b.Holding && (b.On() || b.Held > b.Share()):
+		return b.Fits(b.Held, len(c.messages))
+	case b.On():
+		return !b.Full(len(c.messages))
 	}
-	return !c.backlog.Full(n)
+	return true
 }
 
 // drain decodes and delivers what is in the inbox without waiting. It reports
-// false if there is no space for the next message, which then may stay in next (holding),
+// false if there is no space for the next message, which then may stay in next (Holding),
 // or if the inbox has an error or cannot go on here; see Pump.
 func (c *Conn[T]) drain() (ready bool) {
 	var zero T
-	for !c.holding {
-		n := len(c.messages)
-		if c.backlog.Full(n) {
+	b := c.backlog
+	for !b.Holding {
+		if b.On() && b.Full(len(c.messages)) {
 			return false
 		}
 		payload, ok, err := c.link.In.Cut()
@@ -283,23 +288,41 @@ func (c *Conn[T]) drain() (ready bool) {
 			c.link.In.Fail(err)
 			return false
 		}
-		size := c.backlog.Share()
-		if len(payload) > c.backlog.Small {
-			size = decodedSize(c.dec, &c.next, len(payload), c.opts.DecodedBuffer)
-		}
-		if !c.backlog.Fits(size, n) {
-			c.backlog.Held, c.holding = size, true
+		if b.On() || len(payload) > b.Small {
+			b.Holding = !c.putMeasured(len(payload))
 			continue
 		}
 		select { // one case and a default is cheaper than two cases
 		case c.messages <- c.next:
-			c.backlog.Put(size, n)
 			c.next = zero
 		default:
-			c.backlog.Held, c.holding = size, true
+			b.Held, b.Holding = b.Share(), true
 		}
 	}
 	return false
+}
+
+// putMeasured puts next, which was decoded from a payload of n bytes, into the channel and
+// accounts for it. It reports false if there is no space.
+func (c *Conn[T]) putMeasured(n int) bool {
+	b := c.backlog
+	b.Held = b.Share()
+	if n > b.Small {
+		b.Held = decodedSize(c.dec, &c.next, n, c.opts.DecodedBuffer)
+	}
+	waiting := len(c.messages)
+	if !b.Fits(b.Held, waiting) {
+		return false
+	}
+	select {
+	case c.messages <- c.next:
+		b.Put(b.Held, waiting)
+		var zero T
+		c.next = zero
+		return true
+	default:
+		return false
+	}
 }
 
 // decode decodes payload to next, and makes a *CodecError of an error or a panic of the

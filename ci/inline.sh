@@ -18,9 +18,7 @@ must_inline='
 ./internal/inbox	Inbox.publish
 ./internal/inbox	Inbox.Filled
 ./internal/inbox	Inbox.Release
-./internal/backlog	Backlog.Fits
-./internal/backlog	Backlog.Full
-./internal/backlog	Backlog.Put
+./internal/backlog	Backlog.On
 '
 
 failed=0

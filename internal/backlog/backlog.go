@@ -15,9 +15,10 @@ import "time"
 // most connections never have a larger one, and pay a comparison for each message.
 type Backlog struct {
 	// Small is the length of the longest payload whose message need not be measured,
-	// because it takes no more than Share. Held is the size of a message that is held
-	// back. Both are for the owner.
+	// because it takes no more than Share. Held is the size of the message that is held
+	// back if Holding is set. They are for the owner.
 	Small, Held int
+	Holding     bool
 
 	limit int      // bytes that may wait, unless it is one message
 	share int      // bytes of limit for each of the messages that a full queue holds
@@ -37,39 +38,34 @@ func New(limit, queue int) *Backlog {
 // Share is how large a message may be that need not be measured: it counts as so much.
 func (b *Backlog) Share() int { return b.share }
 
+// On reports whether all messages have to be accounted for. The owner asks first: to look
+// at the length of a channel costs as much as to receive from it, while another processor
+// does that.
+func (b *Backlog) On() bool { return b.on }
+
 // Fits reports whether a message of size bytes may be put into the queue, in which n
 // messages wait.
 func (b *Backlog) Fits(size, n int) bool {
-	return n == 0 || !b.on && size <= b.share || b.leaves(size, n)
-}
-
-func (b *Backlog) leaves(size, n int) bool {
 	waiting := uint64(n * b.share)
 	if b.on {
 		waiting = *b.at(b.count) - *b.at(b.count - uint64(n))
 	}
-	return waiting+uint64(size) <= uint64(b.limit)
+	return n == 0 || waiting+uint64(size) <= uint64(b.limit)
 }
 
 // Full reports whether a message like the last one would not fit: then the next one need
-// not be decoded, only to be held back.
-func (b *Backlog) Full(n int) bool { return b.on && b.full(n) }
-
-func (b *Backlog) full(n int) bool { return !b.Fits(b.last, n) }
+// not be decoded, only to be held back. While it is not accounted for, none is like that.
+func (b *Backlog) Full(n int) bool { return b.on && !b.Fits(b.last, n) }
 
 // Put accounts for a message of size bytes that was put into the queue, in which n
 // messages were waiting.
 func (b *Backlog) Put(size, n int) {
-	if b.on || size > b.share {
-		b.account(size, n)
-	}
-}
-
-func (b *Backlog) account(size, n int) {
 	switch {
 	case size > b.share:
 		b.begin(n)
 		b.large = b.count + 1
+	case !b.on:
+		return
 	case b.count-b.large >= uint64(n): // that one has been taken, as have those before it
 		b.on = false
 		return

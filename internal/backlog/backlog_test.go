@@ -59,7 +59,7 @@ func TestBacklog(t *testing.T) {
 func TestSmallMessagesFit(t *testing.T) {
 	b := backlog.New(4<<20, 16)
 	for n := range 16 {
-		if !b.Fits(b.Share(), n) || b.Full(n) {
+		if b.On() || !b.Fits(b.Share(), n) || b.Full(n) {
 			t.Errorf("behind %d messages %d bytes do not fit", n, b.Share())
 		}
 		b.Put(b.Share(), n)

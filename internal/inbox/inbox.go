@@ -174,7 +174,7 @@ func (in *Inbox) Pump(drain func() (ready bool)) error {
 		return in.err
 	}
 	in.publish() // the caller may be about to wait
-	in.fit()
+	in.Release()
 	return nil
 }
 

@@ -20,6 +20,9 @@ func (l *Link) startHeartbeat(ours, theirs time.Duration) {
 	look, limit := theirs/4, 2*min(ours, maxHeartbeat)
 	l.Out.StartHeartbeat(look)
 	l.In.LimitSilence(limit)
+	if limit > 0 {
+		l.Out.WatchWaits()
+	}
 	first := shortest(look, limit)
 	if first == 0 {
 		return

@@ -29,10 +29,9 @@ const stallLooks = 8
 
 // stall is guarded by the Link's mu.
 type stall struct {
-	timer   *time.Timer // runs lookForLife
-	looking bool
-	looks   int    // in vain, in a row
-	sent    uint64 // bytes that the kernel had at the last look
+	timer *time.Timer // runs lookForLife
+	looks int         // in vain, in a row
+	sent  uint64      // bytes that the kernel had at the last look
 }
 
 // running returns the timer, if there is one.
@@ -43,27 +42,21 @@ func (s *stall) running() *time.Timer {
 	return s.timer
 }
 
-// SendWaits is called when a Send or a Flush begins to wait, and so must be cheap while
-// the link is looking already.
+// SendWaits is called when a Send or a Flush begins to wait, and the link does not look
+// already.
 func (l *Link) SendWaits() {
-	l.mu.Lock()
-	looking := l.stall != nil && l.stall.looking
-	l.mu.Unlock()
-	limit := l.In.SilenceLimit()
-	if looking || limit == 0 {
-		return
-	}
+	every := l.In.SilenceLimit() / stallLooks
 	sent, _ := l.Out.Progress()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
-	case l.state.socket != socketOpen || l.stall != nil && l.stall.looking:
+	case l.state.socket != socketOpen:
 	case l.stall == nil:
-		l.stall = &stall{looking: true, sent: sent}
-		l.stall.timer = time.AfterFunc(limit/stallLooks, l.lookForLife)
+		l.stall = &stall{sent: sent}
+		l.stall.timer = time.AfterFunc(every, l.lookForLife)
 	default:
-		l.stall.looking, l.stall.looks, l.stall.sent = true, 0, sent
-		l.stall.timer.Reset(limit / stallLooks)
+		l.stall.looks, l.stall.sent = 0, sent
+		l.stall.timer.Reset(every)
 	}
 }
 
@@ -72,21 +65,17 @@ func (l *Link) SendWaits() {
 func (l *Link) lookForLife() {
 	limit := l.In.SilenceLimit()
 	sent, waits := l.Out.Progress()
-	heard := waits && (l.In.Watched() || l.sock.Unread())
+	if !waits { // the next wait calls SendWaits
+		return
+	}
+	heard := l.In.Watched() || l.sock.Unread()
 	l.mu.Lock()
 	s := l.stall
-	switch {
-	case !waits || l.state.socket != socketOpen:
-		s.looking = false
-		l.mu.Unlock()
-		return
-	case heard || sent != s.sent:
+	if s.looks++; heard || sent != s.sent {
 		s.looks, s.sent = 0, sent
-	default:
-		s.looks++
 	}
 	dead := s.looks == stallLooks
-	if !dead {
+	if !dead && l.state.socket == socketOpen {
 		s.timer.Reset(limit / stallLooks)
 	}
 	l.mu.Unlock()

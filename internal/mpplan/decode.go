@@ -24,7 +24,6 @@ type Decoder struct {
 	b      []byte
 	depth  int // arrays and maps that are open
 	budget int // bytes that may still be allocated
-	size   int // of the payload, bytes
 
 	names intern.Table // has short strings that came before
 
@@ -42,7 +41,7 @@ type Decoder struct {
 const failed = -1
 
 func (d *Decoder) decode(payload []byte, n *node, p unsafe.Pointer) error {
-	d.b, d.depth, d.size, d.budget = payload, 0, len(payload), d.expansion(len(payload))
+	d.b, d.depth, d.budget = payload, 0, d.expansion(len(payload))
 	if d.err != nil {
 		d.reset() // the error of a payload whose decoding panicked
 	}
@@ -65,21 +64,12 @@ func (d *Decoder) decode(payload []byte, n *node, p unsafe.Pointer) error {
 	return err
 }
 
-// Spent is what was allocated for the payload that was decoded last, in bytes.
-func (d *Decoder) Spent() int { return d.expansion(d.size) - d.budget }
-
-// Bound is what may be allocated for a payload of n bytes: factor × n + free bytes.
-func (d *Decoder) Bound() (factor, free int) {
-	factor = d.Expansion
+// expansion is how many bytes may be allocated for a payload of n.
+func (d *Decoder) expansion(n int) int {
+	factor := d.Expansion
 	if factor == 0 {
 		factor = DefaultExpansion
 	}
-	return factor, FreeExpansion
-}
-
-// expansion is how many bytes may be allocated for a payload of n.
-func (d *Decoder) expansion(n int) int {
-	factor, _ := d.Bound()
 	if n > 0 && factor > math.MaxInt/2/n {
 		return math.MaxInt / 2
 	}

@@ -53,6 +53,18 @@ const DefaultExpansion = 64
 // FreeExpansion is what decoding may allocate in any case, in bytes.
 const FreeExpansion = 64 << 10
 
+// Spent is what was allocated for the payload that was decoded last, which had n bytes.
+func (d *Decoder) Spent(n int) int { return d.expansion(n) - d.budget }
+
+// Bound is what may be allocated for a payload of n bytes: factor × n + free bytes.
+func (d *Decoder) Bound() (factor, free int) {
+	factor = d.Expansion
+	if factor == 0 {
+		factor = DefaultExpansion
+	}
+	return factor, FreeExpansion
+}
+
 // Plan says how values of type T are encoded and decoded.
 type Plan[T any] struct {
 	root *node

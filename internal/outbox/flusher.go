@@ -246,8 +246,11 @@ func (o *Outbox) flushUpTo(ctx context.Context, target uint64) error {
 		}
 		progress := o.awaitProgressLocked()
 		o.flushes++
+		tell := o.waitsLocked()
 		o.mu.Unlock()
-		o.watcher.SendWaits()
+		if tell {
+			o.watcher.SendWaits()
+		}
 		var err error
 		select {
 		case <-progress:

@@ -70,6 +70,7 @@ type Outbox struct {
 	writing     bool             // the flusher writes, or a Send does by itself
 	scheduled   bool             // a flusher has been started and has not looked yet for what there is to write
 	goodbyeSent wire.GoodbyeKind // named mode: no message is accepted behind it
+	watch       watch            // whether the watcher is told of waits
 	sealed      bool             // named mode: no control frame is accepted either: the write side is about to be closed
 	flushes     int32            // Flushes that wait
 
@@ -125,7 +126,8 @@ type Watcher interface {
 	// Send learns of it. It returns the cause.
 	WriteFailed(err error) (cause error)
 
-	// SendWaits is told that a Send or Flush begins to wait, without locks held.
+	// SendWaits is told that a Send or a Flush begins to wait, without locks held; see
+	// WatchWaits and Progress.
 	SendWaits()
 }
 
@@ -228,12 +230,43 @@ func (o *Outbox) Seal() bool {
 	return o.sealed
 }
 
+// watch says whether the Watcher has been told that something waits, and will find out by
+// itself when nothing does any more: a stream may wait for each of its messages.
+type watch uint8
+
+const (
+	noWatch    watch = iota // it is not to be told
+	watchWaits              // it is to be told of the next wait
+	watching                // it knows
+)
+
+// WatchWaits arranges for SendWaits to be called.
+func (o *Outbox) WatchWaits() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.watch = watchWaits
+}
+
+// waitsLocked notes that a wait begins, and reports whether SendWaits has to be called,
+// without the lock.
+func (o *Outbox) waitsLocked() bool {
+	if o.watch != watchWaits {
+		return false
+	}
+	o.watch = watching
+	return true
+}
+
 // Progress returns how many bytes the kernel has taken so far, and whether a Send or a
-// Flush waits for it to take more.
+// Flush waits for it to take more. If none does, the next wait leads to SendWaits again.
 func (o *Outbox) Progress() (sent uint64, waits bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.total - uint64(o.bufferedLocked()), o.staged != nil || len(o.queue) > 0 || o.flushes > 0
+	waits = o.staged != nil || len(o.queue) > 0 || o.flushes > 0
+	if !waits && o.watch == watching {
+		o.watch = watchWaits
+	}
+	return o.total - uint64(o.bufferedLocked()), waits
 }
 
 // unsentLocked returns the number of bytes, of accepted messages and what stands

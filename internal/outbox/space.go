@@ -93,8 +93,11 @@ func (o *Outbox) awaitAcceptanceLocked(ctx context.Context, gone <-chan struct{}
 // closed. It returns with mu held, as it was called.
 func (o *Outbox) waitLocked(ctx context.Context, gone <-chan struct{}, w *waiter) error {
 	stopped := o.stopped.WaitLocked()
+	tell := o.waitsLocked()
 	o.mu.Unlock()
-	o.watcher.SendWaits()
+	if tell {
+		o.watcher.SendWaits()
+	}
 	var err error
 	select {
 	case <-w.ready:
