@@ -5,13 +5,13 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"maps"
 	"net"
 	"os"
 	"runtime/debug"
 	"time"
 
+	"github.com/fb9bb4ed/qsocket/internal/excerpt"
 	"github.com/fb9bb4ed/qsocket/internal/handshake"
 	"github.com/fb9bb4ed/qsocket/internal/socket"
 )
@@ -40,7 +40,7 @@ func (l *Listener[T]) accept() {
 		if !isTemporary(err) {
 			l.log.Error("qsocket: accept", "addr", socket.AddrString(l.Addr()), "err", err)
 			l.mu.Lock()
-			l.err = fmt.Errorf("qsocket: accept: %w", err)
+			l.err = excerpt.Wrap("qsocket: accept: ", err)
 			l.mu.Unlock()
 			_ = l.ln.Close()
 			return
@@ -132,7 +132,11 @@ func (l *Listener[T]) admit(a *admission) {
 	l.endHandshake(a)
 	if err != nil {
 		cause := refusalCause(err)
-		l.log.Warn("qsocket: handshake refused", "peer", remote, "cause", cause, "err", err)
+		attrs := []any{"peer", remote, "cause", cause, "err", err}
+		if p, ok := err.(*panicError); ok {
+			attrs = append(attrs, excerpt.StackKey, string(p.stack))
+		}
+		l.log.Warn("qsocket: handshake refused", attrs...)
 		l.countRefusal(cause)
 		l.release()
 		return
@@ -180,7 +184,7 @@ type panicError struct {
 }
 
 func (e *panicError) Error() string {
-	return fmt.Sprintf("qsocket: panic in the handshake: %v\n%s", e.value, e.stack)
+	return "qsocket: panic in the handshake: " + excerpt.Panic(e.value, excerpt.MaxPart)
 }
 
 // countRefusal counts a handshake that has failed.

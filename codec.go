@@ -3,8 +3,11 @@ package qsocket
 import (
 	"bytes"
 	"encoding"
+	"errors"
 	"fmt"
 	"reflect"
+
+	"github.com/fb9bb4ed/qsocket/internal/excerpt"
 )
 
 // Codec turns values of type T into payloads and back. A Codec is a factory
@@ -181,7 +184,7 @@ func (c funcCodec[T]) Decode(payload []byte) (T, error) {
 func safeEncode[T any](name string, enc Encoder[T], dst []byte, v *T) (b []byte, unsure bool, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			b, unsure, err = dst, true, codecError("encode", name, fmt.Errorf("panic: %v", r))
+			b, unsure, err = dst, true, codecError("encode", name, panicked(r))
 		}
 	}()
 	b, err = enc.Append(dst, *v)
@@ -202,9 +205,12 @@ func (a *appender) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// panicked returns an error for a panic of a codec.
+func panicked(r any) error { return errors.New("panic: " + excerpt.Panic(r, excerpt.MaxPart-16)) }
+
 // codecError wraps err in a *CodecError unless it is one already.
 func codecError(op, name string, err error) error {
-	if ce, ok := err.(*CodecError); ok {
+	if ce, ok := err.(*CodecError); ok && ce != nil {
 		return ce
 	}
 	return &CodecError{Op: op, Codec: name, Err: err}

@@ -143,7 +143,7 @@ func (e *gobEncoder[T]) Append(dst []byte, v T) (b []byte, err error) {
 		e.Reset()
 		b = dst
 		if r := recover(); r != nil { // a nil pointer, or a method of v
-			err = fmt.Errorf("panic: %v", r)
+			err = panicked(r)
 		}
 	}()
 
@@ -212,7 +212,7 @@ func (d *gobDecoder[T]) decodeInto(payload []byte, v *T) (err error) {
 	defer func() {
 		d.r.b = nil
 		if r := recover(); r != nil { // a method of v, or a map's key that cannot be one
-			err = fmt.Errorf("panic: %v", r)
+			err = panicked(r)
 		}
 	}()
 	if d.scan.Decode(payload, reflect.ValueOf(v)) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/fb9bb4ed/qsocket/internal/excerpt"
 	"github.com/fb9bb4ed/qsocket/internal/schema"
 	"github.com/fb9bb4ed/qsocket/internal/wire"
 )
@@ -322,7 +323,7 @@ func (d *unionDecoder[T]) Decode(payload []byte) (T, error) {
 	d.last, d.size = i, len(payload)-n
 	v, err := d.cases[i].decode(payload[n:])
 	if err != nil {
-		err = fmt.Errorf("case %d: %w", tag, err)
+		err = excerpt.Wrap(fmt.Sprintf("case %d: ", tag), err)
 	}
 	return v, err
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fb9bb4ed/qsocket/internal/backlog"
+	"github.com/fb9bb4ed/qsocket/internal/excerpt"
 	"github.com/fb9bb4ed/qsocket/internal/link"
 	"github.com/fb9bb4ed/qsocket/internal/socket"
 	"github.com/fb9bb4ed/qsocket/internal/wire"
@@ -158,7 +159,7 @@ func wrap[T any](nc net.Conn, p Protocol[T], opts *Options, peer *Peer) (*Conn[T
 		dec:       codec.NewDecoder(),
 	}
 	if c.enc == nil || c.dec == nil {
-		return nil, fmt.Errorf("qsocket: codec %q: NewEncoder or NewDecoder returned nil", c.codecName)
+		return nil, fmt.Errorf("qsocket: codec %s: NewEncoder or NewDecoder returned nil", excerpt.Quote(c.codecName, excerpt.MaxName))
 	}
 	c.into, _ = c.dec.(intoDecoder[T])
 	config := opts.config()

@@ -8,6 +8,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/fb9bb4ed/qsocket/internal/excerpt"
 	"github.com/fb9bb4ed/qsocket/internal/handshake"
 	"github.com/fb9bb4ed/qsocket/internal/schema"
 	"github.com/fb9bb4ed/qsocket/internal/socket"
@@ -35,7 +36,7 @@ func Dial[T any](ctx context.Context, network, address string, p Protocol[T], op
 	var d net.Dialer
 	nc, err := d.DialContext(ctx, network, address)
 	if err != nil {
-		return nil, fmt.Errorf("qsocket: %w", err)
+		return nil, excerpt.Wrap("qsocket: ", err)
 	}
 	if o.TLS != nil {
 		nc = tls.Client(nc, clientConfig(o.TLS, address))
@@ -49,7 +50,7 @@ func checkNetwork(network string) error {
 	case "tcp", "tcp4", "tcp6", "unix":
 		return nil
 	}
-	return fmt.Errorf("qsocket: network is %q, want a stream: tcp, tcp4, tcp6 or unix", network)
+	return fmt.Errorf("qsocket: network is %s, want a stream: tcp, tcp4, tcp6 or unix", excerpt.Quote(network, excerpt.MaxName))
 }
 
 // clientConfig completes config with the server's name, as tls.Dial does.

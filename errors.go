@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/fb9bb4ed/qsocket/internal/excerpt"
 	"github.com/fb9bb4ed/qsocket/internal/handshake"
 	"github.com/fb9bb4ed/qsocket/internal/link"
 	"github.com/fb9bb4ed/qsocket/internal/wire"
@@ -47,12 +48,20 @@ type CodecError struct {
 	Err   error  // what the codec said
 }
 
+// Error shows an excerpt of what the codec said, if that is long or not printable.
 func (e *CodecError) Error() string {
-	return "qsocket: " + e.Op + " " + e.Codec + ": " + strings.TrimPrefix(e.Err.Error(), e.Codec+": ")
+	said := excerpt.Text(strings.TrimPrefix(excerpt.Words(e.Err), e.Codec+": "), excerpt.MaxPart)
+	return excerpt.Text("qsocket: "+e.Op+" "+excerpt.Text(e.Codec, excerpt.MaxName)+": "+said, excerpt.MaxText)
 }
 
-// Unwrap returns e.Err, or io.ErrUnexpectedEOF where e.Err is io.EOF or wraps it.
-func (e *CodecError) Unwrap() error {
+// Unwrap returns e.Err, or io.ErrUnexpectedEOF where e.Err is io.EOF or wraps it. It returns
+// nil where the methods of e.Err panic, as those of a nil pointer do.
+func (e *CodecError) Unwrap() (err error) {
+	defer func() {
+		if recover() != nil {
+			err = nil
+		}
+	}()
 	if errors.Is(e.Err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
@@ -78,6 +87,7 @@ type HandshakeError struct {
 	Peer  string // what the peer has or sent
 }
 
+// Error shows an excerpt of what is long or not printable.
 func (e *HandshakeError) Error() string { return (*wire.Mismatch)(e).Error() }
 
 // handshakeError makes HandshakeErrors of the mismatches of package handshake.
@@ -97,7 +107,7 @@ type brokenHandshake struct {
 	cause   error
 }
 
-func (e *brokenHandshake) Error() string   { return e.refusal.Error() + ": " + e.cause.Error() }
+func (e *brokenHandshake) Error() string   { return excerpt.Pair(e.refusal, e.cause) }
 func (e *brokenHandshake) Unwrap() []error { return []error{e.refusal, e.cause} }
 
 // RemoteError is the reason that the peer gave for ending a connection of a
@@ -106,9 +116,13 @@ type RemoteError struct {
 	Reason string
 }
 
+// Error shows an excerpt of a Reason that is long or not printable.
 func (e *RemoteError) Error() string {
-	return "qsocket: closed by peer: " + e.Reason
+	return "qsocket: closed by peer: " + excerpt.Text(e.Reason, maxReasonShown)
 }
+
+// maxReasonShown leaves space, in an error of MaxText bytes, for what else it says.
+const maxReasonShown = excerpt.MaxText - 128
 
 // newRemoteError makes the error for a peer's reason. The link calls it: it does not know
 // the type.

@@ -4,12 +4,12 @@ import (
 	"container/list"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"sync"
 	"sync/atomic"
 
+	"github.com/fb9bb4ed/qsocket/internal/excerpt"
 	"github.com/fb9bb4ed/qsocket/internal/socket"
 )
 
@@ -74,7 +74,7 @@ func Listen[T any](network, address string, p Protocol[T], opts *Options) (*List
 	}
 	ln, err := net.Listen(network, address)
 	if err != nil {
-		return nil, fmt.Errorf("qsocket: %w", err)
+		return nil, excerpt.Wrap("qsocket: ", err)
 	}
 	return NewListener(ln, p, opts)
 }
@@ -132,7 +132,7 @@ func (l *Listener[T]) Accept(ctx context.Context) (*Conn[T], error) {
 		if err := l.Err(); err != nil {
 			return nil, err
 		}
-		return nil, fmt.Errorf("qsocket: listener on %s: %w", socket.AddrString(l.Addr()), net.ErrClosed)
+		return nil, excerpt.Wrap("qsocket: listener on "+excerpt.Text(socket.AddrString(l.Addr()), excerpt.MaxName)+": ", net.ErrClosed)
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -152,7 +152,7 @@ func (l *Listener[T]) Close() error {
 	err := l.ln.Close()
 	<-l.ended
 	if err != nil && !errors.Is(err, net.ErrClosed) {
-		return fmt.Errorf("qsocket: %w", err)
+		return excerpt.Wrap("qsocket: ", err)
 	}
 	return nil
 }
@@ -184,7 +184,7 @@ func (l *Listener[T]) Shutdown(ctx context.Context) error {
 	if ended {
 		errs = append(errs, ctx.Err())
 	}
-	return errors.Join(errs...)
+	return excerpt.Join(errs...)
 }
 
 // Err returns nil while the Listener works and after Close. Otherwise it

@@ -7,6 +7,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/fb9bb4ed/qsocket/internal/excerpt"
 	"github.com/fb9bb4ed/qsocket/internal/link"
 )
 
@@ -131,6 +132,8 @@ func (o *Options) withDefaults() (Options, error) {
 	}
 	if d.Logger == nil {
 		d.Logger = slog.New(slog.DiscardHandler)
+	} else {
+		d.Logger = slog.New(excerpt.Handler(d.Logger.Handler()))
 	}
 	return d, nil
 }

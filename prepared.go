@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/fb9bb4ed/qsocket/internal/excerpt"
 	"github.com/fb9bb4ed/qsocket/internal/wire"
 )
 
@@ -28,7 +29,7 @@ func (p Protocol[T]) Prepare(v T) (*Prepared[T], error) {
 	}
 	codec := p.codec()
 	if !isStateless(codec) {
-		return nil, fmt.Errorf("qsocket: prepare: codec %q is not stateless, want one whose payloads do not depend on each other", codec.Name())
+		return nil, fmt.Errorf("qsocket: prepare: codec %s is not stateless, want one whose payloads do not depend on each other", excerpt.Quote(codec.Name(), excerpt.MaxName))
 	}
 	m := new(Prepared[T])
 	if err := m.encode(p.Framing, codec.Name(), codec.NewEncoder(), v); err != nil {
@@ -60,7 +61,8 @@ func (c *Conn[T]) SendPrepared(ctx context.Context, m *Prepared[T]) error {
 		return fmt.Errorf("qsocket: the Prepared is nil")
 	}
 	if m.codec != c.codecName || m.framing != c.framing {
-		return fmt.Errorf("qsocket: message prepared with codec %q and framing %v, but the connection uses %q and %v", m.codec, m.framing, c.codecName, c.framing)
+		return fmt.Errorf("qsocket: message prepared with codec %s and framing %v, but the connection uses %s and %v",
+			excerpt.Quote(m.codec, excerpt.MaxName), m.framing, excerpt.Quote(c.codecName, excerpt.MaxName), c.framing)
 	}
 	return c.send(ctx, nil, m, nil)
 }

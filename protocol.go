@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"unicode/utf8"
 
+	"github.com/fb9bb4ed/qsocket/internal/excerpt"
 	"github.com/fb9bb4ed/qsocket/internal/wire"
 )
 
@@ -60,7 +61,7 @@ func (p Protocol[T]) check() error {
 		return fmt.Errorf("qsocket: unknown framing %d, want Uint32 to Netstring", uint8(p.Framing))
 	}
 	if p.Name != "" && p.Framing != Uint32 {
-		return fmt.Errorf("qsocket: protocol %q uses framing %v, but a named protocol requires Uint32", p.Name, p.Framing)
+		return fmt.Errorf("qsocket: protocol %s uses framing %v, but a named protocol requires Uint32", excerpt.Quote(p.Name, excerpt.MaxName), p.Framing)
 	}
 	if t := reflect.TypeFor[T](); p.Codec == nil && t.Kind() == reflect.Interface && t.NumMethod() > 0 {
 		return fmt.Errorf("qsocket: messages are of the interface type %v, which the default codec cannot receive: want a Codec, such as a Union", t)
@@ -69,7 +70,7 @@ func (p Protocol[T]) check() error {
 		return fmt.Errorf("qsocket: the name of the protocol is %d bytes, want UTF-8 of at most %d", len(p.Name), maxName)
 	}
 	if name := p.codec().Name(); p.Name != "" && (len(name) > maxName || !utf8.ValidString(name)) {
-		return fmt.Errorf("qsocket: protocol %q: the name of its codec is %d bytes, want UTF-8 of at most %d", p.Name, len(name), maxName)
+		return fmt.Errorf("qsocket: protocol %s: the name of its codec is %d bytes, want UTF-8 of at most %d", excerpt.Quote(p.Name, excerpt.MaxName), len(name), maxName)
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package qsocket
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"iter"
 	"time"
@@ -330,7 +329,7 @@ func (c *Conn[T]) putMeasured(n int) bool {
 func (c *Conn[T]) decode(payload []byte) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("panic: %v", r)
+			err = panicked(r)
 		}
 		if err != nil {
 			var zero T

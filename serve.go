@@ -3,12 +3,12 @@ package qsocket
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
 
+	"github.com/fb9bb4ed/qsocket/internal/excerpt"
 	"github.com/fb9bb4ed/qsocket/internal/socket"
 )
 
@@ -90,7 +90,7 @@ func (s *service[T]) serve(ctx context.Context, cancel func(), c *Conn[T]) {
 		reason := ""
 		if r := recover(); r != nil {
 			s.panics.Add(1)
-			s.log.Error("qsocket: handler panicked", "peer", socket.AddrString(c.RemoteAddr()), "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+			s.log.Error("qsocket: handler panicked", "peer", socket.AddrString(c.RemoteAddr()), "panic", excerpt.Panic(r, excerpt.MaxText), excerpt.StackKey, string(debug.Stack()))
 			reason = "handler panicked"
 		}
 		s.close(c, reason)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+
+	"github.com/fb9bb4ed/qsocket/internal/excerpt"
 )
 
 // short reports a payload that ends before something that it announces.
@@ -81,16 +83,30 @@ func (s *Scanner) typeName(id int32) string {
 	if d.name == "" {
 		return fmt.Sprintf("%d (%s)", id, d.kind)
 	}
-	return fmt.Sprintf("%q (%s)", clip(d.name), d.kind)
+	return fmt.Sprintf("%s (%s)", quote(d.name), d.kind)
 }
 
-// clip shortens what a peer sent to what fits into an error.
-func clip(s string) string {
-	if len(s) > 100 {
-		return s[:97] + "..."
-	}
-	return s
+// maxShown bounds a name in an error, bytes.
+const maxShown = 100
+
+// clip shortens the name of a type of the program to what fits into an error.
+func clip(s string) string { return excerpt.Text(s, maxShown) }
+
+// quote shortens and quotes what a peer sent.
+func quote(s string) string { return excerpt.Quote(s, maxShown) }
+
+// valueError reports a value in an interface that its own methods, or gob, refuse.
+type valueError struct {
+	name string // under which its type is registered
+	err  error
+	at   int
 }
+
+func (e *valueError) Error() string {
+	return fmt.Sprintf("gob: value of type %s in an interface: %s, at byte %d", quote(e.name), excerpt.Error(e.err, excerpt.MaxPart/2), e.at)
+}
+
+func (e *valueError) Unwrap() error { return e.err }
 
 // tooExpensive reports that gob would allocate more than the payload may cost.
 func (s *Scanner) tooExpensive(at int) error {

@@ -4,9 +4,10 @@ import (
 	"bytes"
 	"encoding/gob"
 	"errors"
-	"fmt"
 	"reflect"
 	"sync"
+
+	"github.com/fb9bb4ed/qsocket/internal/excerpt"
 )
 
 // registered has the Go types of names that gob.Register knows, as far as they
@@ -59,11 +60,11 @@ func (s *Scanner) look(name string, id int32, i, at int) (reflect.Type, error) {
 	}
 	v, err := decodeAny(stream)
 	if err != nil {
-		return nil, s.errorf(at, "value of type %q in an interface: %w,", clip(name), err)
+		return nil, &valueError{name, err, at}
 	}
 	t := reflect.TypeOf(v)
 	if t == nil {
-		return nil, s.errorf(at, "value of type %q in an interface is nil", clip(name))
+		return nil, s.errorf(at, "value of type %s in an interface is nil", quote(name))
 	}
 	registered.Store(name, t)
 	return t, nil
@@ -73,7 +74,7 @@ func (s *Scanner) look(name string, id int32, i, at int) (reflect.Type, error) {
 func decodeAny(stream []byte) (v any, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("panic: %v", r)
+			err = errors.New("panic: " + excerpt.Panic(r, excerpt.MaxName))
 		}
 	}()
 	err = gob.NewDecoder(bytes.NewReader(stream)).Decode(&v)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fb9bb4ed/qsocket/internal/excerpt"
 	"github.com/fb9bb4ed/qsocket/internal/wire"
 )
 
@@ -20,7 +21,7 @@ type Broken struct {
 	Cause    error
 }
 
-func (e *Broken) Error() string   { return e.Mismatch.Error() + ": " + e.Cause.Error() }
+func (e *Broken) Error() string   { return excerpt.Pair(&e.Mismatch, e.Cause) }
 func (e *Broken) Unwrap() []error { return []error{&e.Mismatch, e.Cause} }
 
 // silentPeer is the error for a peer that ends, or fails, before its hello has come.
@@ -71,7 +72,7 @@ const tlsPrefix = "qsocket: TLS handshake: "
 // spoke no TLS.
 func IsTLS(err error) bool {
 	var notTLS tls.RecordHeaderError
-	return errors.As(err, &notTLS) || strings.HasPrefix(err.Error(), tlsPrefix)
+	return errors.As(err, &notTLS) || strings.HasPrefix(excerpt.Words(err), tlsPrefix)
 }
 
 // tlsError says what was found where TLS was expected.
@@ -79,11 +80,11 @@ func tlsError(err error) error {
 	var notTLS tls.RecordHeaderError
 	if errors.As(err, &notTLS) {
 		if found := wire.Sniff(notTLS.RecordHeader[:]); found != "" {
-			return fmt.Errorf(tlsPrefix+"%s: %w", found, err)
+			return excerpt.Wrap(tlsPrefix+found+": ", err)
 		}
 	}
 	if err == io.EOF { // between two records, but not between two messages
 		err = fmt.Errorf("the peer ended it: %w", io.ErrUnexpectedEOF)
 	}
-	return fmt.Errorf(tlsPrefix+"%w", err)
+	return excerpt.Wrap(tlsPrefix, err)
 }

@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"strconv"
 	"unicode/utf8"
+
+	"github.com/fb9bb4ed/qsocket/internal/excerpt"
 )
 
 // trail is the error of an Encoder or Decoder, and the way to where it happened.
@@ -57,12 +59,7 @@ func show(key reflect.Value) string {
 }
 
 // quote shortens and quotes a name or key.
-func quote(s string) string {
-	if len(s) > 40 {
-		s = s[:40] + "…"
-	}
-	return strconv.Quote(s)
-}
+func quote(s string) string { return excerpt.Quote(s, 40) }
 
 // pathError says where in a value something went wrong.
 type pathError struct {
@@ -71,12 +68,34 @@ type pathError struct {
 	err  error
 }
 
+// Error leaves space for the error at the end of the way, which says what is wrong.
 func (e *pathError) Error() string {
-	s := "msgpack: " + e.root
-	for i := len(e.path) - 1; i >= 0; i-- {
-		s += e.path[i]
+	s := "msgpack: " + excerpt.Text(e.root, maxRoot) + e.way() + ": "
+	return s + excerpt.Error(e.err, excerpt.MaxPart-len(s))
+}
+
+const (
+	maxRoot = 100 // of the name of a type, bytes
+	maxWay  = 128 // of each end of a way that is cut in the middle, bytes
+)
+
+// way returns the steps from the outside in.
+func (e *pathError) way() string {
+	outer, inner := "", ""
+	i := len(e.path)
+	for i > 0 && len(outer)+len(e.path[i-1]) <= maxWay {
+		i--
+		outer += e.path[i]
 	}
-	return s + ": " + e.err.Error()
+	j := 0
+	for j < i && len(inner)+len(e.path[j]) <= maxWay {
+		inner = e.path[j] + inner
+		j++
+	}
+	if j < i {
+		outer += "…"
+	}
+	return outer + inner
 }
 
 func (e *pathError) Unwrap() error { return e.err }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net"
 	"strings"
+
+	"github.com/fb9bb4ed/qsocket/internal/excerpt"
 )
 
 // ErrGone says that the caller of a Send no longer wants its message to be sent.
@@ -13,7 +15,7 @@ var ErrGone = errors.New("qsocket: no longer a member")
 type EndedError struct{ Cause error }
 
 func (e *EndedError) Error() string {
-	return "qsocket: connection has ended: " + strings.TrimPrefix(e.Cause.Error(), "qsocket: ")
+	return excerpt.Text("qsocket: connection has ended: "+strings.TrimPrefix(excerpt.Words(e.Cause), "qsocket: "), excerpt.MaxText)
 }
 
 func (e *EndedError) Unwrap() []error { return []error{net.ErrClosed, e.Cause} }

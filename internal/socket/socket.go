@@ -6,11 +6,12 @@ package socket
 import (
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"syscall"
 	"time"
+
+	"github.com/fb9bb4ed/qsocket/internal/excerpt"
 )
 
 // Past is a deadline that interrupts what waits for the connection, whatever the
@@ -82,9 +83,9 @@ func (s *Socket) RawError(op string, err error) error {
 // done so, the name of the operation.
 func NetworkError(op string, err error) error {
 	if oe := (*net.OpError)(nil); errors.As(err, &oe) {
-		return fmt.Errorf("qsocket: %w", err)
+		return excerpt.Wrap("qsocket: ", err)
 	}
-	return fmt.Errorf("qsocket: %s: %w", op, err)
+	return excerpt.Wrap("qsocket: "+op+": ", err)
 }
 
 // AddrString returns the text of an address that a net.Conn may not have.

@@ -3,6 +3,8 @@ package wire
 import (
 	"errors"
 	"fmt"
+
+	"github.com/fb9bb4ed/qsocket/internal/excerpt"
 )
 
 var (
@@ -25,7 +27,7 @@ type SizeError struct {
 func (e *SizeError) Error() string {
 	s := fmt.Sprintf("qsocket: frame of %d bytes exceeds %s %d", e.Size, e.LimitName, e.Limit)
 	if e.Found != "" {
-		s += ": " + e.Found
+		s += ": " + excerpt.Text(e.Found, excerpt.MaxPart)
 	}
 	return s
 }
@@ -43,15 +45,24 @@ type Mismatch struct {
 	Peer  string // what the peer has or sent
 }
 
+// maxSide bounds what a Mismatch says of each end, bytes, so that there is space for both.
+const maxSide = 440
+
+// Error shows an excerpt of what is long or not printable.
 func (e *Mismatch) Error() string {
+	local, peer := excerpt.Text(e.Local, maxSide), excerpt.Text(e.Peer, maxSide)
 	switch e.Field {
 	case "magic", "hello":
-		return fmt.Sprintf("qsocket: handshake: want a hello (%s): %s", e.Local, e.Peer)
+		return fmt.Sprintf("qsocket: handshake: want a hello (%s): %s", local, peer)
 	case "types":
-		return fmt.Sprintf("qsocket: handshake: the message types do not match: %s here, %s at the peer", e.Local, e.Peer)
+		return fmt.Sprintf("qsocket: handshake: the message types do not match: %s here, %s at the peer", local, peer)
 	}
-	return fmt.Sprintf("qsocket: handshake: %s differs: %q here, %q at the peer", e.Field, e.Local, e.Peer)
+	return fmt.Sprintf("qsocket: handshake: %s differs: %s here, %s at the peer",
+		excerpt.Text(e.Field, maxField), excerpt.Quote(e.Local, excerpt.MaxName), excerpt.Quote(e.Peer, excerpt.MaxName))
 }
+
+// maxField bounds the name of a field, bytes.
+const maxField = 40
 
 // BadHello is the Mismatch for a hello, or what follows it, that is malformed.
 func BadHello(want, got string) error {

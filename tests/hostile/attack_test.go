@@ -35,6 +35,7 @@ type hostileServer struct {
 	name   string
 	attack func(hostileCase) error
 	serve  func() (end func())
+	log    *testkit.LogCheck
 }
 
 // newHostileServer makes a server for any codec. good is a message that it decodes.
@@ -42,9 +43,10 @@ func newHostileServer[T any](name string, codec qsocket.Codec[T], good T) hostil
 	p := qsocket.Protocol[T]{Codec: codec}
 	var ln *qsocket.Listener[T]
 	ended := make(chan error, 1)
+	log := new(testkit.LogCheck)
 	serve := func() func() {
 		var err error
-		ln, err = qsocket.Listen("tcp", "127.0.0.1:0", p, &qsocket.Options{MaxFrame: hostileMaxFrame})
+		ln, err = qsocket.Listen("tcp", "127.0.0.1:0", p, &qsocket.Options{MaxFrame: hostileMaxFrame, Logger: log.Logger()})
 		if err != nil {
 			panic(err)
 		}
@@ -97,7 +99,7 @@ func newHostileServer[T any](name string, codec qsocket.Codec[T], good T) hostil
 		}
 		return outcome
 	}
-	return hostileServer{name, attack, serve}
+	return hostileServer{name, attack, serve, log}
 }
 
 // hostileChild, in the environment, makes the test its own child. It is the number
@@ -189,6 +191,10 @@ func beHostileChild(cases []hostileCase, from int, servers []hostileServer) {
 				verdict, err = "bad", fmt.Errorf("got %w, want a *CodecError", err)
 			} else if kib > hostileHeap>>10 && !testkit.RaceEnabled {
 				verdict, err = "bad", fmt.Errorf("took %d KiB above the payload, want at most %d", kib, hostileHeap>>10)
+			} else if fault := testkit.ErrorFault(err); fault != "" {
+				verdict, err = "bad", errors.New(fault)
+			} else if faults := s.log.Faults(); len(faults) > 0 {
+				verdict, err = "bad", fmt.Errorf("logged: %q", faults)
 			}
 			fmt.Printf("end\t%d\t%s\t%s\n", kib, verdict, strings.ReplaceAll(fmt.Sprint(err), "\n", " "))
 		}
