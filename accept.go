@@ -205,7 +205,7 @@ func (l *Listener[T]) countRefusal(cause string) {
 //	crowded   given up in favour of newer ones, see Options.MaxHandshakes
 //	closed    the Listener was closed meanwhile
 //	tls       the handshake of TLS failed, also because the client spoke no TLS
-//	magic, version, hello, proto, codec, types
+//	magic, version, hello, proto, codec, heartbeat, types
 //	          the field of a HandshakeError; hello also if the client was gone
 //	panic     a callback of the TLS Config panicked
 //	other     anything else

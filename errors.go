@@ -79,6 +79,8 @@ func (e *CodecError) Unwrap() (err error) {
 //	          the network's error is wrapped as well
 //	proto     Protocol.Name differs
 //	codec     Codec.Name differs
+//	heartbeat the peer asks for heartbeats more often than every 100 ms, and than this end
+//	          does. That peer gets a RemoteError
 //	types     messages of one end cannot be decoded by the other, or would arrive
 //	          changed: a field is of another type, say
 type HandshakeError struct {

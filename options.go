@@ -42,7 +42,8 @@ type Options struct {
 	CloseTimeout     time.Duration // bound on Close, CloseWrite, and on what they leave to the background; 5 s
 
 	// Heartbeat is, in named mode, the interval that we ask of the peer when it
-	// has nothing to say; 15 s, at least 1 ms, negative for none. A peer from which
+	// has nothing to say; 15 s, at least 1 ms, negative for none. Peers refuse one below
+	// 100 ms unless they ask for as little themselves. A peer from which
 	// nothing comes for twice that, while this end receives, is given up. Under
 	// TLS only whole records count, of 16 KiB at most: give a slow link time for
 	// two.

@@ -17,13 +17,12 @@ const maxHeartbeat = 1 << 61 * time.Nanosecond
 // startHeartbeat starts the timer, which teardown stops. ours is the interval that we
 // ask of the peer, theirs the one that it asks of us; 0 is none.
 func (l *Link) startHeartbeat(ours, theirs time.Duration) {
-	look, limit := theirs/4, 2*min(ours, maxHeartbeat)
-	l.Out.StartHeartbeat(look)
+	limit := 2 * min(ours, maxHeartbeat)
 	l.In.LimitSilence(limit)
 	if limit > 0 {
 		l.Out.WatchWaits()
 	}
-	first := shortest(look, limit)
+	first := shortest(l.Out.StartHeartbeat(min(theirs, maxHeartbeat)), limit)
 	if first == 0 {
 		return
 	}
@@ -42,11 +41,15 @@ func (l *Link) heartbeatTick() {
 	l.mu.Lock()
 	late := now - l.nextTick
 	l.mu.Unlock()
-	next := shortest(l.Out.TickHeartbeat(now), l.In.CheckSilence(late))
+	look, silence := l.Out.TickHeartbeat(now), l.In.CheckSilence(late)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if next > 0 && l.state.socket == socketOpen {
-		l.nextTick = monotime.Now() + next
+	after := monotime.Now()
+	if look > 0 { // it counts from now, and the heartbeat has taken a while to write
+		look = max(look-(after-now), 1)
+	}
+	if next := shortest(look, silence); next > 0 && l.state.socket == socketOpen {
+		l.nextTick = after + next
 		l.heartbeatTimer.Reset(next)
 	}
 }

@@ -9,46 +9,93 @@ import (
 
 // heartbeat decides when a heartbeat is sent; guarded by the Outbox's mu.
 //
-// It looks every quarter of the peer's interval whether anything was sent since the
-// last look. After two looks in vain, half an interval, a heartbeat goes out. So a
-// message costs nothing for it.
+// It looks now and then whether anything was sent since the last look, so a message costs
+// nothing for it. Where nothing was, a heartbeat goes out. Looks are at least half of the
+// peer's interval apart, so a heartbeat means that nothing was sent for so long:
+//
+//	after a look that has found something   ½ to 9⁄16 of the interval
+//	after a heartbeat                       ¾ to the whole, as an idle connection is to cost little
+//
+// The longest silence is that of a connection whose traffic ends right after a heartbeat:
+// 1 9⁄16 of the interval. A peer gives up after twice its interval.
 type heartbeat struct {
-	every     time.Duration // between two looks; 0: the peer does not care
+	interval  time.Duration // that the peer asks for; 0: it does not care
 	next      time.Duration // the next look, on the clock of monotime
 	lastTotal uint64        // the Outbox's total at the last look
-	idleLooks int           // looks in a row at which it was as before
 }
 
-// StartHeartbeat makes TickHeartbeat look every so often, a quarter of the interval
-// that the peer asks for; 0 is never.
-func (o *Outbox) StartHeartbeat(every time.Duration) {
+// maxGrain bounds how many connections look at the same time, ms, a power of two: of ten
+// thousand with intervals of 15 s it is a twelfth or so.
+const maxGrain = 1 << 10
+
+// roundest returns the time between from and to that is a multiple of the greatest power of
+// two of milliseconds, and of these the last. Connections that choose their times like that
+// come to have them in common, with no knowledge of each other. What is due at the same time
+// the runtime starts in one go; it would have to be woken for each of them otherwise.
+func roundest(from, to time.Duration) time.Duration {
+	first, last := (from+time.Millisecond-1)/time.Millisecond, to/time.Millisecond
+	for grain := time.Duration(maxGrain); grain > 0; grain /= 2 {
+		if at := last &^ (grain - 1); at >= first {
+			return at * time.Millisecond
+		}
+	}
+	return to // no whole millisecond is in between
+}
+
+// lookWithin sets the next look to a time between from and to from now on, and returns
+// how long that is from now.
+func (h *heartbeat) lookWithin(now, from, to time.Duration) time.Duration {
+	h.next = roundest(now+from, now+to)
+	return h.next - now
+}
+
+// lookAgain sets the next look after one that has found something sent.
+func (h *heartbeat) lookAgain(now time.Duration) time.Duration {
+	return h.lookWithin(now, h.interval/2, h.interval/2+h.interval/16)
+}
+
+// StartHeartbeat makes TickHeartbeat look, for a peer that asks for a heartbeat in each
+// interval, and returns when to call it first; 0 is never, in both.
+func (o *Outbox) StartHeartbeat(interval time.Duration) time.Duration {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.heartbeat.every = every
-	o.heartbeat.next = monotime.Now() + every
+	if o.heartbeat.interval = interval; interval == 0 {
+		return 0
+	}
+	return o.heartbeat.lookAgain(monotime.Now()) // the hello has just been sent
 }
 
-// TickHeartbeat sends a heartbeat if it is time, and returns when to call it again; 0
-// is never.
+// TickHeartbeat sends a heartbeat if it is time, and returns when to call it again, from
+// now on; 0 is never.
 func (o *Outbox) TickHeartbeat(now time.Duration) time.Duration {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	h := &o.heartbeat
-	if h.every == 0 || o.goodbyeSent == wire.GoodbyeFull || o.sealed || o.writeErr != nil {
+	if h.interval == 0 || o.goodbyeSent == wire.GoodbyeFull || o.sealed || o.writeErr != nil {
 		return 0
 	}
 	if now < h.next {
 		return h.next - now
 	}
-	h.next = now + h.every
-	if o.total != h.lastTotal {
-		h.lastTotal, h.idleLooks = o.total, 0
-	} else {
-		h.idleLooks++
+	// What is accepted and not written says as much as a heartbeat, once the peer takes it.
+	if o.total != h.lastTotal || o.bufferedLocked() > 0 {
+		h.lastTotal = o.total
+		return h.lookAgain(now)
 	}
-	if h.idleLooks >= 2 && o.bufferedLocked() == 0 {
+	o.sendHeartbeatLocked()
+	h.lastTotal = o.total
+	return h.lookWithin(now, h.interval-h.interval/4, h.interval)
+}
+
+// sendHeartbeatLocked sends a heartbeat where nothing waits to be written. This goroutine
+// has nothing else to do, so if it can it writes by itself, without a flusher, whose start
+// costs half as much again. For the next Send the connection is as quiet as before.
+func (o *Outbox) sendHeartbeatLocked() {
+	direct := o.sock.Raw != nil && !o.writing && !o.scheduled && Path(forcedPath.Load()) == Chosen
+	if !direct {
 		o.sendControlLocked(wire.HeartbeatFrame)
-		h.lastTotal, h.idleLooks = o.total, 0
+		return
 	}
-	return h.every
+	o.queueControlLocked(wire.HeartbeatFrame)
+	o.writeDirectLocked()
 }

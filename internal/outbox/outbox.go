@@ -195,11 +195,16 @@ func (o *Outbox) sendControlLocked(frame []byte) {
 	if o.sealed || o.writeErr != nil {
 		return
 	}
+	o.queueControlLocked(frame)
+	o.flushLocked()
+}
+
+// queueControlLocked is sendControlLocked without the writing.
+func (o *Outbox) queueControlLocked(frame []byte) {
 	o.pending = slices.Insert(o.bufferLocked(), o.accepted, frame...)
 	o.accepted += len(frame)
 	o.total += uint64(len(frame))
 	o.controls += uint64(len(frame))
-	o.flushLocked()
 }
 
 // SendGoodbye is Stop, and queues the goodbye behind the last message, unless one of

@@ -54,6 +54,8 @@ func (e *Mismatch) Error() string {
 	switch e.Field {
 	case "magic", "hello":
 		return fmt.Sprintf("qsocket: handshake: want a hello (%s): %s", local, peer)
+	case "heartbeat":
+		return fmt.Sprintf("qsocket: handshake: the interval of heartbeats is too short: want %s, the peer asks for one every %s", local, peer)
 	case "types":
 		return fmt.Sprintf("qsocket: handshake: the message types do not match: %s here, %s at the peer", local, peer)
 	}

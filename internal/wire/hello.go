@@ -71,8 +71,8 @@ func (h *Hello) Append(b []byte) []byte {
 
 // Check returns why an end with the hello h cannot talk to one with the hello
 // theirs. Both ends come to the same result, since what it compares is symmetric: so no
-// answer is needed, and a hello costs one round trip at most. Max and Beat cannot
-// differ in this sense; each end keeps to the other's.
+// answer is needed, and a hello costs one round trip at most. Max cannot differ in this
+// sense; each end keeps to the other's. Of Beat see checkBeat.
 func (h *Hello) Check(theirs *Hello) error {
 	switch {
 	case h.Proto != theirs.Proto:
@@ -80,7 +80,7 @@ func (h *Hello) Check(theirs *Hello) error {
 	case h.Codec != theirs.Codec:
 		return &Mismatch{Field: "codec", Local: h.Codec, Peer: theirs.Codec}
 	}
-	return nil
+	return h.checkBeat(theirs)
 }
 
 // TypesDiffer reports whether the two ends have to exchange descriptions of their

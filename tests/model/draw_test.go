@@ -23,8 +23,10 @@ var programs = rapid.Custom(func(t *rapid.T) program {
 	p.Weather = drawWeather(t)
 	fine := p.Weather.faults(func(f *qsockettest.Faults) bool { return f.Split > 0 && f.Split < 100 })
 	maxFrame := drawMaxFrame(t, fine)
+	beats := drawHeartbeats(t)
 	for i := range p.Ends {
 		p.Ends[i].Options = drawOptions(t)
+		p.Ends[i].Options.Heartbeat = beats[i]
 		p.Ends[i].Options.MaxFrame = maxFrame // in raw mode the ends have to agree
 		if p.Named {
 			maxFrame = drawMaxFrame(t, fine)
@@ -52,8 +54,18 @@ func drawOptions(t *rapid.T) qsocket.Options {
 		FrameTimeout:     rapid.SampledFrom([]time.Duration{0, -1, 40 * ms}).Draw(t, "FrameTimeout"),
 		HandshakeTimeout: 60 * ms,
 		CloseTimeout:     rapid.SampledFrom([]time.Duration{100 * ms, 40 * ms, 300 * ms}).Draw(t, "CloseTimeout"),
-		Heartbeat:        rapid.SampledFrom([]time.Duration{-1, 0, 20 * ms, 60 * ms}).Draw(t, "Heartbeat"),
 	}
+}
+
+// drawHeartbeats draws intervals with which the ends do not refuse each other: below 100 ms
+// they have to be the same.
+func drawHeartbeats(t *rapid.T) (beats [2]time.Duration) {
+	beats[0] = rapid.SampledFrom([]time.Duration{-1, 0, 20 * ms, 60 * ms, 100 * ms}).Draw(t, "Heartbeat")
+	beats[1] = beats[0]
+	if beats[0] <= 0 || beats[0] >= 100*ms {
+		beats[1] = rapid.SampledFrom([]time.Duration{-1, 0, 100 * ms}).Draw(t, "the other Heartbeat")
+	}
+	return beats
 }
 
 // drawWeather draws fair weather in most cases: it is there that the contract

@@ -3,14 +3,18 @@ package wire
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/fb9bb4ed/qsocket"
 	"github.com/fb9bb4ed/qsocket/internal/testkit"
+	"github.com/vmihailenco/msgpack/v5"
 )
 
 // inBubble returns a named Conn with a testkit.WirePeer in a bubble. The peer wants to
@@ -32,20 +36,23 @@ func inBubble(t *testing.T, opts *qsocket.Options) (*qsocket.Conn[string], testk
 	return c, s
 }
 
-// A heartbeat goes out when nothing was sent for half of what the peer asked for.
+// A heartbeat goes out when nothing was sent for half of what the peer asked for, after the
+// hello, and on an idle connection within what it asked for.
 func TestHeartbeatsAreSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, s := inBubble(t, &qsocket.Options{Heartbeat: -1})
-		for range 3 {
+		least, most := 7500*time.Millisecond, 7500*time.Millisecond+15*time.Second/16
+		for range 10 {
 			began := time.Now()
 			s.SetReadDeadline(time.Time{})
 			got := make([]byte, 5)
 			if _, err := io.ReadFull(s, got); err != nil || string(got) != string(testkit.Unhex(testkit.GoldenHeartbeat)) {
 				t.Fatalf("got % x, %v", got, err)
 			}
-			if took := time.Since(began); took != 7500*time.Millisecond {
-				t.Errorf("after %v, want 7.5s", took)
+			if took := time.Since(began); took < least || took > most {
+				t.Errorf("after %v, want %v to %v", took, least, most)
 			}
+			least, most = 11250*time.Millisecond, 15*time.Second
 		}
 		if s := c.Stats(); s.MessagesSent != 0 || s.BytesSent != 0 {
 			t.Errorf("got %+v: a heartbeat is no message", s)
@@ -71,6 +78,47 @@ func TestNoHeartbeatsAmongMessages(t *testing.T) {
 		}
 		<-sent
 	})
+}
+
+// Whatever is sent when, a heartbeat follows only half an interval without anything, and the
+// peer hears something at least every 1 9⁄16 of it: it gives up after twice that.
+func TestSilenceIsBounded(t *testing.T) {
+	const interval = 15 * time.Second
+	for seed := range uint64(20) {
+		synctest.Test(t, func(t *testing.T) {
+			c, s := inBubble(t, &qsocket.Options{Heartbeat: -1})
+			random := rand.New(rand.NewPCG(seed, 0))
+			sent := testkit.Async(func() bool { // ends with c
+				for c.Send(context.Background(), "m") == nil {
+					// Many at once, and then nothing for up to five intervals.
+					for range random.IntN(20) {
+						time.Sleep(time.Duration(random.Int64N(int64(interval / 2))))
+						_ = c.Send(context.Background(), "m")
+					}
+					time.Sleep(time.Duration(random.Int64N(int64(5 * interval))))
+				}
+				return true
+			})
+			began := time.Now()
+			for last := began; last.Sub(began) < 2*time.Hour; {
+				s.SetReadDeadline(time.Time{})
+				frame := make([]byte, 5)
+				if _, err := io.ReadFull(s, frame); err != nil {
+					t.Fatal(err)
+				}
+				silent := time.Since(last)
+				last = time.Now()
+				if silent > interval*25/16 {
+					t.Errorf("seed %d: silent for %v, want at most %v", seed, silent, interval*25/16)
+				}
+				if frame[0] == 0x80 && silent < interval/2 {
+					t.Errorf("seed %d: a heartbeat after %v, want at least %v", seed, silent, interval/2)
+				}
+			}
+			testkit.End(c)
+			<-sent
+		})
+	}
 }
 
 // Nothing is sent to a peer that does not want it, nor after a full goodbye.
@@ -244,4 +292,75 @@ func TestPeerDeadAmidTraffic(t *testing.T) {
 			t.Errorf("got %d messages, and %v after %v, want ErrPeerDead after 2s to 2.25s", n, c.Err(), took)
 		}
 	})
+}
+
+// refusedInterval connects two ends and returns the errors of their handshakes, or of the
+// first receive.
+func refusedInterval(t *testing.T, first, second time.Duration) (errs [2]error) {
+	t.Helper()
+	na, nb := testkit.NetPair(t, "tcp")
+	run := func(nc net.Conn, every time.Duration) error {
+		c, err := qsocket.NewConn(t.Context(), nc, testkit.Named, &qsocket.Options{Heartbeat: every})
+		if err != nil {
+			return err
+		}
+		defer testkit.End(c)
+		if err := c.CloseWrite(); err != nil && c.Err() == nil {
+			return err
+		}
+		_, err = c.Recv(t.Context())
+		return err
+	}
+	other := testkit.Async(func() error { return run(nb, second) })
+	errs[0] = run(na, first)
+	errs[1] = <-other
+	return errs
+}
+
+// An end that asks for heartbeats too often is refused by one that does not, and learns it
+// from the goodbye. Ends that ask for as little as each other talk.
+func TestHeartbeatRefused(t *testing.T) {
+	const ms = time.Millisecond
+	for _, test := range []struct {
+		asks, refuses time.Duration
+		least         string
+	}{
+		{1 * ms, 0, "100 ms"}, {99 * ms, 0, "100 ms"}, {50 * ms, -1, "100 ms"}, {50 * ms, 100 * ms, "100 ms"}, {20 * ms, 50 * ms, "50 ms"},
+	} {
+		errs := refusedInterval(t, test.asks, test.refuses)
+		var he *qsocket.HandshakeError
+		want := qsocket.HandshakeError{Field: "heartbeat", Local: "at least " + test.least, Peer: fmt.Sprint(test.asks.Milliseconds(), " ms")}
+		if !errors.As(errs[1], &he) || *he != want {
+			t.Errorf("%v at %v: got %v, want %+v", test.asks, test.refuses, errs[1], want)
+			continue
+		}
+		var re *qsocket.RemoteError
+		if !errors.As(errs[0], &re) || re.Reason != he.Error() {
+			t.Errorf("%v at %v: got %v, want a RemoteError with %q", test.asks, test.refuses, errs[0], he)
+		}
+	}
+	for _, every := range [][2]time.Duration{{100 * ms, 0}, {100 * ms, -1}, {1 * ms, 1 * ms}, {50 * ms, 50 * ms}, {50*ms + 1, 50*ms + 900*time.Microsecond}} {
+		if errs := refusedInterval(t, every[0], every[1]); errs[0] != io.EOF || errs[1] != io.EOF {
+			t.Errorf("%v: got %v, want two clean ends", every, errs)
+		}
+	}
+}
+
+// What the asking peer reads is a goodbye with the reason, and the service counts it.
+func TestHeartbeatRefusalOnTheWire(t *testing.T) {
+	ln := testkit.ListenOn(t, "tcp", testkit.Named, nil)
+	nc := testkit.NetDial(t, ln)
+	s := testkit.WirePeer{T: t, Conn: nc}
+	body, err := msgpack.Marshal(map[string]any{"proto": "text/1", "codec": "text", "max": 1, "hb": 99})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Send(fmt.Sprintf("51534b01 %08x %x", len(body), body))
+	s.ExpectHello()
+	frame, err := io.ReadAll(s)
+	if err != nil || !strings.Contains(string(frame), "the interval of heartbeats is too short: want at least 100 ms, the peer asks for one every 99 ms") {
+		t.Errorf("got %q, %v", frame, err)
+	}
+	nc.Close()
+	testkit.Eventually(t, "a refusal", func() bool { return ln.Refusals()["heartbeat"] == 1 })
 }
