@@ -20,8 +20,8 @@ import (
 	"github.com/fb9bb4ed/qsocket/internal/testkit"
 )
 
-// greeting is the whole hello with a map.
-func greeting(body []byte) []byte {
+// wholeHello is the whole hello with a map.
+func wholeHello(body []byte) []byte {
 	return append(binary.BigEndian.AppendUint32([]byte("QSK\x01"), uint32(len(body))), body...)
 }
 
@@ -46,7 +46,7 @@ func peerWords(text string) (streams [][]byte) {
 		{"proto": "text/1", "codec": "text", "max": 1, "hb": short},
 		{"proto": "text/1", "codec": "text", short: map[string]any{short: short}, "hb": []any{}},
 	} {
-		streams = append(streams, greeting(mustMsgpack(hello)))
+		streams = append(streams, wholeHello(mustMsgpack(hello)))
 	}
 	streams = append(streams, []byte(text+"   "), []byte("GET "+text), []byte("\x16\x03"+text), []byte("HTTP/1.1 "+text), append([]byte("QSK\x01\x00\x00\x00\x10"), text+"                "...))
 	for _, goodbye := range []map[string]any{
