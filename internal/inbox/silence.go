@@ -25,8 +25,9 @@ type silence struct {
 
 // busyWaits is how many waits between two calls of CheckSilence make a
 // connection busy: a look at the clock for each would be 5 % of what a small
-// message costs. Then it is called every second or more often, and a peer that
-// falls silent is found by as much later.
+// message costs. Then it is called every half second or more often, and a peer that
+// falls silent is found by up to two such periods later: in the first there may have been
+// enough waits before it fell silent, and in the second its silence begins to count.
 const busyWaits = 100
 
 // LimitSilence sets how long the peer may be silent while it is listened to; 0 is for
@@ -48,7 +49,7 @@ func (in *Inbox) CheckSilence(late time.Duration) time.Duration {
 	if s.limit == 0 {
 		return 0
 	}
-	waits, tick := in.waitSeq-s.lastWaits, min(s.limit/8, time.Second)
+	waits, tick := in.waitSeq-s.lastWaits, min(s.limit/16, time.Second/2)
 	s.lastWaits = in.waitSeq
 	wasBusy := s.busy
 	if s.busy = waits > busyWaits; s.busy {

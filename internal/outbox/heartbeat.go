@@ -10,19 +10,28 @@ import (
 // heartbeat decides when a heartbeat is sent; guarded by the Outbox's mu.
 //
 // It looks now and then whether anything was sent since the last look, so a message costs
-// nothing for it. Where nothing was, a heartbeat goes out. Looks are at least half of the
-// peer's interval apart, so a heartbeat means that nothing was sent for so long:
+// nothing for it. A heartbeat means that nothing was sent for half of the peer's interval.
+//
+// Where the interval is a second or more, looks are ¼ to 5⁄16 of it apart, and two in a row
+// that find nothing lead to a heartbeat: the longest silence is 15⁄16 of the interval.
+//
+// Shorter intervals are for peers that want to cost something. There an idle connection has
+// one look for each heartbeat:
 //
 //	after a look that has found something   ½ to 9⁄16 of the interval
-//	after a heartbeat                       ¾ to the whole, as an idle connection is to cost little
+//	after a heartbeat                       ¾ to the whole
 //
-// The longest silence is that of a connection whose traffic ends right after a heartbeat:
-// 1 9⁄16 of the interval. A peer gives up after twice its interval.
+// The longest silence is then that of a connection whose traffic ends right after a
+// heartbeat: 1 9⁄16 of the interval. A peer gives up after twice its interval.
 type heartbeat struct {
 	interval  time.Duration // that the peer asks for; 0: it does not care
 	next      time.Duration // the next look, on the clock of monotime
 	lastTotal uint64        // the Outbox's total at the last look
+	quiet     bool          // the last look has found nothing; for a long interval
 }
+
+// longInterval is one of whose looks a connection may have several.
+const longInterval = time.Second
 
 // maxGrain bounds how many connections look at the same time, ms, a power of two: of ten
 // thousand with intervals of 15 s it is a twelfth or so.
@@ -49,9 +58,24 @@ func (h *heartbeat) lookWithin(now, from, to time.Duration) time.Duration {
 	return h.next - now
 }
 
-// lookAgain sets the next look after one that has found something sent.
-func (h *heartbeat) lookAgain(now time.Duration) time.Duration {
-	return h.lookWithin(now, h.interval/2, h.interval/2+h.interval/16)
+// found notes whether anything has been sent since the last look, and reports whether that
+// makes a heartbeat due.
+func (h *heartbeat) found(something bool) (due bool) {
+	due = !something && (h.quiet || h.interval < longInterval)
+	h.quiet = !something && !due
+	return due
+}
+
+// lookAgain sets the next look, after one that has led to a heartbeat or not.
+func (h *heartbeat) lookAgain(now time.Duration, sent bool) time.Duration {
+	sixteenth := h.interval / 16
+	switch {
+	case h.interval >= longInterval:
+		return h.lookWithin(now, h.interval/4, h.interval/4+sixteenth)
+	case sent:
+		return h.lookWithin(now, h.interval-h.interval/4, h.interval)
+	}
+	return h.lookWithin(now, h.interval/2, h.interval/2+sixteenth)
 }
 
 // StartHeartbeat makes TickHeartbeat look, for a peer that asks for a heartbeat in each
@@ -62,7 +86,7 @@ func (o *Outbox) StartHeartbeat(interval time.Duration) time.Duration {
 	if o.heartbeat.interval = interval; interval == 0 {
 		return 0
 	}
-	return o.heartbeat.lookAgain(monotime.Now()) // the hello has just been sent
+	return o.heartbeat.lookAgain(monotime.Now(), false) // the hello has just been sent
 }
 
 // TickHeartbeat sends a heartbeat if it is time, and returns when to call it again, from
@@ -78,13 +102,12 @@ func (o *Outbox) TickHeartbeat(now time.Duration) time.Duration {
 		return h.next - now
 	}
 	// What is accepted and not written says as much as a heartbeat, once the peer takes it.
-	if o.total != h.lastTotal || o.bufferedLocked() > 0 {
-		h.lastTotal = o.total
-		return h.lookAgain(now)
+	due := h.found(o.total != h.lastTotal || o.bufferedLocked() > 0)
+	if due {
+		o.sendHeartbeatLocked()
 	}
-	o.sendHeartbeatLocked()
 	h.lastTotal = o.total
-	return h.lookWithin(now, h.interval-h.interval/4, h.interval)
+	return h.lookAgain(now, due)
 }
 
 // sendHeartbeatLocked sends a heartbeat where nothing waits to be written. This goroutine
