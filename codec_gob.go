@@ -18,19 +18,25 @@ import (
 //
 // # Trust
 //
-// encoding/gob is documented as not hardened against hostile input: 23 bytes can
-// make it allocate gigabytes, a deeply nested value overflows the stack, and the
-// process dies of either. So every payload is checked before gob sees it, against
-// the types that the stream has defined and against T. It is refused if
+// The decoder of encoding/gob is documented as not hardened against hostile input: 23
+// bytes can make it allocate gigabytes, a deeply nested value overflows the stack, and the
+// process dies of either; and it keeps all that a peer defines, and the largest message. So
+// Gob decodes by itself, with the result that gob has, and checks every payload before,
+// against the types that the stream has defined and against T. It is refused if
 //
 //   - a length or a count is not covered by bytes that are there,
 //   - structs, slices, arrays and maps are nested deeper than 100 levels,
 //   - decoding it would allocate more than 512 times its size and 64 KiB, or need
 //     more than 32 times its size and 64 MiB at once,
-//   - the stream defines more than 1,000 types, 10,000 fields or 1 MiB of
-//     definitions, or gob would keep more than about 8 MiB to decode them,
+//   - what the connection has to keep of the stream, the types that the peer has
+//     defined and how to decode them, would take more than 128 KiB, or, if that
+//     is more, twice what T and the registered types that interfaces have held
+//     need by themselves,
 //   - its form is one that gob's own encoder does not write: types that are
 //     defined twice, structs without an end, bytes left over.
+//
+// What is kept of a newer peer's types comes to 1 to 1.5 KiB for a struct of 8 fields that
+// this end does not have: 60 of them are fine.
 //
 // That makes gob safe to accept from strangers within these limits, with an eye on
 // three things. A MaxFrame of n bytes allows for 32 n + 64 MiB of memory on each
@@ -43,13 +49,7 @@ import (
 // of it, once for each name in the process. If the type, or an array of it, has a
 // GobDecode or UnmarshalBinary method, that is called once more than otherwise.
 //
-// # Speed
-//
-// The check knows all that decoding takes. So it decodes most payloads itself, with
-// the same result, as soon as gob has decoded one of the type. It leaves to gob those
-// that bring definitions or a number that does not fit, types with interfaces, and
-// where T has complex numbers, types with methods of their own other than time.Time,
-// or fields that are promoted from embedded structs.
+// # Memory
 //
 // Short strings that come again share memory with those before them, and so do short
 // slices of strings; docs/msgpack.md, "Memory", says what that keeps in memory.
@@ -173,10 +173,8 @@ func hasNil(v reflect.Value) bool {
 }
 
 type gobDecoder[T any] struct {
-	scan    *gobscan.Scanner // looks at each payload, and decodes what it can
-	dec     *gob.Decoder     // decodes the others; nil: the next payload begins a stream
-	lost    bool             // an error came: only a restart can be decoded
-	r       gobReader
+	scan    *gobscan.Scanner
+	lost    bool // an error came: only a restart can be decoded
 	scratch *T
 }
 
@@ -190,12 +188,21 @@ func (d *gobDecoder[T]) decodeInto(payload []byte, v *T) (err error) {
 	if len(payload) > 0 && payload[0] == gobRestart {
 		payload = payload[1:]
 		d.scan.Reset()
-		d.dec, d.lost = nil, false
+		d.lost = false
 	}
 	if d.lost {
 		return errGobLost
 	}
 	d.lost = true // until all has gone well
+	defer func() {
+		if !d.lost {
+			return
+		}
+		d.scan.Reset()                // to keep nothing of it
+		if r := recover(); r != nil { // a method of v, or a map's key that cannot be one
+			err = panicked(r)
+		}
+	}()
 	if len(payload) == 0 {
 		return fmt.Errorf("gob: empty payload, want one value: %w", io.ErrUnexpectedEOF)
 	}
@@ -205,56 +212,12 @@ func (d *gobDecoder[T]) decodeInto(payload []byte, v *T) (err error) {
 	if err := d.scan.Scan(payload); err != nil {
 		return err
 	}
-	if d.dec == nil {
-		d.dec = gob.NewDecoder(&d.r)
-	}
-
-	defer func() {
-		d.r.b = nil
-		if r := recover(); r != nil { // a method of v, or a map's key that cannot be one
-			err = panicked(r)
-		}
-	}()
-	if d.scan.Decode(payload, reflect.ValueOf(v)) {
-		d.lost = false
-		return nil
-	}
-	d.r.b = payload
-	if err := d.dec.Decode(v); err != nil {
+	if err := d.scan.Decode(payload, reflect.ValueOf(v)); err != nil {
 		return err
 	}
-	if left := len(d.r.b); left > 0 { // gob has read something else than the scanner
-		return fmt.Errorf("gob: value ends at byte %d of %d: %d trailing bytes, want none", len(payload)-left, len(payload), left)
-	}
 	d.lost = false
-	d.scan.Decoded()
 	return nil
 }
 
 func (d *gobDecoder[T]) maxDecoded() (factor, free int) { return gobscan.MaxExpansion, gobscan.Slack }
 func (d *gobDecoder[T]) decodedSize(any, int, int) int  { return d.scan.DecodedSize() }
-
-// gobReader is one payload. Because it has ReadByte, gob does not buffer, and
-// reads nothing of the payload but what it decodes. At its end there is
-// io.ErrUnexpectedEOF: gob asks for more only in mid-value.
-type gobReader struct {
-	b []byte
-}
-
-func (r *gobReader) Read(p []byte) (int, error) {
-	if len(r.b) == 0 && len(p) > 0 {
-		return 0, io.ErrUnexpectedEOF
-	}
-	n := copy(p, r.b)
-	r.b = r.b[n:]
-	return n, nil
-}
-
-func (r *gobReader) ReadByte() (byte, error) {
-	if len(r.b) == 0 {
-		return 0, io.ErrUnexpectedEOF
-	}
-	c := r.b[0]
-	r.b = r.b[1:]
-	return c, nil
-}

@@ -5,54 +5,33 @@ import (
 	"reflect"
 )
 
-// All amounts below bound what encoding/gob allocates from above, of garbage too;
+// All amounts below bound what is allocated from above, of garbage too;
 // TestBudget measures them. They are bytes.
 const (
-	// Larger slices and messages grow step by step while they are read, and so
-	// are copied several times.
-	growFrom = 10 << 20
-
-	costMessage   = 64      // besides its content
-	costBytes     = 64      // a []byte's header, twice
-	costContainer = 160     // gob's state for a slice or an array
-	costSkip      = 160     // the same where no Go value is wanted
-	costMap       = 64      // a map's header
-	costMapState  = 256     // gob's state for a map
-	costInterface = 96      // besides the value, twice
-	costType      = 1 << 10 // a definition, besides its fields
-	costField     = 128     // a field of a definition
-	costEngine    = 2 << 10 // to compile a Go type with a wire type
-	costOp        = 640     // to compile a field, or an element
-	costSkipOp    = 320     // to compile an element where no Go value is wanted
-	costSearch    = 4 << 10 // to look for a field in embedded structs
-	costStream    = 12 << 10
+	costMessage   = 64       // besides its content
+	costMap       = 64       // a map's header
+	costInterface = 32       // besides the value, twice
+	costType      = 1 << 10  // a definition, besides its fields
+	costField     = 128      // a field of a definition
+	costPlan      = 1 << 10  // to compile a value that stands alone
+	costEngine    = 2 << 10  // to compile a Go struct with a wire type, besides its fields
+	costOp        = 640      // to compile a field, or an element
+	costSlot      = 320      // to note a field, or to compile an element that is skipped
+	costSearch    = 4 << 10  // to look for a field in embedded structs
+	costBox       = 96       // to note an interface
 	costProbe     = 12 << 10 // to ask gob for a registered type
 )
 
-// allow sets the limits for a payload of n bytes, and charges what every
-// payload costs.
+// allow sets the limits for a payload of n bytes.
 func (s *Scanner) allow(n uint64) {
 	s.limit = MaxExpansion*n + Slack
 	s.held = HeldExpansion*n + HeldSlack
 	s.spent, s.churn = 0, 0
-	if s.plans == nil {
-		s.spent = costStream
-	}
-	s.grown(n)
 }
 
-// DecodedSize is what gob allocates for the payload that was scanned last, bytes, without what
-// it drops at once.
+// DecodedSize is what decoding allocates for the payload that was scanned last, bytes, without
+// what it drops at once.
 func (s *Scanner) DecodedSize() int { return int(min(s.spent, math.MaxInt/2)) }
-
-// grown charges n bytes that gob collects in one piece.
-func (s *Scanner) grown(n uint64) {
-	s.spent += roundUp(n)
-	if n > growFrom {
-		s.spent += n
-		s.churn += 4*n + growFrom
-	}
-}
 
 // array charges the memory of n elements of a slice.
 func (s *Scanner) array(n, size uint64) {
@@ -60,7 +39,7 @@ func (s *Scanner) array(n, size uint64) {
 		s.spent = tooMuch
 		return
 	}
-	s.grown(n * size)
+	s.spent += roundUp(n * size)
 }
 
 // table charges the memory of n entries of a map, one of which is of size bytes.
@@ -90,10 +69,10 @@ func (s *Scanner) afford(at int) error {
 	return nil
 }
 
-// compile charges n bytes that gob keeps for the rest of the stream.
-func (s *Scanner) compile(n uint64, at int) error {
-	if s.compiled += n; s.compiled > MaxCompiled {
-		return s.errorf(at, "types of this stream need more than %d bytes to decode", MaxCompiled)
+// compile charges n bytes for compiling, of which some are kept for the rest of the stream.
+func (s *Scanner) compile(n, kept uint64, at int) error {
+	if err := s.keep(kept, at); err != nil {
+		return err
 	}
 	earlier := min(n, s.credit)
 	s.credit -= earlier

@@ -12,44 +12,67 @@ import (
 // that are exported, with one node for each Go type. The latter means that in a
 // struct two fields of one Go type are decoded by the wire type of the first, even
 // if the peer has defined two.
-func (s *Scanner) fill(e *engine, t reflect.Type, d *definition, at int) error {
-	e.fields = make([]*node, len(d.fields))
-	e.offsets = make([]int, len(d.fields))
-	seen := make(map[reflect.Type]*node)
-	embeds := hasEmbedded(t)
-	var taken []bool // fields of t that are in the definition
-	if t != nil {
-		taken = make([]bool, t.NumField())
+func (s *Scanner) fill(e *engine, at int) error {
+	t := e.t
+	e.fields = make([]*node, len(e.def.fields))
+	if t == nil {
+		return s.fillSkipped(e, at)
 	}
-	for k, wf := range d.fields {
+	e.offsets = make([]int, len(e.fields))
+	seen := make(map[reflect.Type]*node)
+	open := make(map[reflect.Type]int32)
+	embeds := hasEmbedded(t)
+	for k, wf := range e.def.fields {
 		f, found := field(t, wf.name)
 		if embeds && len(f.Index) != 1 { // reflect has searched the embedded structs
-			if err := s.compile(costSearch, at); err != nil {
+			if err := s.compile(costSearch, 0, at); err != nil {
 				return err
 			}
 		}
+		var err error
 		if !found {
 			e.offsets[k] = skipped
-			err := s.compile(costOp+uint64(s.reach(wf.id))*costSkipOp+2*uint64(len(wf.name)), at)
-			if err == nil {
-				e.fields[k], err = s.skip(wf.id, at)
-			}
-			if err != nil {
-				return err
-			}
-			continue
+			e.fields[k], err = s.skip(wf.id, at)
+		} else if clear(open); !s.compatible(f.Type, wf.id, open) {
+			err = s.mismatch(place{t, wf.name}, f.Type, wf.id)
+		} else if e.fields[k], err = s.build(f.Type, wf.id, place{t, wf.name}, seen, at); err == nil {
+			err = s.locate(e, k, f, at)
 		}
-		n, err := s.build(f.Type, wf.id, place{t, wf.name}, seen, at)
 		if err != nil {
 			return err
 		}
-		e.fields[k] = n
-		if first := f.Index[0]; len(f.Index) > 1 || taken[first] {
-			e.offsets[k] = remote
-		} else {
-			e.offsets[k], taken[first] = int(f.Offset), true
+	}
+	return nil
+}
+
+// fillSkipped compiles the fields of a struct that is skipped.
+func (s *Scanner) fillSkipped(e *engine, at int) (err error) {
+	for k, wf := range e.def.fields {
+		if e.fields[k], err = s.skip(wf.id, at); err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+// locate notes where field k of a struct is: f.
+func (s *Scanner) locate(e *engine, k int, f reflect.StructField, at int) error {
+	offset, t := 0, e.t
+	for _, i := range f.Index {
+		if t.Kind() == reflect.Pointer {
+			if err := s.compile(costSlot, keptFar+kept(8*uint64(len(f.Index))), at); err != nil {
+				return err
+			}
+			if e.far == nil {
+				e.far = make(map[int][]int)
+			}
+			e.offsets[k], e.far[k] = remote, f.Index
+			return nil
+		}
+		in := t.Field(i)
+		offset, t = offset+int(in.Offset), in.Type
+	}
+	e.offsets[k] = offset
 	return nil
 }
 
@@ -91,7 +114,7 @@ func (p place) String() string {
 
 // build compiles a node for wire type id and Go type t.
 func (s *Scanner) build(t reflect.Type, id int32, where place, seen map[reflect.Type]*node, at int) (*node, error) {
-	if err := s.compile(costOp, at); err != nil {
+	if err := s.compile(costOp, 0, at); err != nil {
 		return nil, err
 	}
 	d := s.defs[id]
@@ -99,32 +122,33 @@ func (s *Scanner) build(t reflect.Type, id int32, where place, seen map[reflect.
 		return nil, s.unknownType(id, at)
 	}
 	base, pointers := deref(t)
-	if hasMethods(t) {
-		if d == nil || d.kind != kindOpaque {
-			return nil, s.mismatch(where, t, id)
-		}
-		n := &node{op: opBytes, fixed: pointers, methods: true}
-		n.into(t)
+	if n := seen[t]; n != nil {
 		return n, nil
 	}
-	if n := seen[t]; n != nil {
+	if err := s.keep(keptNode(t), at); err != nil {
+		return nil, err
+	}
+	n := &node{fixed: pointers}
+	n.into(t)
+	seen[t] = n
+	if method := methods(t); method != 0 {
+		if d == nil || d.kind != kindOpaque || d.method != method {
+			return nil, s.mismatch(where, t, id)
+		}
+		n.op, n.methods = opBytes, true
 		return n, nil
 	}
 	if want, isBasic := basic(base); isBasic {
 		if id != want {
 			return nil, s.mismatch(where, t, id)
 		}
-		n := &node{op: basicOps[id], fixed: pointers}
-		n.into(t)
+		n.op = basicOps[id]
 		return n, nil
 	}
 
 	if d == nil {
 		return nil, s.mismatch(where, t, id)
 	}
-	n := &node{fixed: pointers}
-	n.into(t)
-	seen[t] = n
 	var err error
 	switch {
 	case base.Kind() == reflect.Struct && d.kind == kindStruct:
@@ -132,19 +156,17 @@ func (s *Scanner) build(t reflect.Type, id int32, where place, seen map[reflect.
 		n.eng, err = s.engine(planKey{base, id}, base, at)
 	case base.Kind() == reflect.Slice && d.kind == kindSlice:
 		n.op = opSlice
-		n.churn = costContainer
 		n.size = uint64(base.Elem().Size())
 		n.elem, err = s.build(base.Elem(), d.elem, where, seen, at)
 	case base.Kind() == reflect.Array && d.kind == kindArray && base.Len() == d.len:
 		n.op = opArray
-		n.churn = costContainer
 		n.len = d.len
 		n.elem, err = s.build(base.Elem(), d.elem, where, seen, at)
 	case base.Kind() == reflect.Map && d.kind == kindMap:
 		n.op = opMap
 		k, v := uint64(base.Key().Size()), uint64(base.Elem().Size())
 		n.fixed += costMap
-		n.churn = costMapState + sizeOf(base.Key()) + sizeOf(base.Elem())
+		n.churn = sizeOf(base.Key()) + sizeOf(base.Elem())
 		n.size = 9 + slot(k) + slot(v) // with padding
 		n.key, err = s.build(base.Key(), d.key, where, seen, at)
 		if err == nil {
@@ -157,6 +179,36 @@ func (s *Scanner) build(t reflect.Type, id int32, where place, seen map[reflect.
 		return nil, err
 	}
 	return n, nil
+}
+
+// compatible reports whether gob takes wire type id for t, as far as it looks before it
+// compiles: not into structs. open has the types that it is looking at.
+func (s *Scanner) compatible(t reflect.Type, id int32, open map[reflect.Type]int32) bool {
+	if was, ok := open[t]; ok {
+		return was == id
+	}
+	open[t] = id
+	d := s.defs[id]
+	if method := methods(t); method != 0 || d != nil && d.kind == kindOpaque {
+		return d != nil && d.kind == kindOpaque && d.method == method
+	}
+	base, _ := deref(t)
+	if want, isBasic := basic(base); isBasic {
+		return id == want
+	}
+	switch base.Kind() {
+	case reflect.Struct:
+		return true
+	case reflect.Array:
+		return d != nil && d.kind == kindArray && d.len == base.Len() && s.compatible(base.Elem(), d.elem, open)
+	case reflect.Slice:
+		elem, _ := deref(base.Elem())
+		return d != nil && d.kind == kindSlice && s.compatible(elem, d.elem, open)
+	case reflect.Map:
+		return d != nil && d.kind == kindMap && s.compatible(base.Key(), d.key, open) && s.compatible(base.Elem(), d.elem, open)
+	default:
+		return false
+	}
 }
 
 // slot is what a key or an element of n bytes takes in a map, which allocates those
@@ -218,14 +270,33 @@ var (
 	binaryUnmarshaler = reflect.TypeFor[encoding.BinaryUnmarshaler]()
 )
 
-// hasMethods reports whether values of t are decoded by methods of t, of what it
-// points to, or of a pointer to it.
-func hasMethods(t reflect.Type) bool {
+// What wire types of values with methods say about them: numbers of fields in gob's wireType.
+const (
+	methodGob    = 4
+	methodBinary = 5
+)
+
+// methods returns by which methods values of t are decoded: of t, of what it points to,
+// or of a pointer to it. 0 means none.
+func methods(t reflect.Type) uint8 {
+	switch {
+	case implements(t, gobDecoder):
+		return methodGob
+	case implements(t, binaryUnmarshaler):
+		return methodBinary
+	default:
+		return 0
+	}
+}
+
+func hasMethods(t reflect.Type) bool { return methods(t) != 0 }
+
+func implements(t, methods reflect.Type) bool {
 	if t.Kind() != reflect.Pointer {
 		t = reflect.PointerTo(t)
 	}
 	for range 100 {
-		if t.Implements(gobDecoder) || t.Implements(binaryUnmarshaler) {
+		if t.Implements(methods) {
 			return true
 		}
 		if t.Kind() != reflect.Pointer {

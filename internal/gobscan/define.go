@@ -26,8 +26,6 @@ type definition struct {
 	elem   int32 // of an array, slice or map
 	len    int   // of an array
 	fields []wireField
-	mark   int // of the last traversal that was here
-	reach  int // types that gob goes through to compile this one, unless it is 0
 }
 
 type wireField struct {
@@ -43,20 +41,16 @@ func (s *Scanner) define(id int32, i int) (int, error) {
 	if s.defs[id] != nil {
 		return i, s.errorf(i, "second definition of type id %d", id)
 	}
-	if len(s.defs) == MaxTypes {
-		return i, s.errorf(i, "more than %d types are defined", MaxTypes)
-	}
 	r := defReader{s: s, b: s.payload[:s.end], i: i}
-	d := r.wireType()
+	r.wireType() // to find where it ends, and how many fields it has
 	if r.err != nil {
 		return i, r.err
 	}
-	if s.fields += len(d.fields); s.fields > MaxFields {
-		return i, s.errorf(i, "more than %d fields are defined", MaxFields)
+	if err := s.keep(keptFields(uint64(r.i-i), uint64(r.fieldCount)), i); err != nil {
+		return i, err
 	}
-	if s.defBytes += r.i - i; s.defBytes > MaxDefinitions {
-		return i, s.errorf(i, "more than %d bytes of definitions", MaxDefinitions)
-	}
+	r.names, r.from, r.i = string(r.b[i:r.i]), i, i
+	d := r.wireType()
 	s.fresh += r.i - i
 	s.spent += costMessage + costType + uint64(len(d.fields))*costField + 2*uint64(r.i-i)
 	if s.defs == nil {
@@ -73,6 +67,11 @@ type defReader struct {
 	b   []byte
 	i   int
 	err error
+
+	names string // the definition, for all names in it: one allocation; empty: not yet
+	from  int    // its offset
+
+	fieldCount int
 }
 
 // wireType reads a struct with a field for each kind of type, of which one is set.
@@ -157,15 +156,20 @@ func (r *defReader) fields() []wireField {
 	if r.err == nil && n > uint64(len(r.b)-r.i)/6 {
 		r.err = r.s.short("struct type", "fields", n, at, len(r.b)-r.i)
 	}
-	if r.err == nil && n > MaxFields {
-		r.err = r.s.errorf(at, "struct type of %d fields, want at most %d", n, MaxFields)
-	}
 	if r.err != nil || n == 0 {
 		return nil
 	}
-	fields := make([]wireField, n)
-	for k := range fields {
-		f := &fields[k]
+	r.fieldCount = int(n)
+	var fields []wireField
+	if r.names != "" {
+		fields = make([]wireField, n)
+	}
+	var f *wireField
+	var first wireField // in place of those that are not kept yet
+	for k := range int(n) {
+		if first, f = (wireField{}), &first; fields != nil {
+			f = &fields[k]
+		}
 		start := r.i
 		r.structure("fieldType", 2, func(field int) {
 			if field == 0 {
@@ -241,6 +245,13 @@ func (r *defReader) text() string {
 	if r.err != nil {
 		return ""
 	}
+	start := r.i
 	r.i += int(n)
-	return string(r.b[r.i-int(n) : r.i])
+	switch {
+	case n == 0:
+		return ""
+	case r.names == "":
+		return "?"
+	}
+	return r.names[start-r.from : r.i-r.from]
 }

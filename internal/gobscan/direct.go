@@ -3,82 +3,34 @@ package gobscan
 import (
 	"encoding/binary"
 	"math"
-	"math/bits"
 	"reflect"
 	"strconv"
-	"time"
 	"unsafe"
 
 	"github.com/fb9bb4ed/qsocket/internal/intern"
 )
 
-// Decode decodes the value of the payload that Scan has accepted last to what v
-// points to, a zero value of the Scanner's type, and reports whether it has. If it
-// has not, the payload is one for encoding/gob: one with definitions, which gob has
-// to learn; the first value of a type, for which gob may find that it has no
-// fields in common with v; a type with interfaces, complex numbers, methods other
-// than those of time.Time, or fields of embedded structs; or a number that does not
-// fit its variable, for which gob has the error. v is a zero value then.
+// Decode decodes the payload that Scan has accepted last to what v points to, a zero
+// value of the Scanner's type, as encoding/gob would. All that is left to go wrong is
+// what does not show in the form of a payload: a number that does not fit its variable,
+// a type that does not implement an interface, and what methods of the types object to.
+// Those, and map keys of interface types, can panic. After an error or a panic the
+// stream is lost, and v of no use.
 //
 // It works on memory through unsafe.Pointer, by offsets and types from reflect and by
-// the rules of package mpplan; nothing is decoded to a place twice. All counts,
-// lengths and the depth have been checked by then, so there is nothing left to be
-// found out about the form of the payload.
-func (s *Scanner) Decode(payload []byte, v reflect.Value) bool {
-	if !s.top.direct || s.fresh > 0 {
-		return false
-	}
-	s.out.b = payload
-	end := s.out.value(s.start, s.top.node, v.UnsafePointer())
-	s.out.b = nil
+// the rules of package mpplan. All counts, lengths and the depth have been checked by
+// then.
+func (s *Scanner) Decode(payload []byte, v reflect.Value) error {
+	d := &s.out
+	d.b, d.boxes = payload, s.boxes
+	end := d.value(s.start, s.top.node, v.UnsafePointer())
+	d.b, d.boxes = nil, nil
+	s.trim()
 	if end < 0 {
-		v.Elem().SetZero()
+		return d.failure(s.t)
 	}
-	return end >= 0
+	return nil
 }
-
-// Decoded tells the Scanner that gob has decoded the payload that Scan has accepted
-// last, so that Decode can do it from now on if it has the same type.
-func (s *Scanner) Decoded() {
-	if p := s.top; !p.decoded {
-		p.decoded = true
-		s.mark++
-		p.direct = s.simple(p.node)
-	}
-}
-
-// simple reports whether Decode can do without gob. It allocates nothing: a payload
-// can make it go through all the types of a stream. Their number bounds its recursion.
-func (s *Scanner) simple(n *node) bool {
-	if n == nil || n.mark == s.mark {
-		return true
-	}
-	n.mark = s.mark
-	if s.visits++; s.visits > maxVisits {
-		return false
-	}
-	switch n.op {
-	case opInterface, opSkipInterface:
-		return false
-	case opComplex:
-		return n.t == nil
-	case opBytes:
-		return n.t == nil || !n.methods || n.t == timeType
-	case opStruct:
-		for k, f := range n.eng.fields {
-			if n.t != nil && n.eng.offsets[k] == remote || !s.simple(f) {
-				return false
-			}
-		}
-	}
-	return s.simple(n.key) && s.simple(n.elem)
-}
-
-// maxVisits is how many nodes of plans simple looks at in a stream. Each of its
-// types can be that of a value, and all of them can lead to all others.
-const maxVisits = 100_000
-
-var timeType = reflect.TypeFor[time.Time]()
 
 // into notes the Go type that values of n are decoded to.
 func (n *node) into(t reflect.Type) {
@@ -109,25 +61,47 @@ var intKind, uintKind = func() (i, u reflect.Kind) {
 // What stands in place of a field's offset.
 const (
 	skipped = -1 - iota // the Go type does not have the field
-	remote              // it is in an embedded struct, or has two numbers: for gob
+	remote              // it is in an embedded struct behind a pointer
 )
 
 // direct decodes what has been scanned. Its methods take the offset at which a value
 // begins and return the one at which it ends, or refused.
 type direct struct {
 	b     []byte
+	boxes []box // interfaces still to come, in the order of the payload
 	texts intern.Table
+
+	// What was refused.
+	err  error // nil: a number that does not fit
+	eng  *engine
+	when int // number of the field
 }
 
-// refused says that gob has to see the payload.
+// refused says that a value cannot be what it should be decoded to.
 const refused = -1
+
+// box is an interface that Scan has seen.
+type box struct {
+	plan *plan // nil: there is no value, or it is skipped
+	at   int   // where the value is; without a plan, where the interface ends
+}
+
+// unbox returns the next interface.
+func (d *direct) unbox() box {
+	b := d.boxes[0]
+	d.boxes = d.boxes[1:]
+	return b
+}
 
 // value decodes the value at i to p.
 func (d *direct) value(i int, n *node, p unsafe.Pointer) int {
 	b := d.b
 	for _, t := range n.chain {
-		to := reflect.New(t).UnsafePointer()
-		*(*unsafe.Pointer)(p) = to
+		to := *(*unsafe.Pointer)(p)
+		if to == nil {
+			to = reflect.New(t).UnsafePointer()
+			*(*unsafe.Pointer)(p) = to
+		}
 		p = to
 	}
 	switch n.op {
@@ -146,14 +120,21 @@ func (d *direct) value(i int, n *node, p unsafe.Pointer) int {
 	case opSlice:
 		count, next := quickUint(b, i)
 		if count == 0 {
+			if was := (*[]struct{})(p); len(*was) > 0 {
+				*was = (*was)[:0]
+			}
 			return next
 		}
 		return d.slice(next, int(count), n, p)
 	case opArray:
 		_, next := quickUint(b, i)
 		return d.elements(next, n.len, n, p)
-	default:
+	case opMap:
 		return d.table(i, n, p)
+	case opInterface:
+		return d.boxed(n, p)
+	default:
+		return d.complex(i, n, p)
 	}
 }
 
@@ -169,7 +150,17 @@ func (d *direct) structure(i int, e *engine, p unsafe.Pointer) int {
 		f := e.fields[k]
 		offset := e.offsets[k]
 		if offset < 0 {
-			i = pass(b, next, f)
+			if offset == skipped {
+				i = d.pass(next, f)
+				continue
+			}
+			q := e.find(k, p)
+			if q == nil {
+				return d.lost(e, k)
+			}
+			if i = d.value(next, f, q); i < 0 {
+				return d.where(e, k)
+			}
 			continue
 		}
 		q := unsafe.Add(p, offset)
@@ -178,10 +169,10 @@ func (d *direct) structure(i int, e *engine, p unsafe.Pointer) int {
 			if x, i = quickUint(b, next); f.store(x, q) {
 				continue
 			}
-			return refused
+			return d.where(e, k)
 		}
 		if i = d.value(next, f, q); i < 0 {
-			return refused
+			return d.where(e, k)
 		}
 	}
 }
@@ -194,7 +185,7 @@ func (n *node) store(x uint64, p unsafe.Pointer) bool {
 	case reflect.Uint64:
 		*(*uint64)(p) = x
 	case reflect.Float64:
-		*(*float64)(p) = math.Float64frombits(bits.ReverseBytes64(x))
+		*(*float64)(p) = float(x)
 	case reflect.Bool:
 		*(*bool)(p) = x != 0
 	case reflect.Uint8:
@@ -216,26 +207,28 @@ func (n *node) store(x uint64, p unsafe.Pointer) bool {
 		*(*int32)(p) = int32(signed(x))
 		return int64(int32(signed(x))) == signed(x)
 	case reflect.Float32:
-		v := math.Float64frombits(bits.ReverseBytes64(x))
+		v := float(x)
 		*(*float32)(p) = float32(v)
-		return !(math.Abs(v) > math.MaxFloat32) || math.IsInf(v, 0)
+		return fits32(v)
 	default:
 		return false
 	}
 	return true
 }
 
-// bytes stores a string, bytes or a time to p.
+// bytes stores a string, bytes or what a method makes of them to p.
 func (d *direct) bytes(data []byte, end int, n *node, p unsafe.Pointer) int {
 	switch {
 	case n.methods:
-		if (*time.Time)(p).GobDecode(data) != nil {
+		if d.err = n.method(data, p); d.err != nil {
 			return refused
 		}
 	case n.kind == reflect.String:
 		*(*string)(p) = d.texts.String(data)
 	case len(data) > 0: // no bytes arrive as nil
 		*(*[]byte)(p) = append(make([]byte, 0, len(data)), data...)
+	default:
+		*(*[]byte)(p) = (*(*[]byte)(p))[:0]
 	}
 	return end
 }
@@ -246,8 +239,14 @@ func (d *direct) slice(i, count int, n *node, p unsafe.Pointer) int {
 		return d.strings(i, count, (*[]string)(p))
 	}
 	s := reflect.NewAt(n.t, p).Elem()
-	s.Grow(count)
-	s.SetLen(count)
+	if s.Cap() < count {
+		s.SetZero()
+		s.Grow(count)
+		s.SetLen(count)
+		s.SetCap(count) // where a field comes twice, gob looks at it
+	} else {
+		s.SetLen(count)
+	}
 	return d.elements(i, count, n, s.UnsafePointer())
 }
 
@@ -296,8 +295,10 @@ func (d *direct) numbers(i, count int, e *node, p unsafe.Pointer, size uintptr) 
 // table decodes the map at i to p.
 func (d *direct) table(i int, n *node, p unsafe.Pointer) int {
 	count, i := quickUint(d.b, i)
-	m := reflect.MakeMapWithSize(n.t, int(count))
-	reflect.NewAt(n.t, p).Elem().Set(m)
+	m := reflect.NewAt(n.t, p).Elem()
+	if m.IsNil() {
+		m.Set(reflect.MakeMapWithSize(n.t, int(count)))
+	}
 	key, elem := reflect.New(n.t.Key()), reflect.New(n.t.Elem())
 	for range count {
 		if i = d.value(i, n.key, key.UnsafePointer()); i < 0 {
@@ -313,8 +314,9 @@ func (d *direct) table(i int, n *node, p unsafe.Pointer) int {
 	return i
 }
 
-// pass returns where the value at b[i] ends, which is decoded to nothing.
-func pass(b []byte, i int, n *node) int {
+// pass returns where the value at i ends, which is decoded to nothing.
+func (d *direct) pass(i int, n *node) int {
+	b := d.b
 	switch n.op {
 	case opUint:
 		return skipUint(b, i)
@@ -330,15 +332,17 @@ func pass(b []byte, i int, n *node) int {
 				return next
 			}
 			k += int(delta)
-			i = pass(b, next, n.eng.fields[k])
+			i = d.pass(next, n.eng.fields[k])
 		}
+	case opSkipInterface:
+		return d.unbox().at
 	}
 	count, i := quickUint(b, i)
 	for range count {
 		if n.op == opMap {
-			i = pass(b, i, n.key)
+			i = d.pass(i, n.key)
 		}
-		i = pass(b, i, n.elem)
+		i = d.pass(i, n.elem)
 	}
 	return i
 }

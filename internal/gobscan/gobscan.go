@@ -1,5 +1,4 @@
-// Package gobscan checks gob payloads before encoding/gob decodes them, and decodes
-// those itself that are like one that gob has decoded.
+// Package gobscan checks gob payloads and decodes them, in place of encoding/gob.
 //
 // encoding/gob is documented as not hardened against hostile input. It makes a
 // map with as much room as a payload of 23 bytes announces, it makes slices of
@@ -7,28 +6,30 @@
 // follows nesting on the stack until the process dies of it. [Scanner.Scan] walks
 // a payload without recursion and, once the types of a stream are known, without
 // allocation. It accepts the payload only if everything that it announces is
-// there, and if what gob allocates for it stays within bounds.
+// there, and if what decoding allocates for it stays within bounds.
 //
-// Of most payloads everything that is needed to decode them is known by then, and
-// [Scanner.Decode] does it, several times as fast as gob.
-//
-// What gob allocates depends on the type that is decoded into. So a Scanner does what gob does:
+// What is allocated depends on the type that is decoded into. So a Scanner does what gob does:
 // from the definitions in the stream and from the Go type it compiles plans, which
-// say what follows on the wire and what it costs in memory. Where the two readings
-// of a payload could differ, Scan refuses it: a check that parses differently
-// from what it guards is none. The format is that of encoding/gob's "Encoding
-// Details"; comments here name what can only be learned from its source.
+// say what follows on the wire and what it costs in memory. By then everything is known
+// that decoding takes, and [Scanner.Decode] does it by the same plans, several times as
+// fast as gob and with the same result.
+//
+// gob itself would keep all that a peer defines, and its last message. A Scanner
+// bounds what it keeps, see [MaxKept].
+//
+// The format is that of encoding/gob's "Encoding Details"; comments here name what can
+// only be learned from its source.
 package gobscan
 
 import (
 	"reflect"
 )
 
-// What a payload may cost. [Scanner.Scan] estimates from above what gob
-// allocates; what methods of the decoded types do (GobDecode, UnmarshalBinary)
+// What a payload may cost. [Scanner.Scan] estimates from above what is
+// allocated; what methods of the decoded types do (GobDecode, UnmarshalBinary)
 // is not part of it.
 const (
-	// A payload of n bytes may make gob allocate MaxExpansion × n + Slack bytes,
+	// A payload of n bytes may make us allocate MaxExpansion × n + Slack bytes,
 	// garbage included. Payloads after one that did not use up what the
 	// definitions in it allowed may use the rest to compile them.
 	MaxExpansion = 512
@@ -39,14 +40,9 @@ const (
 	HeldSlack     = 64 << 20
 )
 
-// What a stream may contain.
-const (
-	MaxDepth       = 100     // structs, slices, arrays and maps open inside each other in a value
-	MaxTypes       = 1000    // type definitions
-	MaxFields      = 10_000  // fields in all of them
-	MaxDefinitions = 1 << 20 // bytes of all of them
-	MaxCompiled    = 8 << 20 // bytes, estimated, that gob keeps to decode the combinations of them with Go types
-)
+// MaxDepth is how many structs, slices, arrays and maps may be open inside each other in
+// a value.
+const MaxDepth = 100
 
 // A Scanner checks the payloads of one stream, in order. After an error it has
 // lost the stream, and must be Reset.
@@ -54,34 +50,32 @@ type Scanner struct {
 	t reflect.Type // what payloads are decoded into
 
 	// The stream so far.
-	defs     map[int32]*definition
-	fields   int // in defs
-	defBytes int // that defs came in
-	compiled uint64
-	credit   uint64 // allowance of earlier definitions, for compiling
-	plans    map[planKey]*plan
-	engines  map[planKey]*engine
-	skips    map[int32]*node
-	mark     int // of the last traversal of defs or plans
-	visits   int // of nodes, see simple
-	top      *plan
-	topID    int32
-	names    map[string]reflect.Type // registered types that came up
+	defs    map[int32]*definition
+	credit  uint64 // allowance of earlier definitions, for compiling
+	plans   map[planKey]*plan
+	engines map[planKey]*engine
+	skips   map[int32]*node
+	top     *plan
+	topID   int32
+	names   map[string]reflect.Type // registered types that came up
+	kept    uint64                  // estimate of what all these take, bytes
+	needs   *needs                  // nil while that is below MaxKept
 
 	// The payload.
 	payload []byte
 	end     int    // of the current message, in payload
 	start   int    // of the value
 	fresh   int    // bytes of definitions
-	spent   uint64 // bytes that gob allocates, but for churn
-	churn   uint64 // bytes that it allocates and drops
+	spent   uint64 // bytes that are allocated, but for churn
+	churn   uint64 // bytes that are allocated and dropped
 	limit   uint64 // of spent + churn
 	held    uint64 // limit of spent
 
 	stack []frame
 	todo  []job
+	boxes []box
 
-	out direct // decodes without gob
+	out direct
 }
 
 // New returns a Scanner for streams that are decoded into values of type t.
@@ -93,7 +87,7 @@ func New(t reflect.Type) *Scanner {
 
 // Reset forgets the stream: the next payload begins another one.
 func (s *Scanner) Reset() {
-	*s = Scanner{t: s.t, stack: s.stack, todo: s.todo[:0]}
+	*s = Scanner{t: s.t, kept: keptAlways}
 }
 
 // Scan accepts payload if it is what one call of gob's Encode writes, and safe
@@ -101,8 +95,13 @@ func (s *Scanner) Reset() {
 // stands where. One that means that payload ends too early, or announces more
 // than it has, wraps io.ErrUnexpectedEOF.
 func (s *Scanner) Scan(payload []byte) error {
-	s.payload, s.fresh = payload, 0
-	defer s.release()
+	s.payload, s.fresh, s.boxes = payload, 0, s.boxes[:0]
+	err := s.scan(payload)
+	s.payload = nil
+	return err
+}
+
+func (s *Scanner) scan(payload []byte) error {
 	s.allow(uint64(len(payload)))
 	for i := 0; ; {
 		start, err := s.message(i)
@@ -122,14 +121,6 @@ func (s *Scanner) Scan(payload []byte) error {
 		if i != s.end {
 			return s.errorf(i, "%d bytes after the definition of a type, want none", s.end-i)
 		}
-	}
-}
-
-// release lets go of the payload, and of what a hostile one made large.
-func (s *Scanner) release() {
-	s.payload = nil
-	if cap(s.todo) > 1000 {
-		s.todo = nil
 	}
 }
 

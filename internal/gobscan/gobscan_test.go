@@ -48,8 +48,8 @@ func TestScanStream(t *testing.T) {
 	if err := s.Scan(payloads[0]); err != nil {
 		t.Errorf("after Reset: got %v", err)
 	}
-	if err := s.Scan(payloads[2]); err != nil {
-		t.Errorf("another type, of which no field is known: got %v, want gob to object", err)
+	if err := s.Scan(payloads[2]); err == nil || !strings.Contains(err.Error(), "no fields matched") {
+		t.Errorf("another type, of which no field is known: got %v, want an error", err)
 	}
 }
 
@@ -104,7 +104,10 @@ func TestScanDepth(t *testing.T) {
 				v = &tt.v
 			}
 			if strings.Contains(tt.name, "skipped") {
-				v = struct{ W tree }{tree{Next: list}}
+				v = struct {
+					V int
+					W tree
+				}{W: tree{Next: list}}
 			}
 			err := gobscan.New(tt.t).Scan(encode(t, v)[0])
 			if tt.ok && err != nil || !tt.ok && (err == nil || !strings.Contains(err.Error(), "deeper")) {
@@ -137,21 +140,6 @@ func TestScanCredit(t *testing.T) {
 		if err := s.Scan(p); err != nil {
 			t.Fatalf("payload %d of %d bytes: %v", i, len(p), err)
 		}
-	}
-}
-
-func TestScanLimits(t *testing.T) {
-	var types []reflect.StructField
-	for i := range gobscan.MaxTypes {
-		types = append(types, reflect.StructField{Name: fmt.Sprintf("F%d", i), Type: reflect.ArrayOf(i, reflect.TypeFor[bool]())})
-	}
-	payload := encode(t, reflect.New(reflect.StructOf(types)).Interface())[0]
-	if err := gobscan.New(reflect.TypeFor[order]()).Scan(payload); err == nil || !strings.Contains(err.Error(), "more than 1000 types") {
-		t.Errorf("%d types: got %v, want an error", gobscan.MaxTypes+1, err)
-	}
-	half := reflect.StructOf(types[:gobscan.MaxTypes/2])
-	if err := gobscan.New(half).Scan(encode(t, reflect.New(half).Interface())[0]); err != nil {
-		t.Errorf("%d types: %v", gobscan.MaxTypes/2, err)
 	}
 }
 

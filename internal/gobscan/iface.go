@@ -10,7 +10,8 @@ func (s *Scanner) boxed(known bool, i int) (*node, int, error) {
 	if err != nil {
 		return nil, i, err
 	}
-	if len(name) == 0 {
+	if s.spent += costBox; len(name) == 0 {
+		s.boxes = append(s.boxes, box{at: i})
 		return nil, i, nil
 	}
 	id, i, err := s.ifaceType(i)
@@ -28,6 +29,7 @@ func (s *Scanner) boxed(known bool, i int) (*node, int, error) {
 		if n > uint64(len(b)-next) {
 			return nil, i, s.short("interface value", "bytes", n, i, len(b)-next)
 		}
+		s.boxes = append(s.boxes, box{at: next + int(n)})
 		return nil, next + int(n), nil
 	}
 	t, err := s.concrete(name, id, next, at)
@@ -40,6 +42,7 @@ func (s *Scanner) boxed(known bool, i int) (*node, int, error) {
 	}
 	s.spent += p.boxed
 	i, err = s.single(p, next)
+	s.boxes = append(s.boxes, box{plan: p, at: i})
 	return p.node, i, err
 }
 

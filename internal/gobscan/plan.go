@@ -21,7 +21,7 @@ const (
 type node struct {
 	op    op
 	fixed uint64 // memory apart from elements and bytes: pointers' targets and the like
-	churn uint64 // what gob allocates and drops, for slices, arrays and maps
+	churn uint64 // what is allocated and dropped, for maps
 	size  uint64 // memory of an element of a slice, or an entry of a map
 	len   int    // elements of an array
 	key   *node  // of a map
@@ -33,22 +33,23 @@ type node struct {
 	kind    reflect.Kind   // of t; int and uint with their width
 	chain   []reflect.Type // what the pointers on the way to it point to
 	methods bool           // t decodes itself
-	mark    int            // of the last traversal that was here
 }
 
 // engine is the plan for a struct.
 type engine struct {
-	fields  []*node // by number of the field in the wire type
-	offsets []int   // in the Go struct, or skipped or remote; nil if there is none
+	fields  []*node       // by number of the field in the wire type
+	offsets []int         // in the Go struct, or skipped or remote; nil if there is none
+	far     map[int][]int // of those that are remote, the way to them, by number of the field
+	t       reflect.Type  // the Go struct, or nil
+	def     *definition
 }
 
 // plan is the node for a value that stands alone: of a payload, or in an interface.
 type plan struct {
 	node     *node
 	isStruct bool
+	t        reflect.Type
 	boxed    uint64 // memory for the value in an interface
-	decoded  bool   // by gob, at least once
-	direct   bool   // ... and from now on by Decode
 }
 
 // planKey is a combination of Go type and wire type. Without a Go type the value
@@ -63,32 +64,37 @@ type planKey struct {
 type job struct {
 	eng  *engine
 	node *node
-	t    reflect.Type // of the engine's struct; nil to skip it
-	id   int32
+	id   int32 // of the node
 }
 
-// planFor returns the plan for a value of wire type id that is decoded into a t.
-// gob compiles with it everything that the types reach, so its cost falls due here.
+// planFor returns the plan for a value of wire type id that is decoded into a t. With it
+// everything is compiled that the types reach, so the cost of that falls due here.
 func (s *Scanner) planFor(t reflect.Type, id int32, at int) (*plan, error) {
 	key := planKey{t, id}
 	if p := s.plans[key]; p != nil {
 		return p, nil
 	}
-	p := &plan{boxed: 2*sizeOf(t) + costInterface}
+	if err := s.compile(costPlan, keptPlan, at); err != nil {
+		return nil, err
+	}
+	p := &plan{t: t, boxed: 2*sizeOf(t) + costInterface}
 	base, pointers := deref(t)
 	var err error
 	if base.Kind() == reflect.Struct && !hasMethods(t) {
 		p.isStruct = true
 		p.node = &node{op: opStruct, fixed: pointers}
 		p.node.into(t)
-		p.node.eng, err = s.engine(planKey{t, id}, base, at)
+		p.node.eng, err = s.engine(planKey{base, id}, base, at)
+	} else if !s.compatible(t, id, make(map[reflect.Type]int32)) {
+		err = s.mismatch(place{t: t}, t, id)
 	} else {
-		if err = s.compile(costEngine+4*uint64(len(t.String())), at); err == nil {
-			p.node, err = s.build(t, id, place{t: t}, make(map[reflect.Type]*node), at)
-		}
+		p.node, err = s.build(t, id, place{t: t}, make(map[reflect.Type]*node), at)
 	}
 	if err == nil {
 		err = s.work(at)
+	}
+	if err == nil && p.isStruct && base.NumField() > 0 && p.node.eng.foreign() {
+		err = s.errorf(at, "no fields matched: %q has none of those of %s, found", clip(base.Name()), s.typeName(id))
 	}
 	if err != nil {
 		return nil, err
@@ -113,16 +119,27 @@ func (s *Scanner) engine(key planKey, base reflect.Type, at int) (*engine, error
 	if d == nil || d.kind != kindStruct {
 		return nil, s.mismatch(place{t: base}, base, key.id)
 	}
-	if err := s.compile(costEngine, at); err != nil {
+	n := uint64(len(d.fields))
+	if err := s.compile(costEngine+costSlot*n, keptEngine(n, base != nil), at); err != nil {
 		return nil, err
 	}
-	e := &engine{}
+	e := &engine{t: base, def: d}
 	if s.engines == nil {
 		s.engines = make(map[planKey]*engine)
 	}
 	s.engines[key] = e
-	s.todo = append(s.todo, job{eng: e, t: base, id: key.id})
+	s.todo = append(s.todo, job{eng: e})
 	return e, nil
+}
+
+// foreign reports whether a struct has fields, none of which is in the Go struct.
+func (e *engine) foreign() bool {
+	for _, offset := range e.offsets {
+		if offset != skipped {
+			return false
+		}
+	}
+	return len(e.fields) > 0
 }
 
 // work compiles what has been put off, so that compiling is not recursive in the
@@ -133,7 +150,7 @@ func (s *Scanner) work(at int) error {
 		s.todo = s.todo[:len(s.todo)-1]
 		var err error
 		if j.eng != nil {
-			err = s.fill(j.eng, j.t, s.defs[j.id], at)
+			err = s.fill(j.eng, at)
 		} else {
 			err = s.fillSkip(j.node, j.id, at)
 		}

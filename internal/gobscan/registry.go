@@ -12,7 +12,13 @@ import (
 
 // registered has the Go types of names that gob.Register knows, as far as they
 // have come up. The names and types in gob's registry never change.
-var registered sync.Map // map[string]reflect.Type
+var registered sync.Map // map[string]entry
+
+// entry is a registered type with its name, which all Scanners share.
+type entry struct {
+	name string
+	t    reflect.Type
+}
 
 func init() {
 	// What encoding/gob registers itself.
@@ -23,7 +29,7 @@ func init() {
 		[]uint64(nil), []uintptr(nil), []float32(nil), []float64(nil), []complex64(nil), []complex128(nil), []bool(nil), []string(nil),
 	} {
 		t := reflect.TypeOf(v)
-		registered.Store(t.String(), t)
+		registered.Store(t.String(), entry{t.String(), t})
 	}
 }
 
@@ -33,41 +39,46 @@ func (s *Scanner) concrete(name []byte, id int32, i, at int) (reflect.Type, erro
 	if t := s.names[string(name)]; t != nil {
 		return t, nil
 	}
-	t, err := s.look(string(name), id, i, at)
+	e, err := s.look(string(name), id, i, at)
 	if err != nil {
+		return nil, err
+	}
+	s.need(e.t)
+	if err := s.keep(keptName, at); err != nil {
 		return nil, err
 	}
 	if s.names == nil {
 		s.names = make(map[string]reflect.Type)
 	}
-	s.names[string(name)] = t
-	return t, nil
+	s.names[e.name] = e.t
+	return e.t, nil
 }
 
 // look finds out which type is registered under name. gob has no function for that, but
 // it decodes: so look lets it decode the smallest value of that type.
-func (s *Scanner) look(name string, id int32, i, at int) (reflect.Type, error) {
-	if t, ok := registered.Load(name); ok {
-		return t.(reflect.Type), nil
+func (s *Scanner) look(name string, id int32, i, at int) (entry, error) {
+	if e, ok := registered.Load(name); ok {
+		return e.(entry), nil
 	}
 	if s.spent += costProbe; s.spent > s.limit {
-		return nil, s.tooExpensive(at)
+		return entry{}, s.tooExpensive(at)
 	}
 	p := probe{s: s, actual: s.payload[i:s.end], room: len(s.payload) - i}
 	stream, err := p.stream(name, id, at)
 	if err != nil {
-		return nil, err
+		return entry{}, err
 	}
 	v, err := decodeAny(stream)
 	if err != nil {
-		return nil, &valueError{name, err, at}
+		return entry{}, &valueError{name, err, at}
 	}
 	t := reflect.TypeOf(v)
 	if t == nil {
-		return nil, s.errorf(at, "value of type %s in an interface is nil", quote(name))
+		return entry{}, s.errorf(at, "value of type %s in an interface is nil", quote(name))
 	}
-	registered.Store(name, t)
-	return t, nil
+	e := entry{name, t}
+	registered.Store(name, e)
+	return e, nil
 }
 
 // decodeAny decodes an interface value. The methods of a type can panic.

@@ -93,13 +93,9 @@ func (s *Scanner) walk(top *node, i int) (int, error) {
 			if size > uint64(len(b)-next) {
 				return i, s.short("string", "bytes", size, i, len(b)-next)
 			}
-			if size > 0 {
-				spent += size + size>>2 + 16
-				churn += costBytes
-				if size > growFrom {
-					spent += size
-					churn += 4 * size
-				}
+			spent += size + size>>2 + 16
+			if nd.methods { // a copy for the method
+				churn += size + size>>2 + 64
 			}
 			i = next + int(size)
 			continue
