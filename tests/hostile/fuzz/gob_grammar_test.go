@@ -21,8 +21,32 @@ func FuzzGobGrammar(f *testing.F) {
 		fuzzGobDecode[gobNode](t, newGobWriter(seed, reflect.TypeFor[gobNode]()).payloads())
 		fuzzGobDecode[gobTwins](t, newGobWriter(seed, reflect.TypeFor[gobTwins]()).payloads())
 		fuzzGobDecode[[]testkit.Order](t, newGobWriter(seed, reflect.TypeFor[[]testkit.Order]()).payloads())
+		fuzzGobDecode[gobEmbeds](t, newGobWriter(seed, reflect.TypeFor[gobEmbeds]()).payloads())
 	})
 }
+
+// gobEmbeds has fields that gob finds in embedded structs.
+type (
+	gobEmbeds struct {
+		GobIn
+		*GobFar
+		Name string
+		More []gobEmbeds
+		Pair map[string]*gobEmbeds
+	}
+	GobIn struct {
+		X    int8
+		List []GobFar
+		By   map[string]gobKey
+	}
+	GobFar struct {
+		Y    *int
+		Text []string
+		Raw  []byte
+		Grid [2][]int
+		Z    complex128
+	}
+)
 
 // gobWriter writes random gob streams.
 type gobWriter struct {
@@ -95,7 +119,7 @@ func (w *gobWriter) define(t reflect.Type, deep int) int {
 		return 4
 	case reflect.String:
 		return 6
-	case reflect.Complex64:
+	case reflect.Complex64, reflect.Complex128:
 		return 7
 	case reflect.Interface:
 		return 8
@@ -123,8 +147,13 @@ func (w *gobWriter) define(t reflect.Type, deep int) int {
 		d.kind, d.key, d.elem = 3, w.define(t.Key(), deep-1), w.define(t.Elem(), deep-1)
 	default:
 		d.kind = 2
-		for _, k := range w.r.Perm(t.NumField()) {
-			switch f := t.Field(k); w.r.IntN(12) {
+		visible := reflect.VisibleFields(t) // those of embedded structs, too
+		for _, k := range w.r.Perm(len(visible)) {
+			f := visible[k]
+			switch w.r.IntN(12) {
+			case 4: // gob decodes the second on top of the first
+				d.fields = append(d.fields, gobWireField{f.Name, w.define(f.Type, deep-1)})
+				fallthrough
 			case 0, 2, 3:
 			case 1: // one that the receiver does not have
 				d.fields = append(d.fields, gobWireField{f.Name + "X", w.define(f.Type, deep-1)})
