@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"encoding/gob"
 	"reflect"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
@@ -117,13 +118,28 @@ func (s *Scanner) build(t reflect.Type, id int32, where place, seen map[reflect.
 	if err := s.compile(costOp, 0, at); err != nil {
 		return nil, err
 	}
-	d := s.defs[id]
+	d := s.defs.get(id)
 	if d == nil && (id <= 0 || id > idInterface) {
 		return nil, s.unknownType(id, at)
 	}
 	base, pointers := deref(t)
+	if method := methods(t); method != 0 {
+		if d == nil || d.kind != kindOpaque || d.method != method {
+			return nil, s.mismatch(where, t, id)
+		}
+		return shared(t, node{op: opBytes, methods: true, fixed: pointers}), nil
+	}
+	if want, isBasic := basic(base); isBasic {
+		if id != want {
+			return nil, s.mismatch(where, t, id)
+		}
+		return shared(t, node{op: basicOps[id], fixed: pointers}), nil
+	}
 	if n := seen[t]; n != nil {
 		return n, nil
+	}
+	if d == nil {
+		return nil, s.mismatch(where, t, id)
 	}
 	if err := s.keep(keptNode(t), at); err != nil {
 		return nil, err
@@ -131,24 +147,6 @@ func (s *Scanner) build(t reflect.Type, id int32, where place, seen map[reflect.
 	n := &node{fixed: pointers}
 	n.into(t)
 	seen[t] = n
-	if method := methods(t); method != 0 {
-		if d == nil || d.kind != kindOpaque || d.method != method {
-			return nil, s.mismatch(where, t, id)
-		}
-		n.op, n.methods = opBytes, true
-		return n, nil
-	}
-	if want, isBasic := basic(base); isBasic {
-		if id != want {
-			return nil, s.mismatch(where, t, id)
-		}
-		n.op = basicOps[id]
-		return n, nil
-	}
-
-	if d == nil {
-		return nil, s.mismatch(where, t, id)
-	}
 	var err error
 	switch {
 	case base.Kind() == reflect.Struct && d.kind == kindStruct:
@@ -181,6 +179,20 @@ func (s *Scanner) build(t reflect.Type, id int32, where place, seen map[reflect.
 	return n, nil
 }
 
+// leaves has the nodes of types that need no definition, or have methods. They are the same
+// in all streams, and there are no more than the program has types.
+var leaves sync.Map // map[reflect.Type]*node
+
+// shared returns the node for t that all Scanners share. n is what it is but for t.
+func shared(t reflect.Type, n node) *node {
+	if old, ok := leaves.Load(t); ok {
+		return old.(*node)
+	}
+	n.into(t)
+	old, _ := leaves.LoadOrStore(t, &n)
+	return old.(*node)
+}
+
 // compatible reports whether gob takes wire type id for t, as far as it looks before it
 // compiles: not into structs. open has the types that it is looking at.
 func (s *Scanner) compatible(t reflect.Type, id int32, open map[reflect.Type]int32) bool {
@@ -188,7 +200,7 @@ func (s *Scanner) compatible(t reflect.Type, id int32, open map[reflect.Type]int
 		return was == id
 	}
 	open[t] = id
-	d := s.defs[id]
+	d := s.defs.get(id)
 	if method := methods(t); method != 0 || d != nil && d.kind == kindOpaque {
 		return d != nil && d.kind == kindOpaque && d.method == method
 	}

@@ -38,7 +38,7 @@ func (s *Scanner) define(id int32, i int) (int, error) {
 	if id < firstID {
 		return i, s.errorf(i, "definition of type id %d, want one from %d", id, firstID)
 	}
-	if s.defs[id] != nil {
+	if s.defs.get(id) != nil {
 		return i, s.errorf(i, "second definition of type id %d", id)
 	}
 	r := defReader{s: s, b: s.payload[:s.end], i: i}
@@ -53,10 +53,7 @@ func (s *Scanner) define(id int32, i int) (int, error) {
 	d := r.wireType()
 	s.fresh += r.i - i
 	s.spent += costMessage + costType + uint64(len(d.fields))*costField + 2*uint64(r.i-i)
-	if s.defs == nil {
-		s.defs = make(map[int32]*definition)
-	}
-	s.defs[id] = d
+	s.defs.put(id, d)
 	return r.i, nil
 }
 

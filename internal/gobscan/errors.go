@@ -76,7 +76,7 @@ func (s *Scanner) typeName(id int32) string {
 	if id > 0 && int(id) < len(basicNames) {
 		return basicNames[id]
 	}
-	d := s.defs[id]
+	d := s.defs.get(id)
 	if d == nil {
 		return fmt.Sprintf("%d (unknown)", id)
 	}

@@ -50,16 +50,16 @@ type Scanner struct {
 	t reflect.Type // what payloads are decoded into
 
 	// The stream so far.
-	defs    map[int32]*definition
+	defs    table[int32, *definition]
 	credit  uint64 // allowance of earlier definitions, for compiling
-	plans   map[planKey]*plan
-	engines map[planKey]*engine
-	skips   map[int32]*node
+	plans   table[planKey, *plan]
+	engines table[planKey, *engine]
+	skips   table[int32, *node]
 	top     *plan
 	topID   int32
-	names   map[string]reflect.Type // registered types that came up
-	kept    uint64                  // estimate of what all these take, bytes
-	needs   *needs                  // nil while that is below MaxKept
+	names   table[string, reflect.Type] // registered types that came up
+	kept    uint64                      // estimate of what all these take, bytes
+	needs   *needs                      // nil while that is below MaxKept
 
 	// The payload.
 	payload []byte

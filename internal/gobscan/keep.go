@@ -25,7 +25,7 @@ const (
 
 	keptAlways = uint64(keptFrames*unsafe.Sizeof(frame{})+keptBoxes*unsafe.Sizeof(box{})+keptJobs*unsafe.Sizeof(job{})) +
 		uint64(intern.Overhead+2*(intern.MaxLen+1)*32) + // a table of strings, and those in it
-		3<<10 // the Scanner, and its maps with up to 8 entries
+		3<<10 // the Scanner, and its tables when they have just become maps
 
 	slotID    = 16 // of a map with an id as the key and a pointer
 	slotPlan  = unsafe.Sizeof(planKey{}) + 8
@@ -93,9 +93,7 @@ func (s *Scanner) keepable() uint64 {
 	if s.needs == nil {
 		s.needs = &needs{seen: make(map[reflect.Type]struct{})}
 		s.need(s.t)
-		for _, t := range s.names {
-			s.need(t)
-		}
+		s.names.all(s.need)
 	}
 	return max(MaxKept, keptAlways+MaxNeeds*s.needs.bytes)
 }

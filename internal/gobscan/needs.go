@@ -52,11 +52,11 @@ func (n *needs) nodes(t reflect.Type) (size uint64) {
 			return
 		}
 		seen[t] = struct{}{}
-		size += keptNode(t)
 		base, _ := deref(t)
 		if _, isBasic := basic(base); isBasic || hasMethods(t) {
-			return
+			return // has a node that all share
 		}
+		size += keptNode(t)
 		switch base.Kind() {
 		case reflect.Map:
 			visit(base.Key())

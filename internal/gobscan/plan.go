@@ -71,7 +71,7 @@ type job struct {
 // everything is compiled that the types reach, so the cost of that falls due here.
 func (s *Scanner) planFor(t reflect.Type, id int32, at int) (*plan, error) {
 	key := planKey{t, id}
-	if p := s.plans[key]; p != nil {
+	if p := s.plans.get(key); p != nil {
 		return p, nil
 	}
 	if err := s.compile(costPlan, keptPlan, at); err != nil {
@@ -99,20 +99,17 @@ func (s *Scanner) planFor(t reflect.Type, id int32, at int) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.plans == nil {
-		s.plans = make(map[planKey]*plan)
-	}
-	s.plans[key] = p
+	s.plans.put(key, p)
 	return p, nil
 }
 
 // engine returns the plan for a struct of wire type key.id. base is the struct
 // type at the end of the pointers of key.t, or nil to skip it.
 func (s *Scanner) engine(key planKey, base reflect.Type, at int) (*engine, error) {
-	if e := s.engines[key]; e != nil {
+	if e := s.engines.get(key); e != nil {
 		return e, nil
 	}
-	d := s.defs[key.id]
+	d := s.defs.get(key.id)
 	if d == nil && (key.id > idInterface || key.id <= 0) {
 		return nil, s.unknownType(key.id, at)
 	}
@@ -124,10 +121,7 @@ func (s *Scanner) engine(key planKey, base reflect.Type, at int) (*engine, error
 		return nil, err
 	}
 	e := &engine{t: base, def: d}
-	if s.engines == nil {
-		s.engines = make(map[planKey]*engine)
-	}
-	s.engines[key] = e
+	s.engines.put(key, e)
 	s.todo = append(s.todo, job{eng: e})
 	return e, nil
 }

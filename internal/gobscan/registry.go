@@ -6,6 +6,7 @@ import (
 	"errors"
 	"reflect"
 	"sync"
+	"unsafe"
 
 	"github.com/fb9bb4ed/qsocket/internal/excerpt"
 )
@@ -36,7 +37,7 @@ func init() {
 // concrete returns the type that is registered under name. The peer says that a
 // value of it, whose wire type is id, is at i.
 func (s *Scanner) concrete(name []byte, id int32, i, at int) (reflect.Type, error) {
-	if t := s.names[string(name)]; t != nil {
+	if t := s.names.get(unsafe.String(unsafe.SliceData(name), len(name))); t != nil {
 		return t, nil
 	}
 	e, err := s.look(string(name), id, i, at)
@@ -47,10 +48,7 @@ func (s *Scanner) concrete(name []byte, id int32, i, at int) (reflect.Type, erro
 	if err := s.keep(keptName, at); err != nil {
 		return nil, err
 	}
-	if s.names == nil {
-		s.names = make(map[string]reflect.Type)
-	}
-	s.names[e.name] = e.t
+	s.names.put(e.name, e.t)
 	return e.t, nil
 }
 
@@ -109,7 +107,7 @@ func (p *probe) stream(name string, id int32, at int) ([]byte, error) {
 	for open := []int32{id}; len(open) > 0; {
 		id := open[len(open)-1]
 		open = open[:len(open)-1]
-		d := p.s.defs[id]
+		d := p.s.defs.get(id)
 		if d == nil && (id <= 0 || id > idInterface) {
 			return nil, p.s.unknownType(id, at)
 		}
@@ -126,7 +124,7 @@ func (p *probe) stream(name string, id int32, at int) ([]byte, error) {
 		}
 	}
 	value := []byte{0} // what stands before a value that is no struct
-	if d := p.s.defs[id]; d != nil && d.kind == kindStruct {
+	if d := p.s.defs.get(id); d != nil && d.kind == kindStruct {
 		value = nil
 	}
 	value, err := p.zero(value, id, at)
@@ -178,7 +176,7 @@ func (p *probe) zero(b []byte, id int32, at int) ([]byte, error) {
 	}
 	var open []array
 	for {
-		d := p.s.defs[id]
+		d := p.s.defs.get(id)
 		switch {
 		case d != nil && d.kind == kindOpaque:
 			return nil, errOpaque

@@ -1,27 +1,25 @@
 package gobscan
 
+// passed has the nodes for values of types that need no definition, where they are skipped.
+var passed = [...]node{
+	idBool: {op: opUint}, idInt: {op: opUint}, idUint: {op: opUint}, idFloat: {op: opUint}, idBytes: {op: opBytes},
+	idString: {op: opBytes}, idComplex: {op: opComplex}, idInterface: {op: opSkipInterface},
+}
+
 // skip returns the node for a value that has no place in the Go type.
 func (s *Scanner) skip(id int32, at int) (*node, error) {
-	if n := s.skips[id]; n != nil {
+	if id > 0 && id <= idInterface {
+		return &passed[id], nil
+	}
+	if n := s.skips.get(id); n != nil {
 		return n, nil
 	}
 	if err := s.compile(costSlot, keptSkip, at); err != nil {
 		return nil, err
 	}
 	n := &node{}
-	if s.skips == nil {
-		s.skips = make(map[int32]*node)
-	}
-	s.skips[id] = n
-	if id > 0 && id < idInterface {
-		n.op = basicOps[id]
-		return n, nil
-	}
-	if id == idInterface {
-		n.op = opSkipInterface
-		return n, nil
-	}
-	if s.defs[id] == nil {
+	s.skips.put(id, n)
+	if s.defs.get(id) == nil {
 		return nil, s.unknownType(id, at)
 	}
 	s.todo = append(s.todo, job{node: n, id: id})
@@ -30,7 +28,7 @@ func (s *Scanner) skip(id int32, at int) (*node, error) {
 
 // fillSkip compiles a node that skip made.
 func (s *Scanner) fillSkip(n *node, id int32, at int) (err error) {
-	d := s.defs[id]
+	d := s.defs.get(id)
 	switch d.kind {
 	case kindOpaque:
 		n.op = opBytes
