@@ -1,8 +1,6 @@
 package gobscan
 
 import (
-	"encoding"
-	"encoding/gob"
 	"reflect"
 	"sync"
 	"unicode"
@@ -275,46 +273,4 @@ func deref(t reflect.Type) (base reflect.Type, size uint64) {
 		size = min(size+sizeOf(t), 1<<31)
 	}
 	return t, size
-}
-
-var (
-	gobDecoder        = reflect.TypeFor[gob.GobDecoder]()
-	binaryUnmarshaler = reflect.TypeFor[encoding.BinaryUnmarshaler]()
-)
-
-// What wire types of values with methods say about them: numbers of fields in gob's wireType.
-const (
-	methodGob    = 4
-	methodBinary = 5
-)
-
-// methods returns by which methods values of t are decoded: of t, of what it points to,
-// or of a pointer to it. 0 means none.
-func methods(t reflect.Type) uint8 {
-	switch {
-	case implements(t, gobDecoder):
-		return methodGob
-	case implements(t, binaryUnmarshaler):
-		return methodBinary
-	default:
-		return 0
-	}
-}
-
-func hasMethods(t reflect.Type) bool { return methods(t) != 0 }
-
-func implements(t, methods reflect.Type) bool {
-	if t.Kind() != reflect.Pointer {
-		t = reflect.PointerTo(t)
-	}
-	for range 100 {
-		if t.Implements(methods) {
-			return true
-		}
-		if t.Kind() != reflect.Pointer {
-			return false
-		}
-		t = t.Elem()
-	}
-	return false
 }

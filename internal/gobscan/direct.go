@@ -3,6 +3,7 @@ package gobscan
 import (
 	"encoding/binary"
 	"math"
+	"math/bits"
 	"reflect"
 	"strconv"
 	"unsafe"
@@ -75,22 +76,6 @@ type direct struct {
 	err  error // nil: a number that does not fit
 	eng  *engine
 	when int // number of the field
-}
-
-// refused says that a value cannot be what it should be decoded to.
-const refused = -1
-
-// box is an interface that Scan has seen.
-type box struct {
-	plan *plan // nil: there is no value, or it is skipped
-	at   int   // where the value is; without a plan, where the interface ends
-}
-
-// unbox returns the next interface.
-func (d *direct) unbox() box {
-	b := d.boxes[0]
-	d.boxes = d.boxes[1:]
-	return b
 }
 
 // value decodes the value at i to p.
@@ -312,6 +297,50 @@ func (d *direct) table(i int, n *node, p unsafe.Pointer) int {
 		elem.Elem().SetZero()
 	}
 	return i
+}
+
+// complex decodes the two numbers at i to p.
+func (d *direct) complex(i int, n *node, p unsafe.Pointer) int {
+	x, i := quickUint(d.b, i)
+	y, i := quickUint(d.b, i)
+	re, im := float(x), float(y)
+	if n.kind == reflect.Complex128 {
+		*(*complex128)(p) = complex(re, im)
+		return i
+	}
+	*(*complex64)(p) = complex(float32(re), float32(im))
+	if !fits32(re) || !fits32(im) {
+		return refused
+	}
+	return i
+}
+
+// float returns the number that gob sends as x: with its bytes in reverse, because
+// those that are often zero are at the end then.
+func float(x uint64) float64 {
+	return math.Float64frombits(bits.ReverseBytes64(x))
+}
+
+// fits32 reports whether gob stores v to a float32.
+func fits32(v float64) bool {
+	return !(math.Abs(v) > math.MaxFloat32) || math.IsInf(v, 0)
+}
+
+// find returns the variable for field k of the struct at p. It is nil if a pointer on
+// the way to it is: gob makes none there.
+func (e *engine) find(k int, p unsafe.Pointer) unsafe.Pointer {
+	t := e.t
+	for _, i := range e.far[k] {
+		if t.Kind() == reflect.Pointer {
+			if p = *(*unsafe.Pointer)(p); p == nil {
+				return nil
+			}
+			t = t.Elem()
+		}
+		f := t.Field(i)
+		p, t = unsafe.Add(p, f.Offset), f.Type
+	}
+	return p
 }
 
 // pass returns where the value at i ends, which is decoded to nothing.

@@ -185,7 +185,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{struct{ In []everything }{[]everything{{}, {I64: 300}}}, reflect.TypeFor[deep](), `value for "I64" out of range`},
 		{[]int{1, 300}, reflect.TypeFor[[]int8](), `value for "[]int8" out of range`},
 		{wide{1e39i}, reflect.TypeFor[box](), `value for "Z" out of range`},
-		{boxes{IO: 1}, reflect.TypeFor[struct{ IO io.Reader }](), `value for "IO": gob: int is not assignable to type io.Reader`},
+		{boxes{IO: 1}, reflect.TypeFor[struct{ IO io.Reader }](), `value for "IO": int is not assignable to type io.Reader`},
 		{struct{ When time.Time }{time.Unix(1, 0)}, reflect.TypeFor[struct{ When picky }](), `value for "When": too early`},
 		{struct{ A, Deep int }{1, 2}, reflect.TypeFor[struct {
 			*Far
