@@ -10,7 +10,7 @@ func (s *Scanner) boxed(known bool, i int) (*node, int, error) {
 	if err != nil {
 		return nil, i, err
 	}
-	if s.spent += costBox; len(name) == 0 {
+	if s.churn += costBox; len(name) == 0 {
 		s.boxes = append(s.boxes, box{at: i})
 		return nil, i, nil
 	}
