@@ -4,13 +4,13 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
+	"strconv"
 )
 
 // structs compares two structs or tuples. sub is called for each pair of fields.
-func (c *comparer) structs(l, p *Def, t task, sub func(l, p *Type, path string)) {
-	if t.terms.codec == "gob" {
-		c.confused(l, p, t.path)
+func (c *comparer) structs(l, p *Def, t *task, sub func(l, p *Type, at place)) {
+	if c.terms[t.terms].codec == "gob" {
+		c.confused(l, p, t)
 	}
 	if l.Kind == TupleDef || p.Kind == TupleDef {
 		if !c.positions(l, p, t, sub) || l.Kind == p.Kind {
@@ -25,8 +25,7 @@ func (c *comparer) structs(l, p *Def, t task, sub func(l, p *Type, path string))
 
 // positions compares fields by their positions, and reports whether there are as
 // many on both sides.
-func (c *comparer) positions(l, p *Def, t task, sub func(l, p *Type, path string)) bool {
-	c.steps += len(l.Fields)
+func (c *comparer) positions(l, p *Def, t *task, sub func(l, p *Type, at place)) bool {
 	if a, b := len(l.Fields), len(p.Fields); a != b {
 		of := func(d *Def) string { return fmt.Sprintf("a %s of %d", defNames[d.Kind], len(d.Fields)) }
 		sent := func(from *Def) (f fate) {
@@ -35,172 +34,173 @@ func (c *comparer) positions(l, p *Def, t task, sub func(l, p *Type, path string
 			}
 			return f
 		}
-		c.add(Difference{Path: t.path, Local: of(l), Peer: of(p)}, sent(p), sent(l))
+		c.differs(t.place, "", sent(p), sent(l), func() (string, string) { return of(l), of(p) })
 		return false
 	}
-	lnames, pnames := make(map[string]bool), make(map[string]bool)
+	lnames, pnames := c.index(0, l), c.index(1, p)
 	for i := range l.Fields {
-		lnames[l.Fields[i].Name], pnames[p.Fields[i].Name] = true, true
-	}
-	for i := range l.Fields {
-		a, b := l.Fields[i], p.Fields[i]
-		path := fieldPath(t.path, a.Name, b.Name)
-		if a.Name != b.Name {
-			path = fmt.Sprintf("%s.%d", t.path, i+1)
-			f := dependsOn("fields go by position, it arrives under the other name")
-			if pnames[a.Name] || lnames[b.Name] {
-				f = fate{changed, "fields go by position, it arrives in another field"}
-			}
-			c.add(Difference{Path: path, Local: nameText(a.Name), Peer: nameText(b.Name), thing: "field"}, f, f)
+		if c.step(); c.over() {
+			break
 		}
-		sub(a.Type, b.Type, path)
+		a, b := &l.Fields[i], &p.Fields[i]
+		at := t.field(a.Name, b.Name)
+		if a.Name != b.Name {
+			at = place{t, stepPosition, strconv.Itoa(i + 1)}
+			f := dependsOn("fields go by position, it arrives under the other name")
+			if pnames.exact(a.Name) >= 0 || lnames.exact(b.Name) >= 0 {
+				f = becomes("fields go by position, it arrives in another field")
+			}
+			c.differs(at, "field", f, f, func() (string, string) { return shownName(a.Name), shownName(b.Name) })
+		}
+		sub(a.Type, b.Type, at)
 	}
 	return true
 }
 
+// room is memory that is used again for each pair of structs.
+type room struct {
+	items     []item
+	out, back []int32 // for each field of one end, the place of the one that it arrives in
+	first     []int32
+}
+
+// item is two fields that meet, or one that has no counterpart.
+type item struct {
+	name        string // the lesser one of the two
+	local, peer *Field
+}
+
 // names compares fields by their names: those that this end sends if out is set,
 // those that the peer sends if in is.
-func (c *comparer) names(l, p *Def, t task, sub func(l, p *Type, path string), out, in bool) {
-	c.steps += len(l.Fields) + len(p.Fields)
-	fold := t.terms.codec == "json"
-	type item struct {
-		path        string
-		local, peer *Field
+func (c *comparer) names(l, p *Def, t *task, sub func(l, p *Type, at place), out, in bool) {
+	items, meetings := c.items(l, p, t, out, in)
+	if t.root && c.terms[t.terms].codec == "gob" && meetings == 0 && len(l.Fields) > 0 && len(p.Fields) > 0 {
+		c.differs(t.place, "", fate{kind: never}, fate{kind: never}, func() (string, string) { return fieldList(l), fieldList(p) })
 	}
-	var items []item
-	met := make(map[[2]int]bool) // places of fields that meet
-	meet := func(i, j int) {
-		if !met[[2]int{i, j}] {
-			met[[2]int{i, j}] = true
-			items = append(items, item{fieldPath(t.path, l.Fields[i].Name, p.Fields[j].Name), &l.Fields[i], &p.Fields[j]})
+	for _, it := range items {
+		if c.step(); c.over() {
+			return
+		}
+		switch {
+		case it.peer == nil:
+			c.missing(t.field(it.name, it.name), it.local.Type, true, t.terms)
+		case it.local == nil:
+			c.missing(t.field(it.name, it.name), it.peer.Type, false, t.terms)
+		default:
+			sub(it.local.Type, it.peer.Type, t.field(it.name, it.name))
 		}
 	}
+}
+
+// items lists the fields in the order of their names, and says how many pairs are among
+// them. There are at least as many items as the larger struct has fields, so those who
+// count them as steps have counted this as well.
+func (c *comparer) items(l, p *Def, t *task, out, in bool) (items []item, meetings int) {
+	items = c.room.items[:0]
+	var to, back []int32
 	if out {
-		to := c.match(l, p, t, fold, true)
+		to = c.match(&c.room.out, 0, l, p, t)
 		for i, j := range to {
+			f := &l.Fields[i]
 			if j < 0 {
-				items = append(items, item{path: fieldPath(t.path, l.Fields[i].Name, l.Fields[i].Name), local: &l.Fields[i]})
+				items = append(items, item{f.Name, f, nil})
 			} else {
-				meet(i, j)
+				meetings++
+				items = append(items, item{min(f.Name, p.Fields[j].Name), f, &p.Fields[j]})
 			}
 		}
 	}
 	if in {
-		to := c.match(p, l, t, fold, false)
-		for j, i := range to {
-			if i < 0 {
-				items = append(items, item{path: fieldPath(t.path, p.Fields[j].Name, p.Fields[j].Name), peer: &p.Fields[j]})
-			} else {
-				meet(i, j)
+		back = c.match(&c.room.back, 1, p, l, t)
+		for j, i := range back {
+			f := &p.Fields[j]
+			switch {
+			case i < 0:
+				items = append(items, item{f.Name, nil, f})
+			case out && to[i] == int32(j): // is there already
+			default:
+				meetings++
+				items = append(items, item{min(f.Name, l.Fields[i].Name), &l.Fields[i], f})
 			}
 		}
 	}
-	if t.root && t.terms.codec == "gob" && len(met) == 0 && len(l.Fields) > 0 && len(p.Fields) > 0 {
-		c.add(Difference{Path: t.path, Local: fieldList(l), Peer: fieldList(p)}, fate{kind: never}, fate{kind: never})
-	}
-	slices.SortStableFunc(items, func(a, b item) int { return cmp.Compare(a.path, b.path) })
-	for _, it := range items {
-		switch {
-		case it.peer == nil:
-			c.missing(it.path, it.local.Type, true, t.terms)
-		case it.local == nil:
-			c.missing(it.path, it.peer.Type, false, t.terms)
-		default:
-			sub(it.local.Type, it.peer.Type, it.path)
-		}
-	}
+	slices.SortStableFunc(items, func(a, b item) int { return cmp.Compare(a.name, b.name) })
+	c.room.items = items
+	return items, meetings
 }
 
 // missing notes a field that only one end has.
-func (c *comparer) missing(path string, typ *Type, here bool, t terms) {
-	d := Difference{Path: path, thing: "field"}
+func (c *comparer) missing(at place, typ *Type, here bool, n int32) {
+	strict := c.terms[n].localStrict
 	if here {
-		d.Local, d.Breaking = typ.String(), t.peerStrict
-		d.then = consequence{"the peer skips it", "old peers skip it"}
-		if t.peerStrict {
-			d.then = consequence{"the peer refuses it", "old peers refuse it"}
-		}
-	} else {
-		d.Peer, d.Breaking = typ.String(), t.localStrict
-		d.then = consequence{"it is skipped", "where old peers send it, it is skipped"}
-		if t.localStrict {
-			d.then = consequence{"it is refused", "where old peers send it, it is refused"}
-		}
+		strict = c.terms[n].peerStrict
 	}
-	if t.codec == "gob" && hasAny(typ) {
+	owners := consequence{"the peer skips it", "old peers skip it"}
+	others := consequence{"it is skipped", "where old peers send it, it is skipped"}
+	if strict {
+		owners = consequence{"the peer refuses it", "old peers refuse it"}
+		others = consequence{"it is refused", "where old peers send it, it is refused"}
+	}
+	if c.terms[n].codec == "gob" && typ.has(holdsAny) {
 		const note = ", or refused if gob cannot skip what an interface holds"
-		d.then.now += note
-		d.then.since += note
+		owners, others = owners.and(note), others.and(note)
 	}
-	c.note(d)
+	c.oneSided(at, "field", typ, here, strict, owners, others)
 }
 
 // match returns for each field of one end the place of the one, at the other end,
 // that it arrives in, or -1. Two that arrive in the same one are a difference.
-func (c *comparer) match(from, to *Def, t task, fold, out bool) []int {
-	index := make(map[string]int)
-	put := func(name string, i int) {
-		if _, ok := index[name]; !ok {
-			index[name] = i
-		}
-	}
-	for i, f := range to.Fields {
-		put("="+f.Name, i)
-	}
-	for i, f := range to.Fields {
-		if f.Alias != "" {
-			put("="+f.Alias, i)
-		}
-		if fold {
-			put("~"+foldName(f.Name), i)
-		}
-	}
-	places := make([]int, len(from.Fields))
-	first := make(map[int]string)
-	for i, f := range from.Fields {
-		at, ok := index["="+f.Name]
-		if !ok && fold {
-			at, ok = index["~"+foldName(f.Name)]
-		}
-		if !ok {
-			places[i] = -1
-			continue
+// end says whose fields they are.
+func (c *comparer) match(buf *[]int32, end int, from, to *Def, t *task) []int32 {
+	fold := c.terms[t.terms].codec == "json"
+	index := c.index(1-end, to)
+	places := resize(buf, len(from.Fields))
+	first := resize(&c.room.first, len(to.Fields)) // that arrived there, and 1; 0 for none
+	clear(first)
+	for i := range from.Fields {
+		f := &from.Fields[i]
+		at := index.find(f.Name)
+		if at < 0 && fold {
+			at = index.folded(f.Name)
 		}
 		places[i] = at
-		if before, ok := first[at]; ok {
-			what := fate{kind: never} // "field is there twice"
-			if fold {
-				what = fate{changed, "both arrive in one field"}
-			}
-			d := Difference{Path: fieldPath(t.path, to.Fields[at].Name, to.Fields[at].Name), Local: nameText(before) + " and " + nameText(f.Name), Peer: nameText(to.Fields[at].Name), thing: "field"}
-			if out {
-				c.add(d, fate{}, what)
-			} else {
-				d.Local, d.Peer = d.Peer, d.Local
-				c.add(d, what, fate{})
-			}
+		if at < 0 {
+			continue
 		}
-		first[at] = f.Name
+		if before := first[at]; before > 0 {
+			c.twice(end, t, &to.Fields[at], from.Fields[before-1].Name, f.Name, fold)
+		}
+		first[at] = int32(i) + 1
 	}
 	return places
 }
 
-// fieldList is what a difference calls a struct of which no field is known.
-func fieldList(d *Def) string {
-	var names []string
-	for i, f := range d.Fields {
-		if i == 4 {
-			names = append(names, "…")
-			break
-		}
-		names = append(names, nameText(f.Name))
+// twice notes two fields of one end that arrive in the same one.
+func (c *comparer) twice(end int, t *task, to *Field, before, name string, fold bool) {
+	what := fate{kind: never} // "field is there twice"
+	if fold {
+		what = becomes("both arrive in one field")
 	}
-	return "{" + strings.Join(names, ", ") + "}"
+	both := func() string {
+		var p part
+		p.name(before)
+		p.write(" and ")
+		p.name(name)
+		return p.String()
+	}
+	at := t.field(to.Name, to.Name)
+	if end == 0 {
+		c.differs(at, "field", fate{}, what, func() (string, string) { return both(), shownName(to.Name) })
+	} else {
+		c.differs(at, "field", what, fate{}, func() (string, string) { return shownName(to.Name), both() })
+	}
 }
 
-// hasAny reports whether t is an any, or consists of them, as far as it can be
-// seen without its structs.
-func hasAny(t *Type) (found bool) {
-	walk(t, func(t *Type) { found = found || t.Kind == Any || t.Kind == Named })
-	return found
+// resize makes *buf n long. What is in it is of no meaning.
+func resize(buf *[]int32, n int) []int32 {
+	if cap(*buf) < n {
+		*buf = make([]int32, n)
+	}
+	*buf = (*buf)[:n]
+	return *buf
 }

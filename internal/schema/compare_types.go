@@ -2,56 +2,62 @@ package schema
 
 // types compares two types as far as it goes without looking into them, and puts
 // what they consist of into the queue.
-func (c *comparer) types(t task) {
+func (c *comparer) types(t *task) {
 	l, lnil := deref(t.local)
 	p, pnil := deref(t.peer)
-	in, out := c.fate(t.terms, p, l), c.fate(t.terms, l, p)
+	k := c.terms[t.terms]
+	in, out := k.fate(p, l), k.fate(l, p)
 	if l.Kind < Any && p.Kind < Any || l.Kind > Any && p.Kind > Any && l.Kind != Opaque && p.Kind != Opaque {
-		in = worse(in, nilFate(t.terms.codec, l, pnil && !lnil))
-		out = worse(out, nilFate(t.terms.codec, p, lnil && !pnil))
+		in = worse(in, nilFate(k.codec, l, pnil && !lnil))
+		out = worse(out, nilFate(k.codec, p, lnil && !pnil))
 	}
 	const unknown = "keys that are no names of fields are refused"
-	if l.Kind == Named && p.Kind == Map && t.terms.localStrict {
+	if l.Kind == Named && p.Kind == Map && k.localStrict {
 		in = worse(in, dependsOn(unknown))
 	}
-	if p.Kind == Named && l.Kind == Map && t.terms.peerStrict {
+	if p.Kind == Named && l.Kind == Map && k.peerStrict {
 		out = worse(out, dependsOn(unknown))
 	}
-	d := Difference{Path: t.path, Local: t.local.String(), Peer: t.peer.String()}
-	if !t.root {
-		d.thing = "field"
+	thing := "field"
+	if t.root {
+		thing = ""
 	}
-	c.add(d, in, out)
-	if in.kind == never || out.kind == never {
-		return
+	c.differs(t.place, thing, in, out, func() (string, string) { return t.local.shown(), t.peer.shown() })
+	if in.kind != never && out.kind != never {
+		c.parts(l, p, t)
 	}
-	child := t
-	child.root = false
-	child.level++
-	sub := func(l, p *Type, path string) {
-		child.local, child.peer, child.path = l, p, path
-		c.push(child)
+}
+
+// parts puts what two types consist of into the queue.
+func (c *comparer) parts(l, p *Type, t *task) {
+	child := task{terms: t.terms, level: t.level + 1}
+	sub := func(l, p *Type, at place) {
+		child.place, child.local, child.peer = at, l, p
+		c.push(&child)
 	}
 	switch {
 	case l.Kind == Named && p.Kind == Named:
 		c.structs(l.Def, p.Def, t, sub)
 	case l.Kind == Named && (isList(p) || p.Kind == Map):
-		for _, f := range l.Def.Fields {
-			sub(f.Type, p.Elem, fieldPath(t.path, f.Name, f.Name))
+		for i := 0; i < len(l.Def.Fields) && !c.over(); i++ {
+			f := &l.Def.Fields[i]
+			sub(f.Type, p.Elem, t.field(f.Name, f.Name))
 		}
 	case p.Kind == Named && (isList(l) || l.Kind == Map):
-		for _, f := range p.Def.Fields {
-			sub(l.Elem, f.Type, fieldPath(t.path, f.Name, f.Name))
+		for i := 0; i < len(p.Def.Fields) && !c.over(); i++ {
+			f := &p.Def.Fields[i]
+			sub(l.Elem, f.Type, t.field(f.Name, f.Name))
 		}
 	case isList(l) && isList(p):
-		sub(l.Elem, p.Elem, t.path+"[]")
+		sub(l.Elem, p.Elem, place{t, stepElem, ""})
 	case l.Kind == Map && p.Kind == Map:
-		if t.terms.codec == "json" {
-			c.add(Difference{Path: t.path + "[key]", Local: l.Key.String(), Peer: p.Key.String()}, jsonKeyFate(p.Key, l.Key), jsonKeyFate(l.Key, p.Key))
+		key := place{t, stepKey, ""}
+		if c.terms[t.terms].codec == "json" {
+			c.differs(key, "", jsonKeyFate(p.Key, l.Key), jsonKeyFate(l.Key, p.Key), func() (string, string) { return l.Key.shown(), p.Key.shown() })
 		} else {
-			sub(l.Key, p.Key, t.path+"[key]")
+			sub(l.Key, p.Key, key)
 		}
-		sub(l.Elem, p.Elem, t.path+"[]")
+		sub(l.Elem, p.Elem, place{t, stepElem, ""})
 	}
 }
 
@@ -78,7 +84,7 @@ func nilFate(codec string, to *Type, possible bool) fate {
 
 // fate is what happens to values of type from, which are no pointers, where a
 // value of type to is wanted, whatever is inside them.
-func (c *comparer) fate(t terms, from, to *Type) fate {
+func (t terms) fate(from, to *Type) fate {
 	if from.Kind == Opaque || to.Kind == Opaque {
 		if from.Kind == to.Kind && from.Name == to.Name {
 			return fate{}
@@ -90,32 +96,16 @@ func (c *comparer) fate(t terms, from, to *Type) fate {
 	}
 	switch t.codec {
 	case "msgpack":
-		return c.msgpackFate(from, to)
+		return msgpackFate(from, to)
 	case "gob":
 		return gobFate(from, to)
 	case "json":
-		return c.jsonFate(from, to)
+		return jsonFate(from, to)
 	}
 	if from.Kind == to.Kind && from.Len == to.Len && from.Kind != Quoted {
 		return fate{}
 	}
-	return dependsOn("what follows depends on the codec " + t.codec)
-}
-
-// contains reports whether t, or anything in its values, is what is looked for.
-func (c *comparer) contains(t *Type, is func(*Type) bool) (found bool) {
-	look := func(t *Type) {
-		c.steps++
-		found = found || is(t)
-	}
-	walk(t, look)
-	for _, d := range inOrder(t) {
-		if found || c.steps > maxSteps {
-			break
-		}
-		d.types(look)
-	}
-	return found
+	return fate{kind: depends, note: "what follows depends on the codec ", codec: t.codec}
 }
 
 // isList reports whether t is a slice or an array. Where arrays of bytes are

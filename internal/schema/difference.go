@@ -11,7 +11,9 @@ type Difference struct {
 	Path     string // "Placed.Legs[].Qty", "case 3"
 	Local    string // what this end has there; "" if nothing
 	Peer     string // what the peer has there; "" if nothing
+	// Each of the three has at most 256 bytes, all of them printable.
 
+	more  bool   // stands for others, which are left out
 	thing string // what a path without the other end's counterpart is: "field" or "case"
 	then  consequence
 }
@@ -20,9 +22,13 @@ type Difference struct {
 // that compares old code with new.
 type consequence struct{ now, since string }
 
+func (c consequence) and(s string) consequence { return consequence{c.now + s, c.since + s} }
+
 // String says what differs and what follows from it, as this end sees it.
 func (d Difference) String() string {
 	switch {
+	case d.more:
+		return "and more"
 	case d.Local == "":
 		return fmt.Sprintf("%s is only at the peer: %s", d.Path, d.then.now)
 	case d.Peer == "":
@@ -35,6 +41,8 @@ func (d Difference) String() string {
 func (d Difference) Change() string {
 	what := strings.TrimSpace(d.thing + " " + d.Path)
 	switch {
+	case d.more:
+		return "and more"
 	case d.Local == "":
 		return fmt.Sprintf("%s is gone (it was %s): %s", what, d.Peer, d.then.since)
 	case d.Peer == "":
@@ -48,6 +56,11 @@ func (d Difference) Change() string {
 type fate struct {
 	kind fateKind
 	note string // why it depends, or as what they arrive
+
+	// What goes on with the note, if any. It is made into a text only if it is told.
+	typ   *Type
+	codec string
+	tail  string
 }
 
 type fateKind uint8
@@ -59,7 +72,23 @@ const (
 	never            // none can be decoded
 )
 
-func dependsOn(note string) fate { return fate{depends, note} }
+func dependsOn(note string) fate { return fate{kind: depends, note: note} }
+func becomes(note string) fate   { return fate{kind: changed, note: note} }
+
+// text returns the whole note.
+func (f fate) text() string {
+	s := f.note
+	if f.typ != nil {
+		s += f.typ.shown()
+	}
+	if f.codec != "" {
+		s += shownCodec(f.codec)
+	}
+	return s + f.tail
+}
+
+// breaks reports whether values get lost or arrive as something else.
+func (f fate) breaks() bool { return f.kind >= changed }
 
 // worse returns the worse of two fates.
 func worse(a, b fate) fate {
@@ -71,25 +100,26 @@ func worse(a, b fate) fate {
 
 // consequenceOf says what follows from the fates of what the peer sends and of
 // what this end sends.
-func consequenceOf(in, out fate) (c consequence, breaking bool) {
+func consequenceOf(in, out fate) consequence {
 	both := func(s string) consequence { return consequence{s, s} }
 	switch {
 	case in.kind == never && out.kind == never:
-		return consequence{"neither decodes the other", "old and new peers cannot decode each other"}, true
+		return consequence{"neither decodes the other", "old and new peers cannot decode each other"}
 	case out.kind == never:
-		return consequence{"the peer cannot decode it", "old peers cannot decode it"}, true
+		return consequence{"the peer cannot decode it", "old peers cannot decode it"}
 	case in.kind == never:
-		return consequence{"what the peer sends cannot be decoded", "what old peers send cannot be decoded"}, true
-	case in.kind == changed || out.kind == changed:
-		f := out
-		if in.kind == changed {
-			f = in
-		}
-		return both(f.note), true
-	case in.note == out.note || out.note == "":
-		return both(in.note), false
-	case in.note == "":
-		return both(out.note), false
+		return consequence{"what the peer sends cannot be decoded", "what old peers send cannot be decoded"}
+	case in.kind == changed:
+		return both(in.text())
+	case out.kind == changed:
+		return both(out.text())
 	}
-	return both(in.note + ", " + out.note), false
+	i, o := in.text(), out.text()
+	switch {
+	case i == o || o == "":
+		return both(i)
+	case i == "":
+		return both(o)
+	}
+	return both(i + ", " + o)
 }

@@ -3,19 +3,19 @@ package schema
 import "unicode"
 
 // jsonFate has the rules of encoding/json.
-func (c *comparer) jsonFate(from, to *Type) fate {
+func jsonFate(from, to *Type) fate {
 	f, t := from.Kind, to.Kind
 	switch {
 	case f == Any && t == Any:
 		return fate{}
-	case t == Any && c.contains(from, isDisguised):
-		return fate{changed, "bytes arrive as their base64, and quoted strings with their quotes"}
+	case t == Any && from.has(holdsDisguised):
+		return becomes("bytes arrive as their base64, and quoted strings with their quotes")
 	case t == Any:
 		return dependsOn("it arrives as a type that the payload shows")
 	case f == Any:
-		return dependsOn("what is no " + to.String() + " is refused")
+		return fate{kind: depends, note: "what is no ", typ: to, tail: " is refused"}
 	case f == Quoted || t == Quoted:
-		return c.quotedFate(from, to)
+		return quotedFate(from, to)
 	case isNumber(f) && isNumber(t):
 		return jsonNumberFate(f, t)
 	case f == String && t == Time:
@@ -23,12 +23,12 @@ func (c *comparer) jsonFate(from, to *Type) fate {
 	case f == Time && t == String:
 		return dependsOn("a time arrives as its text")
 	case f == String && t == Bytes:
-		return fate{changed, "a string is taken for base64 and arrives as other bytes, if at all"}
+		return becomes("a string is taken for base64 and arrives as other bytes, if at all")
 	case f == Bytes && t == String:
-		return fate{changed, "bytes arrive as their base64"}
+		return becomes("bytes arrive as their base64")
 	case isList(from) && isList(to):
 		if t == Array && (f == Slice || from.Len > to.Len) {
-			return fate{changed, "elements that the array has no room for are lost"}
+			return becomes("elements that the array has no room for are lost")
 		}
 		return fate{}
 	case f == Map && t == Map, f == Named && t == Named:
@@ -67,17 +67,17 @@ func jsonNumberFate(f, t Kind) fate {
 
 // quotedFate is for numbers, bools and strings that are in a JSON string, on one
 // side or on both.
-func (c *comparer) quotedFate(from, to *Type) fate {
+func quotedFate(from, to *Type) fate {
 	f, t := from.Kind, to.Kind
 	switch {
 	case f == Quoted && t == Quoted:
-		return c.jsonFate(from.Elem, to.Elem)
+		return jsonFate(from.Elem, to.Elem)
 	case t == String && from.Elem.Kind == String:
-		return fate{changed, "a string arrives with quotes around it"}
+		return becomes("a string arrives with quotes around it")
 	case t == String:
 		return dependsOn("it arrives as its text")
 	case f == String && to.Elem.Kind != String:
-		return dependsOn("a string that is no " + to.Elem.String() + " is refused")
+		return fate{kind: depends, note: "a string that is no ", typ: to.Elem, tail: " is refused"}
 	}
 	return fate{kind: never}
 }

@@ -1,17 +1,17 @@
 package schema
 
 // msgpackFate has the rules of package mpplan.
-func (c *comparer) msgpackFate(from, to *Type) fate {
+func msgpackFate(from, to *Type) fate {
 	switch {
 	case from.Kind == Any && to.Kind == Any:
 		return fate{}
 	case to.Kind == Any:
-		if c.contains(from, isOddMap) {
+		if from.has(holdsOddMap) {
 			return fate{kind: never} // an any holds no map whose keys are not strings
 		}
 		return dependsOn("it arrives as a type that the payload shows")
 	case from.Kind == Any:
-		return dependsOn("what is no " + to.String() + " is refused")
+		return fate{kind: depends, note: "what is no ", typ: to, tail: " is refused"}
 	case isBinary(from):
 		return binaryFate(from, to)
 	case from.Kind == Named:

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,14 +10,17 @@ import (
 
 // Parse reads a text, which may come from a stranger. What is not written in
 // the one form that String writes is refused.
-func Parse(text string) (*Schema, error) {
+func Parse(text string) (*Schema, error) { return ParseContext(context.Background(), text) }
+
+// ParseContext is Parse, and gives up when ctx ends, with an error that wraps ctx's.
+func ParseContext(ctx context.Context, text string) (*Schema, error) {
 	if len(text) > MaxText {
 		return nil, fmt.Errorf("schema: text of %d bytes, want at most %d", len(text), MaxText)
 	}
 	if !utf8.ValidString(text) {
 		return nil, fmt.Errorf("schema: text is not UTF-8")
 	}
-	p := &parser{rest: text, defs: make(map[string]*Def), nested: make(map[*Def]bool)}
+	p := &parser{ctx: ctx, rest: text, defs: make(map[string]*Def), names: make(map[string]*Def)}
 	s, err := p.schema()
 	if err != nil {
 		return nil, fmt.Errorf("schema: line %d: %w", p.line, err)
@@ -24,6 +28,8 @@ func Parse(text string) (*Schema, error) {
 	if line := firstDifference(s.String(), text); line > 0 {
 		return nil, fmt.Errorf("schema: line %d: not in canonical form", line)
 	}
+	s.text = text
+	s.settle()
 	return s, nil
 }
 
@@ -48,15 +54,30 @@ type parser struct {
 	cur  string // what is left of it
 
 	defs    map[string]*Def
-	used    []*Def        // in order of their first use
-	defined int           // how many of used have been defined
-	nested  map[*Def]bool // used where a union cannot be
+	used    []*Def          // in order of their first use
+	defined int             // how many of used have been defined
+	names   map[string]*Def // the last one that has a field of this name
+	types   uint32          // how many there are
+
+	ctx   context.Context
+	steps int // lines, types and flags
+}
+
+// step counts a unit of work, and returns ctx's error if it has ended.
+func (p *parser) step() error {
+	if p.steps++; p.steps%lookEvery == 0 {
+		return p.ctx.Err()
+	}
+	return nil
 }
 
 // next takes the next line, or returns false at the end.
 func (p *parser) next() (bool, error) {
 	if p.rest == "" {
 		return false, nil
+	}
+	if err := p.step(); err != nil {
+		return false, err
 	}
 	p.line++
 	line, rest, ok := strings.Cut(p.rest, "\n")
@@ -136,22 +157,24 @@ func (p *parser) definition() (more bool, err error) {
 	if p.cur != d.Name {
 		return false, fmt.Errorf("definition of %s, want the one of %s, which is used first", clip(p.cur), d.Name)
 	}
-	if kind == UnionDef && p.nested[d] {
+	if kind == UnionDef && d.nested {
 		return false, fmt.Errorf("union %s is part of another type, want it to be a message or a case", d.Name)
 	}
 	p.defined++
 	d.Kind = kind
-	names := make(map[string]bool)
+	body, size := p.rest, 0
 	for {
+		size = len(body) - len(p.rest)
 		more, err := p.next()
 		if err != nil || !more || !strings.HasPrefix(p.cur, " ") {
+			d.fields = body[:size]
 			return more, err
 		}
 		p.cur = p.cur[1:]
 		if kind == UnionDef {
 			err = p.variant(d)
 		} else {
-			err = p.field(d, names)
+			err = p.field(d)
 		}
 		if err != nil {
 			return false, err
@@ -162,14 +185,14 @@ func (p *parser) definition() (more bool, err error) {
 	}
 }
 
-func (p *parser) field(d *Def, names map[string]bool) error {
+func (p *parser) field(d *Def) error {
 	var f Field
 	var err error
 	if f.Name, err = p.name(); err != nil {
 		return err
 	}
 	if !p.word("") {
-		return fmt.Errorf("field %q has no type", f.Name)
+		return fmt.Errorf("field %s has no type", clip(f.Name))
 	}
 	if f.Type, err = p.typ(false); err != nil {
 		return err
@@ -178,15 +201,15 @@ func (p *parser) field(d *Def, names map[string]bool) error {
 		if f.Alias, err = p.name(); err != nil {
 			return err
 		}
-		if names[f.Alias] || f.Alias == f.Name || f.Alias == "" {
-			return fmt.Errorf("alias %q is the name of another field, or none", f.Alias)
+		if p.names[f.Alias] == d || f.Alias == f.Name || f.Alias == "" {
+			return fmt.Errorf("alias %s is the name of another field, or none", clip(f.Alias))
 		}
-		names[f.Alias] = true
+		p.names[f.Alias] = d
 	}
-	if names[f.Name] {
-		return fmt.Errorf("field %q is there twice", f.Name)
+	if p.names[f.Name] == d {
+		return fmt.Errorf("field %s is there twice", clip(f.Name))
 	}
-	names[f.Name] = true
+	p.names[f.Name] = d
 	d.Fields = append(d.Fields, f)
 	return nil
 }
@@ -221,6 +244,9 @@ func (p *parser) variant(d *Def) error {
 // not asked: another version may know more.
 func (p *parser) flags() (flags []string, err error) {
 	for p.word("") {
+		if err := p.step(); err != nil {
+			return nil, err
+		}
 		n := 0
 		for n < len(p.cur) && (p.cur[n] == '-' || p.cur[n] >= 'a' && p.cur[n] <= 'z' || n > 0 && p.cur[n] >= '0' && p.cur[n] <= '9') {
 			n++
@@ -245,13 +271,4 @@ func (p *parser) word(s string) bool {
 	}
 	p.cur = rest[1:]
 	return true
-}
-
-// clip quotes the beginning of s for an error.
-func clip(s string) string {
-	const most = 40
-	if len(s) > most {
-		return fmt.Sprintf("%q…", s[:most])
-	}
-	return fmt.Sprintf("%q", s)
 }

@@ -12,6 +12,19 @@ import (
 func (p *parser) typ(top bool) (*Type, error) { return p.nestedType(maxDepth, top) }
 
 func (p *parser) nestedType(depth int, top bool) (*Type, error) {
+	if err := p.step(); err != nil {
+		return nil, err
+	}
+	begin := p.cur
+	t, err := p.anyType(depth, top)
+	if err == nil && t.Kind >= numBasic { // those without parts are shared
+		p.types++
+		t.number, t.text, t.holds = p.types, begin[:len(begin)-len(p.cur)], t.ownHolds()
+	}
+	return t, err
+}
+
+func (p *parser) anyType(depth int, top bool) (*Type, error) {
 	if depth == 0 {
 		return nil, fmt.Errorf("type is nested deeper than %d levels", maxDepth)
 	}
@@ -76,7 +89,7 @@ func (p *parser) nestedType(depth int, top bool) (*Type, error) {
 	}
 	d := p.defs[name]
 	if d == nil {
-		d = &Def{Name: name}
+		d = &Def{Name: name, id: len(p.used)}
 		p.defs[name] = d
 		p.used = append(p.used, d)
 	}
@@ -84,7 +97,7 @@ func (p *parser) nestedType(depth int, top bool) (*Type, error) {
 		if d.Kind == UnionDef {
 			return nil, fmt.Errorf("union %s is part of another type, want it to be a message or a case", name)
 		}
-		p.nested[d] = true
+		d.nested = true
 	}
 	return &Type{Kind: Named, Def: d}, nil
 }

@@ -9,6 +9,7 @@ package schema
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"strings"
 )
 
 // MaxText is how long a text may be, in bytes.
@@ -25,6 +26,8 @@ type Schema struct {
 	Flags []string // in order; see docs/schema.md
 	Root  *Type
 	Defs  []*Def // in order of their first use
+
+	text string // that it was parsed from
 }
 
 // Kind is what a type is on the wire, in the words of Go.
@@ -68,6 +71,20 @@ type Type struct {
 	Elem *Type
 	Name string
 	Def  *Def
+
+	// Set by Parse, for Compare.
+	holds  holds
+	number uint32 // among those of its schema that are no definitions
+	text   string // of it
+}
+
+// id returns what tells t from other types of its schema. Structs are themselves, wherever
+// they are used.
+func (t *Type) id() uint32 {
+	if t.Kind == Named {
+		return uint32(t.Def.id) << 1
+	}
+	return t.number<<1 | 1
 }
 
 // Def is the definition of a struct, a tuple or a union.
@@ -76,7 +93,15 @@ type Def struct {
 	Name     string
 	Fields   []Field   // of a struct or tuple
 	Variants []Variant // of a union, in order of tags
+
+	// Set by Parse.
+	id     int    // its place in Schema.Defs
+	fields string // the lines of its fields
+	nested bool   // it is used where a union cannot be
 }
+
+// shown returns the name. Those of types are ASCII, and have at most maxName bytes.
+func (d *Def) shown() string { return strings.Clone(d.Name) }
 
 // DefKind is what is defined.
 type DefKind uint8
@@ -120,7 +145,8 @@ var basicNames = [numBasic]string{
 // basics has the types without parts. They are shared.
 var basics = func() (types [numBasic]*Type) {
 	for k := range types {
-		types[k] = &Type{Kind: Kind(k)}
+		types[k] = &Type{Kind: Kind(k), text: basicNames[k]}
+		types[k].holds = types[k].ownHolds()
 	}
 	return types
 }()

@@ -9,6 +9,7 @@ import (
 // String returns the text of s.
 func (s *Schema) String() string {
 	var b strings.Builder
+	b.Grow(len(s.text))
 	b.WriteString(codecText(s.Codec))
 	writeFlags(&b, s.Flags)
 	b.WriteString("\nmessage ")
@@ -102,19 +103,30 @@ func (t *Type) write(b *strings.Builder) {
 	}
 }
 
+// What names consist of that are written as they are, besides letters, digits and _.
+const (
+	namePunctuation  = "-."
+	codecPunctuation = "-.(),+/"
+)
+
 // nameText returns a field's name as it is written: bare if it looks like a
 // name, quoted otherwise.
-func nameText(name string) string { return bareOr(name, "_-.") }
+func nameText(name string) string { return bareOr(name, namePunctuation) }
 
 // codecText does the same for the name of a codec, such as union(msgpack,gob).
-func codecText(name string) string { return bareOr(name, "_-.(),+/") }
+func codecText(name string) string { return bareOr(name, codecPunctuation) }
+
+func isBare(s, punctuation string) bool {
+	for i := range len(s) {
+		if !isWord(s[i]) && strings.IndexByte(punctuation, s[i]) < 0 {
+			return false
+		}
+	}
+	return s != ""
+}
 
 func bareOr(s, punctuation string) string {
-	bare := s != ""
-	for i := range len(s) {
-		bare = bare && (isWord(s[i]) || strings.IndexByte(punctuation, s[i]) >= 0)
-	}
-	if bare {
+	if isBare(s, punctuation) {
 		return s
 	}
 	var b strings.Builder
