@@ -49,7 +49,7 @@ func CompareContext(ctx context.Context, local, peer *Schema) ([]Difference, err
 	if local.text > peer.text {
 		ends, this = [2]*Schema{peer, local}, 1
 	}
-	c := comparer{ctx: ctx, seen: make(map[pair]bool), termsAt: make(map[terms]int32)}
+	c := newComparer(ctx)
 	c.run(ends[0], ends[1])
 	if c.err != nil {
 		return nil, c.err
@@ -92,6 +92,10 @@ type comparer struct {
 
 	known [2]known // of the definitions of each end
 	room  room
+}
+
+func newComparer(ctx context.Context) *comparer {
+	return &comparer{ctx: ctx, seen: make(map[pair]bool), termsAt: make(map[terms]int32)}
 }
 
 func (c *comparer) run(local, peer *Schema) {

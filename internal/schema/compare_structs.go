@@ -129,21 +129,26 @@ func (c *comparer) items(l, p *Def, t *task, out, in bool) (items []item, meetin
 	return items, meetings
 }
 
+const unlessSkipped = ", or refused if gob cannot skip what an interface holds"
+
 // missing notes a field that only one end has.
 func (c *comparer) missing(at place, typ *Type, here bool, n int32) {
 	strict := c.terms[n].localStrict
 	if here {
 		strict = c.terms[n].peerStrict
 	}
-	owners := consequence{"the peer skips it", "old peers skip it"}
-	others := consequence{"it is skipped", "where old peers send it, it is skipped"}
-	if strict {
+	gobAny := c.terms[n].codec == "gob" && typ.has(holdsAny)
+	var owners, others consequence
+	switch {
+	case strict:
 		owners = consequence{"the peer refuses it", "old peers refuse it"}
 		others = consequence{"it is refused", "where old peers send it, it is refused"}
-	}
-	if c.terms[n].codec == "gob" && typ.has(holdsAny) {
-		const note = ", or refused if gob cannot skip what an interface holds"
-		owners, others = owners.and(note), others.and(note)
+	case gobAny:
+		owners = consequence{"the peer skips it" + unlessSkipped, "old peers skip it" + unlessSkipped}
+		others = consequence{"it is skipped" + unlessSkipped, "where old peers send it, it is skipped" + unlessSkipped}
+	default:
+		owners = consequence{"the peer skips it", "old peers skip it"}
+		others = consequence{"it is skipped", "where old peers send it, it is skipped"}
 	}
 	c.oneSided(at, "field", typ, here, strict, owners, others)
 }
@@ -183,9 +188,9 @@ func (c *comparer) twice(end int, t *task, to *Field, before, name string, fold 
 	}
 	both := func() string {
 		var p part
-		p.name(before)
+		p.field(before)
 		p.write(" and ")
-		p.name(name)
+		p.field(name)
 		return p.String()
 	}
 	at := t.field(to.Name, to.Name)

@@ -1,6 +1,9 @@
 package schema_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -240,4 +243,110 @@ func changes(diffs []schema.Difference) (list []string) {
 		list = append(list, d.Change())
 	}
 	return list
+}
+
+// A breaking difference is found behind any number of harmless ones, which are left out.
+func TestCompareFindsBreakingBehindHarmless(t *testing.T) {
+	for _, n := range []int{10, 300, 1000, 3000} {
+		var fields, cases strings.Builder
+		for i := range n {
+			fmt.Fprintf(&fields, " F%d int\n", i)
+			fmt.Fprintf(&cases, " %d json bool\n", i+2)
+		}
+		for name, texts := range map[string][2]string{
+			"fields":  {"json\nmessage A\nstruct A\n Z B\nstruct B\n N int\n", "json\nmessage A\nstruct A\n" + fields.String() + " Z B\nstruct B\n N string\n"},
+			"structs": {"json\nmessage A\nstruct A\n Y B\n Z C\nstruct B\nstruct C\n N int\n", "json\nmessage A\nstruct A\n Y B\n Z C\nstruct B\n" + fields.String() + "struct C\n N string\n"},
+			"cases":   {"union(json)\nmessage E\nunion E\n 1000000 json int\n", "union(json)\nmessage E\nunion E\n" + cases.String() + " 1000000 json string\n"},
+		} {
+			local, peer := parse(t, texts[0]), parse(t, texts[1])
+			for from, diffs := range map[string][]schema.Difference{"here": schema.Compare(local, peer), "the other end": schema.Compare(peer, local)} {
+				if len(diffs) < 2 || !diffs[0].Breaking || diffs[1].Breaking {
+					t.Errorf("%s, %d harmless ones: from %s got %d differences, %v first, want a breaking one", name, n, from, len(diffs), diffs[0])
+				}
+				size, last := 0, ""
+				for _, d := range diffs {
+					last = d.String()
+					size += len(last) + 1
+				}
+				if more := last == "and more"; size > schema.MaxListed || more != (n >= 1000) {
+					t.Errorf("%s, %d harmless ones: from %s got %d bytes, the last line %q", name, n, from, size, last)
+				}
+			}
+		}
+	}
+}
+
+// What a peer has chosen cannot be mistaken for anything else on a terminal or in a log.
+func TestDifferencesAreQuoted(t *testing.T) {
+	local := parse(t, "union(json)\nmessage E\nunion E\n 1 json A\n 2 json int\nstruct A\n N int\n")
+	for _, tt := range []struct{ name, want string }{
+		{`"\u001b[31m"`, `"\u001b[31m"`},
+		{`"\u000a"`, `"\u000a"`},
+		{"\"\u202e\"", `"\u202e"`},
+		{`"\u2028"`, `"\u2028"`},
+		{"\"\U000e0001\"", `"\U000e0001"`},
+		{"\"\u00ad\"", `"\u00ad"`},
+		{`"日本"`, `"日本"`},
+		{`"a \"b\""`, `"a \"b\""`},
+	} {
+		peer := parse(t, tt.name+"\nmessage E\nunion E\n 1 json A\n 2 "+tt.name+" int\nstruct A\n N int\n "+tt.name+" int\n")
+		diffs := schema.Compare(local, peer)
+		var all strings.Builder
+		for _, d := range diffs {
+			all.WriteString(d.String() + "\n")
+		}
+		for _, want := range []string{
+			"codec is union(json) here and " + tt.want + " at the peer",
+			"case 2 is json int here and " + tt.want + " int at the peer",
+			"A." + tt.want + " is only at the peer",
+		} {
+			if !strings.Contains(all.String(), want) {
+				t.Errorf("%s: got %q, want: %s", tt.name, all.String(), want)
+			}
+		}
+	}
+}
+
+// Long parts keep their ends.
+func TestDifferencesAreCut(t *testing.T) {
+	name := strings.Repeat("日", 66) // 198 bytes
+	text := "json\nmessage A0\n"
+	for i := range 20 {
+		text += fmt.Sprintf("struct A%d\n \"%s\" *A%d\n", i, name, i+1)
+	}
+	local, peer := parse(t, text+"struct A20\n N int\n"), parse(t, text+"struct A20\n N "+strings.Repeat("[]", 30)+"opaque("+strings.Repeat("x", 200)+")\n")
+	diffs := schema.Compare(local, peer)
+	if len(diffs) != 1 {
+		t.Fatalf("got %v, want one difference", diffs)
+	}
+	d := diffs[0]
+	if !strings.HasPrefix(d.Path, `A0."日日`) || !strings.HasSuffix(d.Path, `日日".N`) || !strings.Contains(d.Path, "日…日") || len(d.Path) > 256 || len(d.Path) < 250 {
+		t.Errorf("got the path %q", d.Path)
+	}
+	if !strings.HasPrefix(d.Peer, "[][]") || !strings.HasSuffix(d.Peer, "xx)") || !strings.Contains(d.Peer, "…") || len(d.Peer) != 256 {
+		t.Errorf("got the type %q", d.Peer)
+	}
+	if strings.Contains(d.String(), "\uFFFD") {
+		t.Errorf("cut within a character: %q", d.String())
+	}
+}
+
+// Neither goes on when the result is of no use.
+func TestContextEnds(t *testing.T) {
+	text := func(typ string) string {
+		s := "json\nmessage A\nstruct A\n"
+		for i := range 1000 {
+			s += fmt.Sprintf(" F%d %s\n", i, typ)
+		}
+		return s
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := schema.ParseContext(ctx, text("int")); !errors.Is(err, context.Canceled) {
+		t.Errorf("ParseContext: got %v", err)
+	}
+	local, peer := parse(t, text("int")), parse(t, text("int8"))
+	if diffs, err := schema.CompareContext(ctx, local, peer); diffs != nil || err != context.Canceled {
+		t.Errorf("CompareContext: got %d differences, %v", len(diffs), err)
+	}
 }

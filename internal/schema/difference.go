@@ -22,8 +22,6 @@ type Difference struct {
 // that compares old code with new.
 type consequence struct{ now, since string }
 
-func (c consequence) and(s string) consequence { return consequence{c.now + s, c.since + s} }
-
 // String says what differs and what follows from it, as this end sees it.
 func (d Difference) String() string {
 	switch {

@@ -163,6 +163,11 @@ func (p *parser) definition() (more bool, err error) {
 	p.defined++
 	d.Kind = kind
 	body, size := p.rest, 0
+	if n := indented(body); kind == UnionDef {
+		d.Variants = make([]Variant, 0, n)
+	} else {
+		d.Fields = make([]Field, 0, n)
+	}
 	for {
 		size = len(body) - len(p.rest)
 		more, err := p.next()
@@ -183,6 +188,15 @@ func (p *parser) definition() (more bool, err error) {
 			return false, fmt.Errorf("unexpected %s", clip(p.cur))
 		}
 	}
+}
+
+// indented counts the lines that begin with a space, up to one that does not.
+func indented(text string) (n int) {
+	for strings.HasPrefix(text, " ") {
+		n++
+		_, text, _ = strings.Cut(text, "\n")
+	}
+	return n
 }
 
 func (p *parser) field(d *Def) error {

@@ -28,29 +28,41 @@ func (p place) path() string {
 	for in := p.in; in != nil; in = in.in {
 		chain = append(chain, &in.place)
 	}
+	// Only the ends are shown, so what is between them is not even made.
+	behind := 0 // the first step of the end
+	for size := 0; behind < len(chain)-1 && size < maxPart; behind++ {
+		size += len(chain[behind].name)
+	}
 	var out part
 	for i := len(chain) - 1; i >= 0; i-- {
-		at := chain[i]
-		switch at.step {
-		case stepRoot:
-			out.write(at.name)
-		case stepCase:
-			if at.in != nil && at.in.step == stepCase {
-				out.write(", ")
-			}
-			out.write("case " + at.name)
-		case stepField:
-			out.write(".")
-			out.name(at.name)
-		case stepPosition:
-			out.write("." + at.name)
-		case stepElem:
-			out.write("[]")
-		case stepKey:
-			out.write("[key]")
+		if i > behind && len(out.b) > maxPart {
+			out.cut, i = true, behind
 		}
+		chain[i].write(&out)
 	}
 	return out.String()
+}
+
+// write writes the last step of p.
+func (p *place) write(out *part) {
+	switch p.step {
+	case stepRoot:
+		out.write(p.name)
+	case stepCase:
+		if p.in != nil && p.in.step == stepCase {
+			out.write(", ")
+		}
+		out.write("case " + p.name)
+	case stepField:
+		out.write(".")
+		out.field(p.name)
+	case stepPosition:
+		out.write("." + p.name)
+	case stepElem:
+		out.write("[]")
+	case stepKey:
+		out.write("[key]")
+	}
 }
 
 // field returns the place of a field of what is at t. Where the ends have other

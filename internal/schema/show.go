@@ -1,7 +1,6 @@
 package schema
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -59,8 +58,8 @@ func (p *part) String() string {
 	return string(p.b[:head]) + mark + string(p.b[tail:])
 }
 
-// name writes the name of a field: bare if it looks like one, quoted otherwise.
-func (p *part) name(s string) { p.quoted(s, namePunctuation) }
+// field writes the name of a field: bare if it looks like one, quoted otherwise.
+func (p *part) field(s string) { p.quoted(s, namePunctuation) }
 
 // codec writes the name of a codec.
 func (p *part) codec(s string) { p.quoted(s, codecPunctuation) }
@@ -70,25 +69,32 @@ func (p *part) quoted(s, punctuation string) {
 		p.write(s)
 		return
 	}
-	p.write(`"`)
-	for _, r := range s {
+	p.b = append(p.b, '"')
+	for _, r := range s { // names have at most maxName bytes, so this is bounded
 		switch {
 		case r == '"' || r == '\\':
-			p.write(`\` + string(r))
+			p.b = append(p.b, '\\', byte(r))
 		case strconv.IsPrint(r):
-			p.write(string(r))
+			p.b = utf8.AppendRune(p.b, r)
 		case r <= 0xffff:
-			p.write(fmt.Sprintf(`\u%04x`, r))
+			p.b = appendHex(append(p.b, `\u`...), r, 4)
 		default:
-			p.write(fmt.Sprintf(`\U%08x`, r))
+			p.b = appendHex(append(p.b, `\U`...), r, 8)
 		}
 	}
 	p.write(`"`)
 }
 
+func appendHex(b []byte, r rune, digits int) []byte {
+	for i := digits - 1; i >= 0; i-- {
+		b = append(b, "0123456789abcdef"[r>>(4*i)&0xf])
+	}
+	return b
+}
+
 func shownName(s string) string {
 	var p part
-	p.name(s)
+	p.field(s)
 	return p.String()
 }
 
@@ -120,7 +126,7 @@ func fieldList(d *Def) string {
 			p.write("…")
 			break
 		}
-		p.name(f.Name)
+		p.field(f.Name)
 	}
 	p.write("}")
 	return p.String()
