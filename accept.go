@@ -1,11 +1,11 @@
 package qsocket
 
 import (
-	"container/list"
 	"context"
 	"crypto/tls"
 	"errors"
 	"maps"
+	"math/rand/v2"
 	"net"
 	"os"
 	"runtime/debug"
@@ -87,36 +87,62 @@ type admission struct {
 	nc     net.Conn
 	ctx    context.Context // of the handshake
 	cancel context.CancelCauseFunc
-	place  *list.Element // in Listener.handshakes; nil without MaxHandshakes
+	place  int // in Listener.handshakes, guarded by its mu; -1 if it is not there
 }
 
-// beginHandshake begins the handshake of nc, in the order of accepting. If there are
-// too many, the oldest gives way.
+// beginHandshake begins the handshake of nc, in the order of accepting. If there are too
+// many, one of those under way gives way. Which one is left to chance: if it were always
+// the one that has lasted longest, a flood of new ones would let no client through that is
+// a little further away than the flood.
 func (l *Listener[T]) beginHandshake(nc net.Conn) *admission {
 	l.handshaking.Add(1)
-	a := &admission{nc: nc}
+	a := &admission{nc: nc, place: -1}
 	a.ctx, a.cancel = context.WithCancelCause(l.closing)
 	if l.opts.MaxHandshakes == 0 {
 		return a
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.handshakes.Len() >= l.opts.MaxHandshakes {
-		oldest := l.handshakes.Remove(l.handshakes.Front()).(*admission)
-		oldest.cancel(errCrowded)
+	if n := len(l.handshakes); n >= l.opts.MaxHandshakes {
+		unlucky := l.handshakes[rand.IntN(n)]
+		l.leaveLocked(unlucky)
+		unlucky.cancel(errCrowded)
 	}
-	a.place = l.handshakes.PushBack(a)
+	a.place = len(l.handshakes)
+	l.handshakes = append(l.handshakes, a)
 	return a
+}
+
+// leaveLocked takes a out of the handshakes under way. From then on it cannot be the one
+// that gives way.
+func (l *Listener[T]) leaveLocked(a *admission) {
+	if a.place < 0 {
+		return
+	}
+	last := len(l.handshakes) - 1
+	l.handshakes[a.place] = l.handshakes[last]
+	l.handshakes[a.place].place = a.place
+	l.handshakes[last] = nil
+	l.handshakes = l.handshakes[:last]
+	a.place = -1
+}
+
+// passed is called when the handshake of a is done. It is an error if a has given way or
+// the Listener has been closed, both of which happen under the lock: so afterwards a is
+// accepted for good.
+func (l *Listener[T]) passed(a *admission) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.leaveLocked(a)
+	return a.ctx.Err()
 }
 
 // endHandshake takes back beginHandshake.
 func (l *Listener[T]) endHandshake(a *admission) {
 	a.cancel(nil)
-	if a.place != nil {
-		l.mu.Lock()
-		l.handshakes.Remove(a.place) // does nothing if it has given way
-		l.mu.Unlock()
-	}
+	l.mu.Lock()
+	l.leaveLocked(a)
+	l.mu.Unlock()
 	l.handshaking.Add(-1)
 }
 
@@ -167,15 +193,15 @@ func (l *Listener[T]) openConn(a *admission) (c *Conn[T], err error) {
 			err = &panicError{r, debug.Stack()}
 		}
 	}()
-	c, err = open(a.ctx, a.nc, l.p, l.opts)
+	c, err = openIf(a.ctx, a.nc, l.p, l.opts, func() error { return l.passed(a) })
 	if err != nil && context.Cause(a.ctx) == errCrowded {
 		err = errCrowded
 	}
 	return c, err
 }
 
-// errCrowded is reported for the oldest handshake when MaxHandshakes is exceeded.
-var errCrowded = errors.New("qsocket: handshake given up in favour of newer ones: MaxHandshakes are under way")
+// errCrowded is reported for the handshake that gives way when MaxHandshakes is exceeded.
+var errCrowded = errors.New("qsocket: handshake given up in favour of a newer one: MaxHandshakes are under way")
 
 // panicError is a panic in a handshake.
 type panicError struct {
@@ -202,7 +228,7 @@ func (l *Listener[T]) countRefusal(cause string) {
 // ListenerStats.Refused. The causes are
 //
 //	timeout   not over within HandshakeTimeout
-//	crowded   given up in favour of newer ones, see Options.MaxHandshakes
+//	crowded   given up, by chance, in favour of a newer one, see Options.MaxHandshakes
 //	closed    the Listener was closed meanwhile
 //	tls       the handshake of TLS failed, also because the client spoke no TLS
 //	magic, version, hello, proto, codec, heartbeat, types

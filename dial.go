@@ -103,6 +103,12 @@ func Pipe[T any](p Protocol[T], opts *Options) (a, b *Conn[T], err error) {
 // open makes a Conn of nc, or closes nc. opts have been checked and have their
 // defaults.
 func open[T any](ctx context.Context, nc net.Conn, p Protocol[T], opts *Options) (*Conn[T], error) {
+	return openIf(ctx, nc, p, opts, func() error { return nil })
+}
+
+// openIf is open, and asks admit when the handshake is done: after an error of it there
+// is no Conn.
+func openIf[T any](ctx context.Context, nc net.Conn, p Protocol[T], opts *Options, admit func() error) (*Conn[T], error) {
 	if err := ctx.Err(); err != nil {
 		socket.HardClose(nc, false)
 		return nil, err
@@ -110,6 +116,12 @@ func open[T any](ctx context.Context, nc net.Conn, p Protocol[T], opts *Options)
 	bounded, cancel := context.WithTimeout(ctx, opts.HandshakeTimeout)
 	defer cancel()
 	peer, err := greet(bounded, nc, p, opts)
+	if err == nil {
+		err = stillWanted(bounded)
+	}
+	if err == nil {
+		err = admit()
+	}
 	if err == nil {
 		var c *Conn[T]
 		if c, err = wrap(nc, p, opts, peer); err == nil {
@@ -126,6 +138,15 @@ func open[T any](ctx context.Context, nc net.Conn, p Protocol[T], opts *Options)
 	return nil, handshakeError(err)
 }
 
+// stillWanted returns ctx's error if a handshake came to its end after ctx had. On a busy
+// machine the deadline of ctx may have passed before its timer runs.
+func stillWanted(ctx context.Context) error {
+	if deadline, ok := ctx.Deadline(); ok && ctx.Err() == nil && !time.Now().Before(deadline) {
+		<-ctx.Done()
+	}
+	return ctx.Err()
+}
+
 // greet does what two ends do before the first message. In raw mode that is
 // TLS at most, and there is no Peer.
 func greet[T any](ctx context.Context, nc net.Conn, p Protocol[T], opts *Options) (*Peer, error) {
@@ -138,8 +159,8 @@ func greet[T any](ctx context.Context, nc net.Conn, p Protocol[T], opts *Options
 }
 
 // newHello returns the hello of this end, and the description of its message types that
-// goes with it.
-func newHello[T any](p Protocol[T], opts *Options) (h *wire.Hello, types string) {
+// goes with it, nil if it tells none.
+func newHello[T any](p Protocol[T], opts *Options) (h *wire.Hello, types *schema.Own) {
 	limit := uint64(min(opts.MaxFrame, wire.MaxNamedFrame))
 	h = &wire.Hello{
 		Proto: p.Name,
@@ -148,8 +169,9 @@ func newHello[T any](p Protocol[T], opts *Options) (h *wire.Hello, types string)
 		Beat:  uint64(opts.Heartbeat / time.Millisecond),
 		Lines: wire.HelloLines,
 	}
-	if types = p.Schema(); types != "" && len(types) <= wire.MaxTypes {
-		h.Types, h.Desc = schema.Fingerprint(types), uint64(len(types))
+	if text := p.Schema(); text != "" && len(text) <= wire.MaxTypes {
+		types = schema.OwnText(text)
+		h.Types, h.Desc = types.Fingerprint, uint64(len(text))
 	}
 	return h, types
 }

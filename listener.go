@@ -1,7 +1,6 @@
 package qsocket
 
 import (
-	"container/list"
 	"context"
 	"errors"
 	"log/slog"
@@ -46,7 +45,7 @@ type Listener[T any] struct {
 
 	mu         sync.Mutex            // guards following
 	live       map[*Conn[T]]struct{} // from the end of the handshake to the end of the Conn
-	handshakes list.List             // of *admission: handshakes under way, in the order in which they began
+	handshakes []*admission          // handshakes under way, with MaxHandshakes; in no order
 	refusals   map[string]uint64     // for Refusals
 	err        error                 // what ended accept, other than Close
 	shutdown   bool                  // Shutdown was called: every Conn will end

@@ -51,10 +51,11 @@ type Options struct {
 
 	MaxConns int // Listener: open Conns beyond which accepting waits; 0 for no limit
 
-	// Listener: handshakes under way beyond which the one that has lasted longest
-	// is given up, because a client that means it is done in three round trips at
-	// most. They count among MaxConns while they last, so set it well below that.
-	// 0 for no limit.
+	// Listener: handshakes under way beyond which each new one displaces one of
+	// them, chosen at random. A client that means it is done in three round trips at
+	// most, so under a flood it gets through with a probability that is the better
+	// the higher the limit is, no matter how far away it is. They count among
+	// MaxConns while they last, so set it well below that. 0 for no limit.
 	MaxHandshakes int
 
 	// Dial: client side; Listen and NewListener: server side; nil for none. NewConn

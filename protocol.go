@@ -10,7 +10,7 @@ import (
 )
 
 // maxName is the longest name of a protocol or codec that fits into a hello, bytes.
-const maxName = 1024
+const maxName = wire.MaxName
 
 // Protocol is what the two ends of a connection must agree on. Services that
 // talk to each other import one package that declares their message type and

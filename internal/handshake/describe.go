@@ -23,65 +23,47 @@ import (
 //	                                                └─ a breaking one ──► Mismatch, at both ends
 //
 // Each end decides from the two hellos alone whether descriptions follow, so both expect
-// them or neither does. A description comes from a peer that is not trusted yet: its length
+// them or neither does. A description comes from a peer that is not trusted yet. Its length
 // is bounded by the hello's check (wire.MaxTypes), and memory grows by a frame at a time, as
-// frames come.
-
-// maxDifferences bounds what a peer can make us keep for it, bytes. The last line may
-// exceed it.
-const maxDifferences = 16 << 10
+// frames come; it has to be the one of the fingerprint; comparing is bounded by package
+// schema, and waits for a place (see places).
 
 // compareTypes exchanges descriptions and returns what differs, a line for
-// each, if the ends can talk, and otherwise a *wire.Mismatch. size is the length of the
-// peer's description as its hello announced it.
-func compareTypes(ctx context.Context, nc net.Conn, ours string, size uint64) (differences string, err error) {
-	var theirs string
-	err = exchange(ctx, nc, typesFrames(ours), func(r io.Reader) (err error) {
-		theirs, err = readTypes(r, int(size))
+// each, if the ends can talk, and otherwise a *wire.Mismatch. theirs is the peer's hello.
+func compareTypes(ctx context.Context, nc net.Conn, ours *schema.Own, theirs *wire.Hello) (differences string, err error) {
+	var text string
+	err = exchange(ctx, nc, typesFrames(ours.Text), func(r io.Reader) (err error) {
+		if text, err = readTypes(r, int(theirs.Desc)); err == nil && schema.Fingerprint(text) != theirs.Types {
+			err = wire.BadHello("the description whose fingerprint is "+theirs.Types, "one whose fingerprint is "+schema.Fingerprint(text))
+		}
 		return err
 	})
 	if err != nil {
 		return "", err
 	}
-	local, err := schema.Parse(ours)
-	if err != nil {
-		return "", fmt.Errorf("qsocket: the schema of our own codec: %w", err)
+	v, err := judge(ctx, ours, text)
+	switch {
+	case err != nil:
+		return "", err
+	case v.mismatch != nil:
+		mismatch := *v.mismatch // the caller may do with it what it wants
+		return "", &mismatch
 	}
-	peer, err := schema.Parse(theirs)
-	// Perhaps it is of a later form. That must not keep two versions of the library from
-	// talking, so it is no refusal but something to log.
-	if err != nil {
-		return fmt.Sprintf("the description that the peer sent is not understood: %v\n", err), nil
-	}
-	var lines strings.Builder
-	for _, d := range schema.Compare(local, peer) {
-		if d.Breaking {
-			return "", &wire.Mismatch{Field: "types", Local: describe(d.Path, d.Local), Peer: describe(d.Path, d.Peer)}
-		}
-		if lines.Len() > maxDifferences {
-			lines.WriteString("and more\n")
-			break
-		}
-		lines.WriteString(d.String() + "\n")
-	}
-	return lines.String(), nil
+	return v.differences, nil
 }
 
-// describe says what one end has at a path, for a Mismatch. what is empty if it has
-// nothing there.
-func describe(path, what string) string {
-	if what == "" {
-		return "no " + path
-	}
-	return path + " " + what
-}
+// maxPart is how much of a description there is in a frame, bytes: all but its kind.
+const maxPart = wire.MaxControl - 1
 
-// typesFrames returns the control frames that carry a description. A frame has space for
-// 4,095 bytes of it, behind the byte for its kind.
+// spareParts is how many more parts a peer may send than the length needs. A part that is
+// not full costs as much as one that is.
+const spareParts = 64
+
+// typesFrames returns the control frames that carry a description.
 func typesFrames(text string) []byte {
-	var b []byte
+	b := make([]byte, 0, len(text)+(len(text)/maxPart+1)*(wire.MaxControl-maxPart+4))
 	for len(text) > 0 {
-		n := min(len(text), wire.MaxControl-1)
+		n := min(len(text), maxPart)
 		b = wire.AppendControl(b, wire.KindTypes, []byte(text[:n]))
 		text = text[n:]
 	}
@@ -92,25 +74,27 @@ func typesFrames(text string) []byte {
 // messages, for the inbox. Any other frame in between is an error, since the peer may send
 // nothing else before the descriptions have been exchanged.
 func readTypes(r io.Reader, size int) (string, error) {
-	var text []byte
-	for len(text) < size {
+	var text strings.Builder
+	part := make([]byte, min(size, maxPart))
+	for left := (size+maxPart-1)/maxPart + spareParts; text.Len() < size; left-- {
+		if left == 0 {
+			return "", wire.BadHello(fmt.Sprintf("a description of its types of %d bytes", size), fmt.Sprintf("%d bytes of it in more parts than that needs, and %d", text.Len(), spareParts))
+		}
 		var header [5]byte
 		if _, err := io.ReadFull(r, header[:]); err != nil {
 			return "", silentPeer(err)
 		}
-		n := int(binary.BigEndian.Uint32(header[:])&^wire.ControlBit) - 1
-		// n is 0 for a frame with an empty body, which is legal, and −1 for one without
-		// even a kind.
+		n := int(binary.BigEndian.Uint32(header[:])&^wire.ControlBit) - 1 // −1 for a frame without even a kind
 		switch {
-		case header[0]&0x80 == 0 || header[4] != wire.KindTypes:
+		case header[0]&0x80 == 0 || n < 0 || header[4] != wire.KindTypes:
 			return "", wire.BadHello(fmt.Sprintf("%d bytes of a description of its types", size), fmt.Sprintf("a frame that begins with % x", header))
-		case n < 0 || n >= wire.MaxControl || n > size-len(text):
-			return "", wire.BadHello(fmt.Sprintf("%d more bytes of a description of its types", size-len(text)), fmt.Sprintf("a control frame of %d bytes", n+1))
+		case n == 0 || n > maxPart || n > size-text.Len():
+			return "", wire.BadHello(fmt.Sprintf("%d more bytes of a description of its types", size-text.Len()), fmt.Sprintf("a control frame of %d bytes", n+1))
 		}
-		text = append(text, make([]byte, n)...)
-		if _, err := io.ReadFull(r, text[len(text)-n:]); err != nil {
+		if _, err := io.ReadFull(r, part[:n]); err != nil {
 			return "", silentPeer(err)
 		}
+		text.Write(part[:n])
 	}
-	return string(text), nil
+	return text.String(), nil
 }

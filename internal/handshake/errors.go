@@ -49,6 +49,14 @@ func Late(err error, timeout time.Duration) error {
 	if IsTLS(err) {
 		return lateTLS(timeout)
 	}
+	var busy unfinished
+	if errors.As(err, &busy) {
+		return &Broken{wire.Mismatch{
+			Field: "hello",
+			Local: "within HandshakeTimeout",
+			Peer:  fmt.Sprintf("it came, and after %v the descriptions of the message types had not been compared", timeout),
+		}, os.ErrDeadlineExceeded}
+	}
 	return &Broken{wire.Mismatch{
 		Field: "hello",
 		Local: "within HandshakeTimeout",

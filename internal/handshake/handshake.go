@@ -11,6 +11,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/fb9bb4ed/qsocket/internal/schema"
 	"github.com/fb9bb4ed/qsocket/internal/socket"
 	"github.com/fb9bb4ed/qsocket/internal/wire"
 )
@@ -46,10 +47,10 @@ func TLS(ctx context.Context, nc net.Conn) error {
 }
 
 // Hello exchanges hellos and, where that is needed, descriptions of the message types,
-// of which types is ours. It returns what the peer told, or a *wire.Mismatch if the
+// of which types is ours, nil if we tell none. It returns what the peer told, or a *wire.Mismatch if the
 // ends cannot talk. It reads no byte beyond the handshake. When ctx ends, the error
 // wraps ctx's, and nc is of no use afterwards.
-func Hello(ctx context.Context, nc net.Conn, ours *wire.Hello, types string) (*Peer, error) {
+func Hello(ctx context.Context, nc net.Conn, ours *wire.Hello, types *schema.Own) (*Peer, error) {
 	theirs, err := exchangeHello(ctx, nc, ours)
 	if err != nil {
 		return nil, err
@@ -58,8 +59,8 @@ func Hello(ctx context.Context, nc net.Conn, ours *wire.Hello, types string) (*P
 		return nil, err
 	}
 	peer := newPeer(theirs)
-	if ours.TypesDiffer(theirs) {
-		if peer.Differences, err = compareTypes(ctx, nc, types, theirs.Desc); err != nil {
+	if types != nil && ours.TypesDiffer(theirs) {
+		if peer.Differences, err = compareTypes(ctx, nc, types, theirs); err != nil {
 			return nil, err
 		}
 	}

@@ -93,7 +93,11 @@ func cutReason(reason string) string {
 // ParseGoodbye returns ErrProtocol for what is no goodbye.
 func ParseGoodbye(body []byte) (Goodbye, error) {
 	var g Goodbye
-	if err := mpplan.For[goodbye]().Decode(new(mpplan.Decoder), body, (*goodbye)(&g)); err != nil {
+	err := mpplan.For[goodbye]().Decode(new(mpplan.Decoder), body, (*goodbye)(&g))
+	if err == nil {
+		err = checkMap(body, goodbyeKeys)
+	}
+	if err != nil {
 		return g, fmt.Errorf("%w: goodbye: qsocket: decode %w", ErrProtocol, err)
 	}
 	if len(g.Reason) > MaxReason {

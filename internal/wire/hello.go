@@ -35,6 +35,10 @@ const (
 
 	// MaxTypes is the longest description of message types, bytes.
 	MaxTypes = schema.MaxText
+
+	// MaxName is the longest name of a protocol or codec, bytes. Two of them leave room in a
+	// hello for the rest of it.
+	MaxName = 1024
 )
 
 // Hello is that map. Keys that are not known are ignored.
@@ -116,20 +120,47 @@ func HelloSize(header [HelloHeaderSize]byte) (int, error) {
 	return int(size), nil
 }
 
-// ParseHello reads the map of a hello. The decoder refuses what is not exactly one map with
-// values of the types of Hello, and keys that are there twice. max has to be there: its
-// zero would be a peer that takes empty payloads only.
+// ParseHello reads the map of a hello. The decoder refuses what is not exactly one value, with
+// values of the types of Hello, and keys that are there twice; checkMap what it takes besides
+// a map. max has to be there: its zero would be a peer that takes empty payloads only.
 func ParseHello(body []byte) (*Hello, error) {
 	h := new(Hello)
 	err := mpplan.For[hello]().Decode(new(mpplan.Decoder), body, (*hello)(h))
-	if err == nil && h.Max == nil {
-		err = errors.New(`the key "max" is missing`)
+	if err == nil {
+		err = checkMap(body, helloKeys)
 	}
-	if err == nil && h.Desc > MaxTypes {
-		err = fmt.Errorf("desc is %d, want at most %d", h.Desc, MaxTypes)
+	if err == nil {
+		err = h.checkValues()
 	}
 	if err != nil {
 		return nil, BadHello("a MessagePack map with proto, codec and max", err.Error())
 	}
 	return h, nil
+}
+
+// checkValues reports what is wrong with the values, whose types are right.
+func (h *Hello) checkValues() error {
+	switch {
+	case h.Max == nil:
+		return errors.New(`the key "max" is missing`)
+	case len(h.Proto) > MaxName:
+		return fmt.Errorf("proto has %d bytes, want at most %d", len(h.Proto), MaxName)
+	case len(h.Codec) > MaxName:
+		return fmt.Errorf("codec has %d bytes, want at most %d", len(h.Codec), MaxName)
+	case h.Types != "" && !isFingerprint(h.Types):
+		return fmt.Errorf("types has %d bytes, want a fingerprint: 32 lower-case hexadecimal digits", len(h.Types))
+	case h.Desc > MaxTypes:
+		return fmt.Errorf("desc is %d, want at most %d", h.Desc, MaxTypes)
+	}
+	return nil
+}
+
+// isFingerprint reports whether s has the form of schema.Fingerprint.
+func isFingerprint(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return len(s) == 32
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/fb9bb4ed/qsocket"
+	"github.com/fb9bb4ed/qsocket/internal/schema"
 	"github.com/fb9bb4ed/qsocket/internal/testkit"
 )
 
@@ -172,20 +173,49 @@ func TestMalformedDescription(t *testing.T) {
 		b := binary.BigEndian.AppendUint32(nil, 1<<31|uint32(len(s)+1))
 		return string(append(b, kind)) + s
 	}
+	parts := func(size int) (all string) {
+		for rest := text; rest != ""; {
+			n := min(len(rest), size)
+			all += frame(0x80, rest[:n])
+			rest = rest[n:]
+		}
+		return all
+	}
+	needed := (len(text) + 4094) / 4095
+	fewest := (len(text) + needed + 63) / (needed + 64) // the shortest parts that are still few enough
 	for _, test := range []struct{ name, words, want string }{
 		{"a message", "\x00\x00\x00\x00\x80", "a frame that begins with 00 00 00 00 80"},
 		{"a heartbeat", frame(2, ""), "a frame that begins with 80 00 00 01 02"},
+		{"a goodbye", frame(1, "\x80"), "a frame that begins with 80 00 00 02 01"},
+		{"another extension", frame(0x81, text[:100]), "a frame that begins with 80 00 00 65 81"},
+		{"no kind", "\x80\x00\x00\x00\x80", "a frame that begins with 80 00 00 00 80"},
+		{"a long part", frame(0x80, text[:4096]), "control frame of 4097 bytes"},
 		{"too many bytes", frame(0x80, text[:4000]) + frame(0x80, text), "control frame of"},
+		{"one byte too many", frame(0x80, text[:4000]) + frame(0x80, text[4000:]+"x"), "control frame of"},
 		{"none at all", "", "the connection ended"},
 		{"half of it", frame(0x80, text[:4000]), "the connection ended"},
+		{"an empty part first", frame(0x80, "") + parts(4095), "control frame of 1 bytes"},
+		{"an empty part behind one", frame(0x80, text[:10]) + frame(0x80, ""), "control frame of 1 bytes"},
+		{"parts of a byte", parts(1), "in more parts than that needs, and 64"},
+		{"one part too many", parts(fewest - 1), "in more parts than that needs, and 64"},
+		{"another text", frame(0x80, strings.Repeat("x", 4095)) + frame(0x80, strings.Repeat("x", len(text)-4095)), "one whose fingerprint is"},
+		{"another letter", strings.Replace(parts(4095), "Field1 ", "Field_ ", 1), "one whose fingerprint is"},
+		{"whole", parts(4095), ""},
+		{"in as many parts as may be", parts(fewest), ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			nc, peer := testkit.NetPair(t, "tcp")
 			p := qsocket.Protocol[string]{Name: "text/1", Codec: toldCodec{testkit.TextCodec, wideSchema(1)}}
-			failed := testkit.Async(func() error { _, err := qsocket.NewConn(context.Background(), nc, p, nil); return err })
+			failed := testkit.Async(func() error {
+				c, err := qsocket.NewConn(context.Background(), nc, p, nil)
+				if err == nil {
+					testkit.End(c)
+				}
+				return err
+			})
 			s := testkit.WirePeer{T: t, Conn: peer}
 			s.ExpectHello()
-			body := "\x85\xa5proto\xa6text/1\xa5codec\xa4text\xa3max\x01\xa5types\xa1x\xa4desc\xcd" + string(binary.BigEndian.AppendUint16(nil, uint16(len(text))))
+			body := "\x85\xa5proto\xa6text/1\xa5codec\xa4text\xa3max\x01\xa5types\xd9\x20" + schema.Fingerprint(text) + "\xa4desc\xcd" + string(binary.BigEndian.AppendUint16(nil, uint16(len(text))))
 			hello := "QSK\x01" + string(binary.BigEndian.AppendUint32(nil, uint32(len(body)))) + body
 			if _, err := peer.Write([]byte(hello + test.words)); err != nil {
 				t.Fatal(err)
@@ -193,7 +223,12 @@ func TestMalformedDescription(t *testing.T) {
 			peer.(*net.TCPConn).CloseWrite()
 			err := testkit.Result(t, "NewConn", failed)
 			var he *qsocket.HandshakeError
-			if !errors.As(err, &he) || he.Field != "hello" || !strings.Contains(err.Error(), test.want) {
+			switch {
+			case test.want == "":
+				if err != nil {
+					t.Errorf("got %v, want it to be taken", err)
+				}
+			case !errors.As(err, &he) || he.Field != "hello" || !strings.Contains(err.Error(), test.want):
 				t.Errorf("got %v, want: %s", err, test.want)
 			}
 		})

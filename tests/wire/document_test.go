@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/fb9bb4ed/qsocket"
+	"github.com/fb9bb4ed/qsocket/internal/schema"
 	"github.com/fb9bb4ed/qsocket/internal/testkit"
 	"github.com/fb9bb4ed/qsocket/qsockettest"
 )
@@ -137,8 +138,9 @@ func TestWireDocument(t *testing.T) {
 	}
 	nothing := func(*qsocket.Conn[Tick], testkit.WirePeer) error { return nil }
 	refused := bytes.Replace(shortHello, []byte("ticks/1"), []byte("ticks/2"), 1)
-	otherTypes := bytes.Replace(hello, []byte("440c"), []byte("0000"), 1) // a fingerprint that fits nothing
-	otherTypes = append(otherTypes, hexOf(t, blocks["description"])...)
+	otherText := bytes.ReplaceAll(hexOf(t, blocks["description"]), []byte("Tick"), []byte("Tock")) // the same, under another name
+	otherTypes := bytes.Replace(hello, []byte("440c720ddce9b003c225823873e58b5a"), []byte(schema.Fingerprint(string(otherText[5:]))), 1)
+	otherTypes = append(otherTypes, otherText...)
 	frame := func(f qsocket.Framing) []byte {
 		return overheard(t, qsocket.Protocol[string]{Codec: testkit.TextCodec, Framing: f}, nil,
 			func(c *qsocket.Conn[string], _ testkit.WirePeer) error { return c.Send(context.Background(), "hello") })
