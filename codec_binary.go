@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"reflect"
-
-	"github.com/fb9bb4ed/qsocket/internal/schema"
 )
 
 // Binary encodes values by their own methods: AppendBinary (encoding.BinaryAppender)
@@ -51,7 +49,6 @@ type binaryCodec[T any] struct {
 
 func (c binaryCodec[T]) Name() string    { return "binary" }
 func (c binaryCodec[T]) Stateless() bool { return true }
-func (c binaryCodec[T]) Schema() string  { return schema.Binary(reflect.TypeFor[T]()) }
 
 func (c binaryCodec[T]) NewEncoder() Encoder[T] {
 	if c.pointer {

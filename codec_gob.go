@@ -8,7 +8,6 @@ import (
 	"reflect"
 
 	"github.com/fb9bb4ed/qsocket/internal/gobscan"
-	"github.com/fb9bb4ed/qsocket/internal/schema"
 )
 
 // Gob encodes values with encoding/gob, in one continuous stream for each
@@ -96,8 +95,7 @@ type gobCodec[T any] struct {
 	unfit error // why T cannot be sent
 }
 
-func (gobCodec[T]) Name() string   { return "gob" }
-func (gobCodec[T]) Schema() string { return schema.Gob(reflect.TypeFor[T]()) }
+func (gobCodec[T]) Name() string { return "gob" }
 func (c gobCodec[T]) NewEncoder() Encoder[T] {
 	k := reflect.TypeFor[T]().Kind()
 	return &gobEncoder[T]{unfit: c.unfit, nilable: k == reflect.Pointer || k == reflect.Interface}

@@ -8,7 +8,6 @@ import (
 	"reflect"
 
 	"github.com/fb9bb4ed/qsocket/internal/jsonscan"
-	"github.com/fb9bb4ed/qsocket/internal/schema"
 	"github.com/fb9bb4ed/qsocket/internal/treesize"
 )
 
@@ -54,7 +53,6 @@ type jsonCodec[T any] struct{}
 
 func (jsonCodec[T]) Name() string           { return "json" }
 func (jsonCodec[T]) Stateless() bool        { return true }
-func (jsonCodec[T]) Schema() string         { return schema.JSON(reflect.TypeFor[T]()) }
 func (jsonCodec[T]) NewDecoder() Decoder[T] { return &jsonDecoder[T]{} }
 
 func (jsonCodec[T]) NewEncoder() Encoder[T] {

@@ -133,7 +133,6 @@ type msgpackCodec[T any] struct {
 
 func (c msgpackCodec[T]) Name() string    { return "msgpack" }
 func (c msgpackCodec[T]) Stateless() bool { return true }
-func (c msgpackCodec[T]) Schema() string  { return mpplan.For[T]().Schema(c.opts.Options) }
 
 // The plan is compiled here and not in Msgpack, which can run before the
 // program has registered its extensions.

@@ -9,7 +9,6 @@ import (
 	"sync"
 
 	"github.com/fb9bb4ed/qsocket/internal/excerpt"
-	"github.com/fb9bb4ed/qsocket/internal/schema"
 	"github.com/fb9bb4ed/qsocket/internal/wire"
 )
 
@@ -64,7 +63,7 @@ func Union[T any](cases ...Variant[T]) Codec[T] {
 		u.stateless = u.stateless && c.isStateless()
 		u.resets = u.resets && c.canReset()
 	}
-	u.schema = sync.OnceValue(u.describe)
+	u.schema = sync.OnceValues(u.describe)
 	u.name = "union(" + strings.Join(names, ",") + ")"
 	return u
 }
@@ -128,7 +127,7 @@ type unionCase[T any] interface {
 	codecName() string
 	isStateless() bool
 	canReset() bool
-	schema() string
+	schema() (text string, err error)
 	newEncoder() caseEncoder[T]
 	newDecoder() caseDecoder[T]
 }
@@ -180,35 +179,17 @@ func (c *variant[T, V]) canReset() bool {
 	return ok
 }
 
-func (c *variant[T, V]) schema() string {
-	if s, ok := c.codec.(interface{ Schema() string }); ok {
-		return s.Schema()
-	}
-	return ""
-}
-
 type unionCodec[T any] struct {
 	name      string
-	cases     []unionCase[T] // in the order of their tags
-	otherwise otherwise[T]   // may be nil
-	schema    func() string  // worked out once
+	cases     []unionCase[T]         // in the order of their tags
+	otherwise otherwise[T]           // may be nil
+	schema    func() (string, error) // worked out once
 	stateless bool
 	resets    bool // every stateful case can be Reset
 }
 
 func (u *unionCodec[T]) Name() string    { return u.name }
 func (u *unionCodec[T]) Stateless() bool { return u.stateless }
-
-// Schema lists the cases, each with its codec's description of it.
-func (u *unionCodec[T]) Schema() string { return u.schema() }
-
-func (u *unionCodec[T]) describe() string {
-	cases := make([]schema.Case, len(u.cases))
-	for i, c := range u.cases {
-		cases[i] = schema.Case{Tag: c.tag(), Codec: c.codecName(), Type: c.valueType().String(), Text: c.schema()}
-	}
-	return schema.Union(reflect.TypeFor[T]().Name(), cases)
-}
 
 func (u *unionCodec[T]) NewEncoder() Encoder[T] {
 	e := &unionEncoder[T]{union: u}

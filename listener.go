@@ -107,6 +107,9 @@ func NewListener[T any](ln net.Listener, p Protocol[T], opts *Options) (*Listene
 	if o.MaxConns > 0 {
 		l.slots = make(chan struct{}, o.MaxConns)
 	}
+	if err := p.untold(); err != nil && p.Name != "" {
+		l.log.Warn("qsocket: the peers are not told the message types, so nothing compares them", "protocol", p.Name, "err", err)
+	}
 	go l.accept() // ends with Close, or when ln fails for good; closes conns, then ended
 	return l, nil
 }

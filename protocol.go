@@ -44,17 +44,6 @@ func (p Protocol[T]) codec() Codec[T] {
 	return p.Codec
 }
 
-// Schema describes the messages of p in the form of docs/schema.md: fields, their
-// types, and how the codec sends them. It is "" if the codec has no description, such as
-// one made by [Stateless]. qsockettest.Golden compares it with the one of an earlier
-// version.
-func (p Protocol[T]) Schema() string {
-	if s, ok := p.codec().(interface{ Schema() string }); ok {
-		return s.Schema()
-	}
-	return ""
-}
-
 // check reports what is wrong with p, before a socket is used with it.
 func (p Protocol[T]) check() error {
 	if wire.Framing(p.Framing) >= wire.NumFramings {

@@ -38,13 +38,21 @@ import (
 //
 // It is fatal if there is no file, and if the codec of p cannot tell what its
 // payloads look like: it has no method Schema, as those made by qsocket.Stateless,
-// or the description is longer than 64 KiB. What a Go type encodes by methods of
+// or the description of the messages, or of a case of a Union, is longer than 64 KiB. What a Go type encodes by methods of
 // its own is opaque: Golden does not see it change.
 func Golden[T any](t testing.TB, p qsocket.Protocol[T]) {
 	t.Helper()
 	codec := "msgpack"
 	if p.Codec != nil {
 		codec = p.Codec.Name()
+	}
+	if s, ok := any(p.Codec).(interface{ SchemaErr() error }); ok || p.Codec == nil {
+		if p.Codec == nil {
+			s = any(qsocket.Msgpack[T]()).(interface{ SchemaErr() error })
+		}
+		if err := s.SchemaErr(); err != nil {
+			t.Fatalf("qsockettest: codec %q cannot tell what messages of %s look like: %v", codec, called(p.Name), err)
+		}
 	}
 	golden(t, p.Name, codec, p.Schema(), updating())
 }

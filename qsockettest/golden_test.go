@@ -267,3 +267,27 @@ func TestGoldenUnionWithAnotherCodec(t *testing.T) {
 		t.Errorf("a case in another codec: got %q, want the names of both", f.errors)
 	}
 }
+
+// untellable has a name that is too long for a description.
+type untellable struct {
+	A int `msgpack:"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"`
+}
+
+// What cannot be described is not the same as what nothing is known of: in a union, too,
+// where the case would pass for one that does not change.
+func TestGoldenUntold(t *testing.T) {
+	t.Chdir(t.TempDir())
+	t.Setenv("QSOCKET_UPDATE", "1") // the worst case: it would record a case of which it sees nothing
+	for name, f := range map[string]*fakeTB{
+		"the default codec": runGolden(qsocket.Protocol[untellable]{Name: "orders/1"}),
+		"a case":            runGolden(qsocket.Protocol[any]{Name: "orders/1", Codec: qsocket.Union(qsocket.Case[any](1, qsocket.Msgpack[placed]()), qsocket.Case[any](3, qsocket.Msgpack[untellable]()))}),
+	} {
+		want := `cannot tell what messages of protocol "orders/1" look like: `
+		if name == "a case" {
+			want += "case 3: "
+		}
+		if !strings.Contains(f.fatal, want+"schema: line") {
+			t.Errorf("%s: got %+v, want it to be fatal: %s", name, f, want)
+		}
+	}
+}

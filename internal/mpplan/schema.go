@@ -7,11 +7,11 @@ import (
 )
 
 // Schema returns the text that describes messages of type T as they are encoded
-// and decoded with o, in the form of docs/schema.md.
-func (p Plan[T]) Schema(o Options) string {
+// and decoded with o, in the form of docs/schema.md, or why there is none.
+func (p Plan[T]) Schema(o Options) (string, error) {
 	t := reflect.TypeFor[T]()
 	o.Expansion = 0 // limits this end's memory; messages look the same
-	return schema.Cached(schema.Key{Codec: "msgpack", Type: t, Options: o}, func() string {
+	return schema.Cached(schema.Key{Codec: "msgpack", Type: t, Options: o}, func() (string, error) {
 		var flags []string
 		if o.InvalidUTF8 {
 			flags = append(flags, schema.InvalidUTF8)

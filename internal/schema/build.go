@@ -39,9 +39,9 @@ type queued struct {
 	def *Def
 }
 
-// Build returns the text for messages of type t, or "" if it is too long or
+// Build returns the text for messages of type t, or why there is none: it is too long, or
 // cannot be written.
-func Build(codec string, flags []string, t reflect.Type, rules Rules) string {
+func Build(codec string, flags []string, t reflect.Type, rules Rules) (string, error) {
 	b := &Builder{
 		rules: rules,
 		types: make(map[reflect.Type]*Type),
@@ -68,13 +68,13 @@ func Build(codec string, flags []string, t reflect.Type, rules Rules) string {
 	return checked(s)
 }
 
-// checked returns the text of s if Parse accepts it.
-func checked(s *Schema) string {
+// checked returns the text of s, or the error with which Parse refuses it.
+func checked(s *Schema) (string, error) {
 	text := s.String()
 	if _, err := Parse(text); err != nil {
-		return ""
+		return "", err
 	}
-	return text
+	return text, nil
 }
 
 // quote puts t, or what it points to, into a JSON string.

@@ -9,8 +9,8 @@ import (
 )
 
 // Gob returns the text for messages of type t that encoding/gob encodes.
-func Gob(t reflect.Type) string {
-	return Cached(Key{Codec: "gob", Type: t}, func() string { return Build("gob", nil, t, gobRules{}) })
+func Gob(t reflect.Type) (string, error) {
+	return Cached(Key{Codec: "gob", Type: t}, func() (string, error) { return Build("gob", nil, t, gobRules{}) })
 }
 
 type gobRules struct{}

@@ -7,8 +7,8 @@ import (
 )
 
 // JSON returns the text for messages of type t that encoding/json encodes.
-func JSON(t reflect.Type) string {
-	return Cached(Key{Codec: "json", Type: t}, func() string { return Build("json", nil, t, jsonRules{}) })
+func JSON(t reflect.Type) (string, error) {
+	return Cached(Key{Codec: "json", Type: t}, func() (string, error) { return Build("json", nil, t, jsonRules{}) })
 }
 
 type jsonRules struct{}

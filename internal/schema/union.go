@@ -16,9 +16,9 @@ type Case struct {
 
 // Union returns the text for a union called name with these cases, whose
 // definitions it brings together. Its codec is union(…), with the codecs of the
-// cases in the order of tags, each once. The text is "" if it is too long, or one
+// cases in the order of tags, each once. It is an error if the text is too long, or one
 // of the cases' texts is none.
-func Union(name string, cases []Case) string {
+func Union(name string, cases []Case) (string, error) {
 	cases = slices.Clone(cases)
 	slices.SortFunc(cases, func(a, b Case) int { return cmp.Compare(a.Tag, b.Tag) })
 
@@ -32,7 +32,7 @@ func Union(name string, cases []Case) string {
 		} else {
 			s, err := Parse(c.Text)
 			if err != nil {
-				return ""
+				return "", err
 			}
 			m.add(s)
 			v.Type, v.Flags = s.Root, s.Flags

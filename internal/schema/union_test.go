@@ -96,7 +96,11 @@ struct Leg22
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, schema.Union(tt.union, tt.cases)); diff != "" {
+			got, err := schema.Union(tt.union, tt.cases)
+			if (err == nil) != (got != "") {
+				t.Errorf("got %q, %v", got, err)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
@@ -114,11 +118,14 @@ func TestUnionOfMany(t *testing.T) {
 		}
 		return cases
 	}
-	text := schema.Union("E", cases(1000))
+	text, err := schema.Union("E", cases(1000))
+	if err != nil {
+		t.Fatal(err)
+	}
 	if got := strings.Count(text, "struct A"); got != 1000 {
 		t.Errorf("got %d structs, want 1000", got)
 	}
-	if text := schema.Union("E", cases(3000)); text != "" {
-		t.Errorf("got %d bytes, want none", len(text))
+	if text, err := schema.Union("E", cases(3000)); text != "" || err == nil {
+		t.Errorf("got %d bytes, %v, want an error", len(text), err)
 	}
 }
