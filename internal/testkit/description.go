@@ -2,6 +2,7 @@ package testkit
 
 import (
 	"bufio"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"strconv"
@@ -20,7 +21,7 @@ type (
 		Next  *Recursive
 		Kids  []Recursive
 		Index map[string]Recursive
-		Pair  [2]*Recursive
+		Pair  [2][]Recursive
 		Any   any
 		N     int8
 		F     float32
@@ -110,8 +111,8 @@ type GeneratedCase struct {
 	lets      map[string]string
 }
 
-// ReadGenerated reads a file of cases. The README.md of the corpora of descriptions and
-// hellos explains the expressions.
+// ReadGenerated reads a file of cases. The README.md in tests/hostile/testdata
+// explains the expressions.
 func ReadGenerated(path string) (cases []GeneratedCase, err error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -120,8 +121,9 @@ func ReadGenerated(path string) (cases []GeneratedCase, err error) {
 	defer f.Close()
 	lets := make(map[string]string)
 	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
-		line := strings.TrimSpace(lines.Text())
+		line := strings.TrimLeft(lines.Text(), " ")
 		if line == "" || line[0] == '#' {
 			continue
 		}
@@ -200,8 +202,8 @@ func (g *generator) text(s string, counters []int) {
 	g.b.WriteString(s)
 }
 
-// repeat evaluates N*{…} or fill(N){…}, which leaves N bytes of the longest description
-// for what follows, and returns what comes behind it.
+// repeat evaluates N*{…}, fill(N){…}, which leaves N bytes of the longest description for
+// what follows, or hello{…}, and returns what comes behind it.
 func (g *generator) repeat(expr string, counters []int) (rest string) {
 	head, inner, ok := strings.Cut(expr, "{")
 	end := 0
@@ -234,6 +236,12 @@ func (g *generator) repeat(expr string, counters []int) (rest string) {
 		for i := range n {
 			g.eval(body, append(counters, i))
 		}
+		return rest
+	}
+	if head == "hello" {
+		inner := generator{vars: g.vars, lets: g.lets}
+		inner.eval(body, counters)
+		g.b.WriteString("QSK\x01" + string(binary.BigEndian.AppendUint32(nil, uint32(inner.b.Len()))) + inner.b.String())
 		return rest
 	}
 	var spare int
