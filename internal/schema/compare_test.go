@@ -350,3 +350,22 @@ func TestContextEnds(t *testing.T) {
 		t.Errorf("CompareContext: got %d differences, %v", len(diffs), err)
 	}
 }
+
+// Two descriptions of full length are compared to the end, even if they differ in each field.
+func TestCompareOfFullLength(t *testing.T) {
+	var a, b strings.Builder
+	a.WriteString("msgpack\nmessage A\nstruct A\n")
+	b.WriteString("msgpack\nmessage A\nstruct A\n")
+	for i := 0; b.Len() < schema.MaxText-100; i++ {
+		fmt.Fprintf(&a, " Field%d []int\n", i)
+		fmt.Fprintf(&b, " Field%d []int8\n", i)
+	}
+	local, peer := parse(t, a.String()+" Zero int\n"), parse(t, b.String()+" Zero string\n")
+	diffs := schema.Compare(local, peer)
+	if d := diffs[0]; !d.Breaking || d.Path != "A.Zero" {
+		t.Errorf("got %v first, want that Zero breaks", d)
+	}
+	if last := diffs[len(diffs)-1]; last.Local == "large" {
+		t.Errorf("got %v, want it to be compared to the end", last)
+	}
+}
