@@ -138,7 +138,7 @@ func openIf[T any](ctx context.Context, nc net.Conn, p Protocol[T], opts *Option
 	return nil, handshakeError(err)
 }
 
-// stillWanted returns ctx's error if a handshake came to its end after ctx had. On a busy
+// stillWanted returns ctx's error, as it is, if a handshake came to its end after ctx had. On a busy
 // machine the deadline of ctx may have passed before its timer runs.
 func stillWanted(ctx context.Context) error {
 	if deadline, ok := ctx.Deadline(); ok && ctx.Err() == nil && !time.Now().Before(deadline) {

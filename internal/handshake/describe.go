@@ -32,16 +32,20 @@ import (
 // each, if the ends can talk, and otherwise a *wire.Mismatch. theirs is the peer's hello.
 func compareTypes(ctx context.Context, nc net.Conn, ours *schema.Own, theirs *wire.Hello) (differences string, err error) {
 	var text string
+	var sum schema.Sum
 	err = exchange(ctx, nc, typesFrames(ours.Text), func(r io.Reader) (err error) {
-		if text, err = readTypes(r, int(theirs.Desc)); err == nil && schema.Fingerprint(text) != theirs.Types {
-			err = wire.BadHello("the description whose fingerprint is "+theirs.Types, "one whose fingerprint is "+schema.Fingerprint(text))
+		if text, err = readTypes(r, int(theirs.Desc)); err != nil {
+			return err
 		}
-		return err
+		if sum = schema.SumOf(text); sum.Fingerprint() != theirs.Types {
+			return wire.BadHello("the description whose fingerprint is "+theirs.Types, "one whose fingerprint is "+sum.Fingerprint())
+		}
+		return nil
 	})
 	if err != nil {
 		return "", err
 	}
-	v, err := judge(ctx, ours, text)
+	v, err := judge(ctx, ours, text, sum)
 	switch {
 	case err != nil:
 		return "", err

@@ -49,6 +49,9 @@ func Late(err error, timeout time.Duration) error {
 	if IsTLS(err) {
 		return lateTLS(timeout)
 	}
+	if err == context.DeadlineExceeded { // it was over a moment too late
+		return fmt.Errorf("qsocket: handshake: done, but not within HandshakeTimeout %v: %w", timeout, os.ErrDeadlineExceeded)
+	}
 	var busy unfinished
 	if errors.As(err, &busy) {
 		return &Broken{wire.Mismatch{

@@ -40,9 +40,9 @@ func (e unfinished) Error() string {
 }
 func (e unfinished) Unwrap() error { return e.cause }
 
-// judge compares the two descriptions, or knows the result.
-func judge(ctx context.Context, ours *schema.Own, theirs string) (*verdict, error) {
-	key := verdictKey{ours.Sum, schema.SumOf(theirs)}
+// judge compares the two descriptions, or knows the result. sum is that of theirs.
+func judge(ctx context.Context, ours *schema.Own, theirs string, sum schema.Sum) (*verdict, error) {
+	key := verdictKey{ours.Sum, sum}
 	if v := verdicts.get(key); v != nil {
 		return v, nil
 	}

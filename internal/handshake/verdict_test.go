@@ -17,6 +17,10 @@ func order(fields string) string {
 	return "msgpack\nmessage Order\nstruct Order\n ID uint64\n Symbol string\n Price float64\n Legs []Leg\n" + fields + "struct Leg\n Qty int\n"
 }
 
+func judgeText(ctx context.Context, ours *schema.Own, theirs string) (*verdict, error) {
+	return judge(ctx, ours, theirs, schema.SumOf(theirs))
+}
+
 // The second of two peers with the same description costs no comparison.
 func TestJudgeRemembers(t *testing.T) {
 	ours := schema.OwnText(order(" N int\n"))
@@ -25,18 +29,18 @@ func TestJudgeRemembers(t *testing.T) {
 		{order(" N string\n"), "", "Order.N string"},
 		{"nonsense\n", "the description that the peer sent is not understood: schema: line 2: text ends where a message is expected\n", ""},
 	} {
-		v, err := judge(t.Context(), ours, test.theirs)
+		v, err := judgeText(t.Context(), ours, test.theirs)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if v.differences != test.differences || (v.mismatch != nil) != (test.mismatch != "") || v.mismatch != nil && v.mismatch.Peer != test.mismatch {
 			t.Errorf("got %+v, want %q, %q", v, test.differences, test.mismatch)
 		}
-		if again, err := judge(t.Context(), schema.OwnText(ours.Text), test.theirs); again != v || err != nil {
+		if again, err := judgeText(t.Context(), schema.OwnText(ours.Text), test.theirs); again != v || err != nil {
 			t.Errorf("got %p, %v, want the same as before, %p", again, err, v)
 		}
 	}
-	if v, err := judge(t.Context(), schema.OwnText(order(" N string\n")), order(" N string\n")); err != nil || v.mismatch != nil {
+	if v, err := judgeText(t.Context(), schema.OwnText(order(" N string\n")), order(" N string\n")); err != nil || v.mismatch != nil {
 		t.Errorf("another one of ours: got %+v, %v", v, err)
 	}
 }
@@ -79,7 +83,7 @@ func TestJudgeGivesUp(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { // ends with ctx
-		_, err := judge(ctx, schema.OwnText(order(" N int\n")), order(" Waiting int\n"))
+		_, err := judgeText(ctx, schema.OwnText(order(" N int\n")), order(" Waiting int\n"))
 		ended <- err
 	}()
 	select {
@@ -106,7 +110,7 @@ func TestJudgeGivesUp(t *testing.T) {
 	if v, err := compare(ctx, schema.OwnText(order(" N int\n")), order(fields.String())); v != nil || !errors.Is(err, context.Canceled) {
 		t.Errorf("comparing: got %v, %v", v, err)
 	}
-	if v, err := judge(t.Context(), schema.OwnText(order(" N int\n")), order(" Waiting int\n")); err != nil || v.differences == "" {
+	if v, err := judgeText(t.Context(), schema.OwnText(order(" N int\n")), order(" Waiting int\n")); err != nil || v.differences == "" {
 		t.Errorf("the next one: got %v, %v", v, err)
 	}
 }
@@ -117,7 +121,7 @@ func TestJudgeConcurrently(t *testing.T) {
 	for g := range 8 {
 		all.Go(func() { // ends by itself
 			for i := range 50 {
-				v, err := judge(t.Context(), schema.OwnText(order(fmt.Sprintf(" N%d int\n", g%2))), order(fmt.Sprintf(" F%d int\n", i%20)))
+				v, err := judgeText(t.Context(), schema.OwnText(order(fmt.Sprintf(" N%d int\n", g%2))), order(fmt.Sprintf(" F%d int\n", i%20)))
 				if want := fmt.Sprintf("Order.F%d is only at the peer: it is skipped\nOrder.N%d is only here: the peer skips it\n", i%20, g%2); err != nil || v.differences != want {
 					t.Errorf("got %v, %v, want %q", v, err, want)
 				}
@@ -152,7 +156,7 @@ func BenchmarkJudge(b *testing.B) {
 		b.Run(w.name+"/next", func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := judge(b.Context(), schema.OwnText(w.ours), w.theirs); err != nil {
+				if _, err := judgeText(b.Context(), schema.OwnText(w.ours), w.theirs); err != nil {
 					b.Fatal(err)
 				}
 			}

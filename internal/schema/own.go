@@ -2,6 +2,7 @@ package schema
 
 import (
 	"crypto/sha256"
+	"encoding/hex"
 	"sync"
 )
 
@@ -10,6 +11,9 @@ type Sum [sha256.Size]byte
 
 // SumOf returns the SHA-256 of text.
 func SumOf(text string) Sum { return sha256.Sum256([]byte(text)) }
+
+// Fingerprint returns what [Fingerprint] does for the text.
+func (s Sum) Fingerprint() string { return hex.EncodeToString(s[:16]) }
 
 // Own is a description of this program's own messages, with what every handshake needs
 // of it.

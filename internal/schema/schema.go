@@ -6,11 +6,7 @@
 // protocol, and kept in the golden files of package qsockettest.
 package schema
 
-import (
-	"crypto/sha256"
-	"encoding/hex"
-	"strings"
-)
+import "strings"
 
 // MaxText is how long a text may be, in bytes.
 const MaxText = 64 << 10
@@ -133,8 +129,7 @@ func Fingerprint(text string) string {
 	if text == "" {
 		return ""
 	}
-	sum := sha256.Sum256([]byte(text))
-	return hex.EncodeToString(sum[:16])
+	return SumOf(text).Fingerprint()
 }
 
 var basicNames = [numBasic]string{
