@@ -7,16 +7,16 @@ const maxListed = 16 << 10
 // lastLines is what the lines take that say that there are more.
 const lastLines = 256
 
-// findings are the differences that are kept: the first ones of each sort, up to
+// findings are the differences that are kept: the first ones of the two kinds, up to
 // maxListed. Harmless ones are many and of little interest, so they are left out
 // without being told, while the search for breaking ones goes on to the end.
 type findings struct {
-	breaking, harmless sort
+	breaking, harmless kept
 	more               bool // something was left out
 	unfinished         bool // the search has not come to the end
 }
 
-type sort struct {
+type kept struct {
 	list []finding
 	size int // of their lines, bytes
 	keys map[[3]string]bool
@@ -29,7 +29,7 @@ type finding struct {
 }
 
 // room reports whether one more difference is kept.
-func (s *sort) room() bool { return s.size < maxListed-lastLines }
+func (s *kept) room() bool { return s.size < maxListed-lastLines }
 
 // wants reports whether a difference is going to be kept. The caller makes one only then.
 func (f *findings) wants(breaking bool) bool {
@@ -43,7 +43,7 @@ func (f *findings) wants(breaking bool) bool {
 // full reports whether there is nothing left to look for.
 func (f *findings) full() bool { return !f.breaking.room() && f.more }
 
-func (f *findings) of(breaking bool) *sort {
+func (f *findings) of(breaking bool) *kept {
 	if breaking {
 		return &f.breaking
 	}
@@ -73,7 +73,7 @@ func (f *findings) add(d Difference, theirs consequence) {
 // for both.
 func (f *findings) differences(end int) (list []Difference) {
 	size := 0
-	take := func(s *sort) {
+	take := func(s *kept) {
 		for _, found := range s.list {
 			d := found.seen[0]
 			switch size += found.size; {

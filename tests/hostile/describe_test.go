@@ -132,7 +132,7 @@ func (s *greetedServer) send(words string, dribble bool) error {
 	return nil
 }
 
-// greeting is what a client sends to a server before anybody knows who it is.
+// greeting is what a client sends to a server before the server knows who it is.
 type greeting struct {
 	name    string
 	server  *greetedServer
