@@ -16,8 +16,8 @@ import (
 
 // bulky takes 40 times as many bytes in memory as on the wire.
 type bulky struct {
-	N   string
-	pad [110]int64
+	N string
+	_ [110]int64
 }
 
 type bulkyUnion interface{ isBulky() }

@@ -13,21 +13,25 @@ import (
 // the limit, with what earlier waits have lasted since the last byte came. Time in which
 // nothing reads does not count. So a message costs nothing for it but, on a connection
 // with little traffic, a look at the clock where the receiver has to wait.
+//
+// A busy connection spares that look: then it is CheckSilence that notes the time, of the
+// wait that it finds under way.
 type silence struct {
 	limit     time.Duration // how long the peer may be silent; 0: for ever
 	waiting   bool          // a wait is under way
+	timed     bool          // waitStart is known
 	busy      bool          // there are too many waits to look at the clock for each
-	waitStart time.Duration // when the wait under way began, on the clock of monotime, unless busy
+	waitStart time.Duration // when the wait under way began, on the clock of monotime, or later
 	silentFor time.Duration // how long earlier waits have lasted since the last byte came
-	lastWaits int           // waitSeq, when CheckSilence was last called
-	lastReads int           // the same of Watched
+	lastCheck time.Duration // when CheckSilence was last called
+	lastWaits int32         // waitSeq at that time
+	lastReads int32         // waitSeq, when Watched was last called
 }
 
 // busyWaits is how many waits between two calls of CheckSilence make a
 // connection busy: a look at the clock for each would be 5 % of what a small
-// message costs. Then it is called every half second or more often, and a peer that
-// falls silent is found by up to two such periods later: in the first there may have been
-// enough waits before it fell silent, and in the second its silence begins to count.
+// message costs. Then it is called every second or more often, and a peer that
+// falls silent is found by as much later.
 const busyWaits = 100
 
 // LimitSilence sets how long the peer may be silent while it is listened to; 0 is for
@@ -49,22 +53,27 @@ func (in *Inbox) CheckSilence(late time.Duration) time.Duration {
 	if s.limit == 0 {
 		return 0
 	}
-	waits, tick := in.waitSeq-s.lastWaits, min(s.limit/16, time.Second/2)
-	s.lastWaits = in.waitSeq
-	wasBusy := s.busy
-	if s.busy = waits > busyWaits; s.busy {
-		return tick
+	now, waits := monotime.Now(), int32(in.waitSeq)-s.lastWaits
+	switch {
+	case late > s.limit/4:
+		s.silentFor, s.waitStart, s.timed = 0, now, true
+	case s.waiting && !s.timed:
+		s.waitStart, s.timed = now, true
+		if waits == 0 { // it has begun before the last call
+			s.waitStart = s.lastCheck
+		}
 	}
-	if wasBusy || late > s.limit/4 { // the wait under way began after the last call
-		s.silentFor, s.waitStart = 0, monotime.Now()
-	}
+	s.lastCheck, s.lastWaits, s.busy = now, int32(in.waitSeq), waits > busyWaits
 	left := s.limit - s.silentFor
 	if s.waiting {
-		left -= monotime.Now() - s.waitStart
+		left -= now - s.waitStart
 		if left <= 0 && !in.stoppedLocked() {
 			in.breakLocked(bySilence)
 			return s.limit
 		}
+	}
+	if s.busy {
+		left = min(left, s.limit/8, time.Second)
 	}
 	return max(left, time.Millisecond)
 }
@@ -83,7 +92,7 @@ func (in *Inbox) Watched() bool {
 	defer in.mu.Unlock()
 	s := &in.silence
 	before := s.lastReads
-	s.lastReads = in.waitSeq
+	s.lastReads = int32(in.waitSeq)
 	return s.waiting || s.lastReads != before
 }
 
@@ -92,8 +101,8 @@ func (s *silence) beginWaitLocked() {
 	if s.limit == 0 {
 		return
 	}
-	s.waiting = true
-	if !s.busy {
+	s.waiting, s.timed = true, !s.busy
+	if s.timed {
 		s.waitStart = monotime.Now()
 	}
 }
@@ -106,7 +115,7 @@ func (s *silence) endWaitLocked(heard bool) {
 	}
 	if heard {
 		s.silentFor = 0
-	} else if s.waiting && !s.busy {
+	} else if s.waiting && s.timed {
 		s.silentFor += monotime.Now() - s.waitStart
 	}
 	s.waiting = false

@@ -65,12 +65,14 @@ type Outbox struct {
 	headerSize   uint8 // space left before a payload, bytes
 	peerLimit    bool  // limit is the peer's
 
-	// The small fields stand together: an idle connection is to be small.
+	// The small fields stand together: an idle connection is to be small. mu guards these
+	// two as well.
+	watch       watch            // whether the watcher is told of waits
+	starving    int32            // senders that have found the space taken too often: others must queue behind them
 	mu          sync.Mutex       // guards following
 	writing     bool             // the flusher writes, or a Send does by itself
 	scheduled   bool             // a flusher has been started and has not looked yet for what there is to write
 	goodbyeSent wire.GoodbyeKind // named mode: no message is accepted behind it
-	watch       watch            // whether the watcher is told of waits
 	sealed      bool             // named mode: no control frame is accepted either: the write side is about to be closed
 	flushes     int32            // Flushes that wait
 
@@ -80,7 +82,6 @@ type Outbox struct {
 	batch     int           // bytes of recent writes: what to expect of the next
 	frame     int           // length of the last frame: what to expect of the next
 	queue     []*waiter     // senders that wait for space, in order
-	starving  int           // senders that have found the space taken too often: others must queue behind them
 	spare     []*waiter     // to be used again
 	unwritten int           // bytes taken for writing that the kernel does not have yet
 	remainder []byte        // the rest of a direct write, for the flusher; nil if the kernel took all
