@@ -233,6 +233,7 @@ func (l *Listener[T]) countRefusal(cause string) {
 //	tls       the handshake of TLS failed, also because the client spoke no TLS
 //	magic, version, hello, proto, codec, heartbeat, types
 //	          the field of a HandshakeError; hello also if the client was gone
+//	remote    the client refused this end, with a goodbye
 //	panic     a callback of the TLS Config panicked
 //	other     anything else
 func (l *Listener[T]) Refusals() map[string]uint64 {
@@ -245,6 +246,7 @@ func (l *Listener[T]) Refusals() map[string]uint64 {
 func refusalCause(err error) string {
 	var panicked *panicError
 	var he *HandshakeError
+	var re *RemoteError
 	switch {
 	case errors.Is(err, errCrowded):
 		return "crowded"
@@ -256,6 +258,8 @@ func refusalCause(err error) string {
 		return "panic"
 	case errors.As(err, &he):
 		return he.Field
+	case errors.As(err, &re):
+		return "remote"
 	case handshake.IsTLS(err):
 		return "tls"
 	}

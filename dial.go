@@ -20,8 +20,9 @@ import (
 // connecting and the handshake, Options.HandshakeTimeout the handshake alone;
 // later ctx has no effect. With a named protocol Dial returns when the two ends
 // have found that they can talk. If they cannot, errors.As finds a
-// [*HandshakeError] in the error; otherwise it is ctx's, or that of the network or
-// of TLS.
+// [*HandshakeError] in the error, or the [*RemoteError] of a peer that has refused this
+// end for a reason that this end does not see; otherwise it is ctx's, or that of the
+// network or of TLS.
 //
 // With Options.TLS the connection is a TLS client's. The server's name is taken
 // from address if the Config has none.

@@ -99,6 +99,8 @@ func handshakeError(err error) error {
 		return (*HandshakeError)(e)
 	case *handshake.Broken:
 		return &brokenHandshake{(*HandshakeError)(&e.Mismatch), e.Cause}
+	case *handshake.Refused:
+		return newRemoteError(e.Reason)
 	}
 	return err
 }

@@ -74,9 +74,26 @@ func typesFrames(text string) []byte {
 	return b
 }
 
+// readRefusal reads the rest of a goodbye of n bytes, which a peer that does not accept
+// our hello sends in place of a description.
+func readRefusal(r io.Reader, n int) error {
+	body := make([]byte, n)
+	if _, err := io.ReadFull(r, body); err != nil {
+		return silentPeer(err)
+	}
+	g, err := wire.ParseGoodbye(body)
+	if err != nil {
+		return wire.BadHello("a description of its types", err.Error())
+	}
+	if g.Reason == "" {
+		return wire.BadHello("a description of its types", "a goodbye without a reason")
+	}
+	return &Refused{g.Reason}
+}
+
 // readTypes reads a description of size bytes, and no byte beyond it: what follows are
-// messages, for the inbox. Any other frame in between is an error, since the peer may send
-// nothing else before the descriptions have been exchanged.
+// messages, for the inbox. A goodbye is the peer's refusal; any other frame in between is an
+// error, since the peer may send nothing else before the descriptions have been exchanged.
 func readTypes(r io.Reader, size int) (string, error) {
 	var text strings.Builder
 	part := make([]byte, min(size, maxPart))
@@ -90,6 +107,8 @@ func readTypes(r io.Reader, size int) (string, error) {
 		}
 		n := int(binary.BigEndian.Uint32(header[:])&^wire.ControlBit) - 1 // −1 for a frame without even a kind
 		switch {
+		case header[0]&0x80 != 0 && header[4] == wire.KindGoodbye && n >= 0 && n <= maxPart:
+			return "", readRefusal(r, n)
 		case header[0]&0x80 == 0 || n < 0 || header[4] != wire.KindTypes:
 			return "", wire.BadHello(fmt.Sprintf("%d bytes of a description of its types", size), fmt.Sprintf("a frame that begins with % x", header))
 		case n == 0 || n > maxPart || n > size-text.Len():

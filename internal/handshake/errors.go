@@ -24,6 +24,14 @@ type Broken struct {
 func (e *Broken) Error() string   { return excerpt.Pair(&e.Mismatch, e.Cause) }
 func (e *Broken) Unwrap() []error { return []error{&e.Mismatch, e.Cause} }
 
+// Refused is the peer's goodbye in the handshake: it has accepted our hello as little as
+// one that it cannot read, but says why.
+type Refused struct{ Reason string }
+
+func (e *Refused) Error() string {
+	return "qsocket: handshake: refused by the peer: " + excerpt.Text(e.Reason, excerpt.MaxPart)
+}
+
 // silentPeer is the error for a peer that ends, or fails, before its hello has come.
 func silentPeer(err error) error {
 	if err == io.EOF {

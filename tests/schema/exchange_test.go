@@ -186,7 +186,8 @@ func TestMalformedDescription(t *testing.T) {
 	for _, test := range []struct{ name, words, want string }{
 		{"a message", "\x00\x00\x00\x00\x80", "a frame that begins with 00 00 00 00 80"},
 		{"a heartbeat", frame(2, ""), "a frame that begins with 80 00 00 01 02"},
-		{"a goodbye", frame(1, "\x80"), "a frame that begins with 80 00 00 02 01"},
+		{"a goodbye without a reason", frame(1, "\x80"), "a goodbye without a reason"},
+		{"a goodbye that is none", frame(1, "\x91"), "goodbye"},
 		{"another extension", frame(0x81, text[:100]), "a frame that begins with 80 00 00 65 81"},
 		{"no kind", "\x80\x00\x00\x00\x80", "a frame that begins with 80 00 00 00 80"},
 		{"a long part", frame(0x80, text[:4096]), "control frame of 4097 bytes"},

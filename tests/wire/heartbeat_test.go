@@ -359,6 +359,27 @@ func TestHeartbeatRefused(t *testing.T) {
 	}
 }
 
+// The end that is refused learns the reason as well where it waits for the description of
+// the other's message types.
+func TestHeartbeatRefusedWithTypes(t *testing.T) {
+	type old struct{ A int }
+	type added struct{ A, B int }
+	na, nb := testkit.NetPair(t, "tcp")
+	other := testkit.Async(func() error {
+		_, err := qsocket.NewConn(t.Context(), nb, qsocket.Protocol[old]{Name: "types/1"}, nil)
+		return err
+	})
+	_, err := qsocket.NewConn(t.Context(), na, qsocket.Protocol[added]{Name: "types/1"}, &qsocket.Options{Heartbeat: time.Millisecond})
+	var he *qsocket.HandshakeError
+	if err := <-other; !errors.As(err, &he) || he.Field != "heartbeat" {
+		t.Fatalf("got %v, want a HandshakeError about heartbeat", err)
+	}
+	var re *qsocket.RemoteError
+	if !errors.As(err, &re) || re.Reason != he.Error() {
+		t.Errorf("got %v, want a RemoteError with %q", err, he)
+	}
+}
+
 // helloAsking is a hello that asks for heartbeats, as hex digits.
 func helloAsking(t *testing.T, interval time.Duration) string {
 	body, err := msgpack.Marshal(map[string]any{"proto": "text/1", "codec": "text", "max": 1, "hb": interval.Milliseconds()})
