@@ -3,6 +3,7 @@ package qsocket_test
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"runtime"
 	"runtime/debug"
 	"testing"
@@ -266,6 +267,63 @@ func runBenchIdle[T any](b *testing.B, mode string, codec qsocket.Codec[T], v T)
 	b.ReportMetric(0, "ns/op") // the time of making connections is no result
 	b.ReportMetric(bytes/rounds/ends, "bytes/conn")
 	b.ReportMetric(goroutines/rounds/ends, "goroutines/conn")
+}
+
+// BenchmarkBusy reports the memory (heap and stacks of this process) of the two ends of a
+// TCP connection while a handler is busy with the first of some messages of 100 bytes.
+func BenchmarkBusy(b *testing.B) {
+	for _, mode := range []string{"pull", "channel"} {
+		for _, messages := range []int{1, 2, 40} {
+			b.Run(fmt.Sprintf("mode=%s/messages=%d", mode, messages), func(b *testing.B) { runBenchBusy(b, mode, messages) })
+		}
+	}
+}
+
+func runBenchBusy(b *testing.B, mode string, messages int) {
+	const conns = 1000
+	v := make([]byte, 100)
+	p := qsocket.Protocol[[]byte]{Codec: benchNone{v}}
+	ln := benchListen(b, "tcp", p)
+
+	var bytes, rounds float64
+	for b.Loop() {
+		before, goroutinesBefore := benchUsage()
+		done := make(chan struct{})
+		taken := make(chan struct{}, conns)
+		var open []*qsocket.Conn[[]byte]
+		for range conns {
+			near, far := benchDial(b, ln, p)
+			open = append(open, near, far)
+			for range messages {
+				if err := near.Send(b.Context(), v); err != nil {
+					b.Fatal(err)
+				}
+			}
+			go func() { // the handler; ends with the round
+				if mode == "channel" {
+					<-far.Messages()
+				} else {
+					_, _ = far.Recv(b.Context())
+				}
+				taken <- struct{}{}
+				<-done
+			}()
+		}
+		for range conns {
+			<-taken
+		}
+		testkit.Eventually(b, "the connections to be at rest", othersWait)
+		after, _ := benchUsage()
+		bytes += float64(after) - float64(before)
+		rounds++
+		close(done)
+		for _, conn := range open {
+			conn.Close()
+		}
+		testkit.Eventually(b, "the goroutines to end", func() bool { return runtime.NumGoroutine() <= goroutinesBefore })
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(bytes/rounds/conns, "bytes/pair")
 }
 
 // benchUsage returns the bytes in use by heap and stacks, and the number of goroutines.
