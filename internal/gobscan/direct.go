@@ -24,7 +24,7 @@ import (
 func (s *Scanner) Decode(payload []byte, v reflect.Value) error {
 	d := &s.out
 	d.b, d.boxes = payload, s.boxes
-	end := d.value(s.start, s.top.node, v.UnsafePointer())
+	end := d.value(s.start, &s.top, v.UnsafePointer())
 	d.b, d.boxes = nil, nil
 	s.trim()
 	if end < 0 {

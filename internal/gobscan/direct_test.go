@@ -141,6 +141,9 @@ func TestDecodeAsGob(t *testing.T) {
 			A shout
 			B int
 		}{"a", 2}, reflect.TypeFor[struct{ B int }]()},
+		{"recursive map in another", map[string]dict{"a": {"b": nil}}, reflect.TypeFor[dict]()},
+		{"recursive slice in another", []list{{nil, {}}}, reflect.TypeFor[list]()},
+		{"the same behind a pointer", []list{{nil, {}}}, reflect.TypeFor[*list]()},
 		{"field of an embedded struct", small, reflect.TypeFor[promoted]()},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

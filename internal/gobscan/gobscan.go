@@ -55,8 +55,9 @@ type Scanner struct {
 	plans   table[planKey, *plan]
 	engines table[planKey, *engine]
 	skips   table[int32, *node]
-	top     *plan
-	topID   int32
+	top     node                        // of payloads
+	topPlan *plan                       // that it was made of; nil at first
+	topID   int32                       // its wire type
 	names   table[string, reflect.Type] // registered types that came up
 	kept    uint64                      // estimate of what all these take, bytes
 	needs   *needs                      // nil while that is below MaxKept
@@ -143,19 +144,17 @@ func (s *Scanner) message(i int) (int, error) {
 
 // value checks the value at i, the last thing in a payload.
 func (s *Scanner) value(id int32, i int) error {
-	if s.top == nil || id != s.topID {
-		p, err := s.planFor(s.t, id, i)
-		if err != nil {
+	if s.topPlan == nil || id != s.topID {
+		if err := s.planTop(id, i); err != nil {
 			return err
 		}
-		s.top, s.topID = p, id
 	}
-	i, err := s.single(s.top, i)
+	i, err := s.single(s.topPlan, i)
 	if err != nil {
 		return err
 	}
 	s.start = i
-	i, err = s.walk(s.top.node, i)
+	i, err = s.walk(&s.top, i)
 	if err != nil {
 		return err
 	}

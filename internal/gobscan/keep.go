@@ -92,7 +92,7 @@ func (s *Scanner) keep(n uint64, at int) error {
 func (s *Scanner) keepable() uint64 {
 	if s.needs == nil {
 		s.needs = &needs{seen: make(map[reflect.Type]struct{})}
-		s.need(s.t)
+		s.need(reflect.PointerTo(s.t)) // see planTop
 		s.names.all(s.need)
 	}
 	return max(MaxKept, keptAlways+MaxNeeds*s.needs.bytes)

@@ -67,6 +67,20 @@ type job struct {
 	id   int32 // of the node
 }
 
+// planTop makes the plan for payloads of wire type id. gob gets a pointer to the variable,
+// and goes by the type of that: it tells a payload apart from values of the same Go type
+// inside it, which can have another wire type.
+func (s *Scanner) planTop(id int32, at int) error {
+	p, err := s.planFor(reflect.PointerTo(s.t), id, at)
+	if err != nil {
+		return err
+	}
+	s.topPlan, s.topID, s.top = p, id, *p.node
+	s.top.chain = s.top.chain[1:] // the variable is there
+	s.top.fixed -= sizeOf(s.t)
+	return nil
+}
+
 // planFor returns the plan for a value of wire type id that is decoded into a t. With it
 // everything is compiled that the types reach, so the cost of that falls due here.
 func (s *Scanner) planFor(t reflect.Type, id int32, at int) (*plan, error) {
@@ -86,9 +100,9 @@ func (s *Scanner) planFor(t reflect.Type, id int32, at int) (*plan, error) {
 		p.node.into(t)
 		p.node.eng, err = s.engine(planKey{base, id}, base, at)
 	} else if !s.compatible(t, id, make(map[reflect.Type]int32)) {
-		err = s.mismatch(place{t: t}, t, id)
+		err = s.mismatch(place{t: base}, base, id)
 	} else {
-		p.node, err = s.build(t, id, place{t: t}, make(map[reflect.Type]*node), at)
+		p.node, err = s.build(t, id, place{t: base}, make(map[reflect.Type]*node), at)
 	}
 	if err == nil {
 		err = s.work(at)
