@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"net/url"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -19,7 +20,8 @@ import (
 
 // Streams of random types, from a sender whose types are older or newer than those of the
 // receiver, are decoded as gob decodes them: to the same values, with errors where it has
-// them.
+// them. Of some, a byte is another than the sender's: what is decoded nevertheless is what
+// gob makes of it.
 func TestDecodeRandom(t *testing.T) {
 	const seeds = 1500
 	var sum tally
@@ -51,6 +53,7 @@ type tally struct {
 	lost    int // gob has lost the stream without an error
 	torn    int // refused, because it ends too early for the receiver's types
 	unsent  int // gob does not encode it
+	damaged int // refused, because a byte is wrong
 }
 
 func (t *tally) add(u tally) {
@@ -61,6 +64,7 @@ func (t *tally) add(u tally) {
 	t.lost += u.lost
 	t.torn += u.torn
 	t.unsent += u.unsent
+	t.damaged += u.damaged
 }
 
 // documented are the errors for what gob decodes, see the documentation of Gob.
@@ -113,6 +117,10 @@ func decodeRandom(t *testing.T, seed uint64) (sum tally) {
 		if boxed {
 			p = bytes.ReplaceAll(p, []byte(r.from), []byte(r.to))
 		}
+		damaged := r.IntN(12) == 0
+		if damaged {
+			p[r.IntN(len(p))] = []byte{0, 1, 2, 255, byte(r.Uint64())}[r.IntN(5)]
+		}
 		plain.Write(p)
 		a, b := reflect.New(to), reflect.New(to)
 		err := protect(func() error {
@@ -121,6 +129,11 @@ func decodeRandom(t *testing.T, seed uint64) (sum tally) {
 			}
 			return ours.scan.Decode(p, b)
 		})
+		if damaged && err != nil {
+			sum.damaged++
+			enc = nil
+			continue
+		}
 		if errors.Is(err, io.ErrUnexpectedEOF) {
 			// gob decodes fields of one Go type alike, though the sender has several. What it
 			// makes of that can be right by accident, or a map with room for what is no count.
@@ -142,7 +155,8 @@ func decodeRandom(t *testing.T, seed uint64) (sum tally) {
 			}
 		case plainErr == nil && err != nil:
 			sum.strict++
-			if !contains(err, documented) {
+			// In slices of int and uint of 32 bits, gob cuts off what does not fit.
+			if !contains(err, documented) && (strconv.IntSize == 64 || !contains(err, []string{"out of range"})) {
 				t.Fatalf("%s: got %v, gob %+v", where(), err, a.Elem())
 			}
 		case plainErr != nil && err == nil:

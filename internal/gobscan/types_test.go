@@ -81,6 +81,19 @@ type (
 		*both
 		F4 uint
 	}
+	// Number and the others in mixed are embedded, and no structs.
+	Number int16
+	mixed  struct {
+		Number
+		number
+		fmt.Stringer
+		*Other
+		F0 int
+	}
+	withInt struct { // has methods that panic
+		*big.Int
+		F0 int
+	}
 	withTime struct { // has the methods of what it embeds
 		time.Time
 		F0 int
@@ -153,7 +166,7 @@ var named = []reflect.Type{
 	reflect.TypeFor[list](), reflect.TypeFor[dict](), reflect.TypeFor[ping](), reflect.TypeFor[dicts](), reflect.TypeFor[node](),
 	reflect.TypeFor[nodeV2](), reflect.TypeFor[ring](), reflect.TypeFor[Base](), reflect.TypeFor[byVal](), reflect.TypeFor[byPtr](),
 	reflect.TypeFor[hidden](), reflect.TypeFor[hiddenPtr](), reflect.TypeFor[both](), reflect.TypeFor[shadow](), reflect.TypeFor[deepBase](),
-	reflect.TypeFor[withTime](), reflect.TypeFor[unsent](), reflect.TypeFor[valueGob](), reflect.TypeFor[pointer](),
+	reflect.TypeFor[withTime](), reflect.TypeFor[mixed](), reflect.TypeFor[withInt](), reflect.TypeFor[unsent](), reflect.TypeFor[valueGob](), reflect.TypeFor[pointer](),
 	reflect.TypeFor[inPlace](), reflect.TypeFor[array](), reflect.TypeFor[key](), reflect.TypeFor[texter](), reflect.TypeFor[greedy](),
 	reflect.TypeFor[fragile](), reflect.TypeFor[labelled](), reflect.TypeFor[counted](),
 	reflect.TypeFor[shout](), reflect.TypeFor[time.Time](), reflect.TypeFor[big.Int](), reflect.TypeFor[*big.Int](),
