@@ -108,7 +108,7 @@ func (e *valueError) Error() string {
 
 func (e *valueError) Unwrap() error { return e.err }
 
-// tooExpensive reports that gob would allocate more than the payload may cost.
+// tooExpensive reports that decoding would allocate more than the payload may cost.
 func (s *Scanner) tooExpensive(at int) error {
 	if s.spent+s.churn > s.limit {
 		return s.errorf(at, "decoding %d bytes would allocate more than %d bytes (%d × size + %d), found",
