@@ -13,14 +13,14 @@ type box struct {
 }
 
 // unbox returns the next interface.
-func (d *direct) unbox() box {
+func (d *decoder) unbox() box {
 	b := d.boxes[0]
 	d.boxes = d.boxes[1:]
 	return b
 }
 
 // boxed decodes the next interface to the variable of type n.t at p.
-func (d *direct) boxed(n *node, p unsafe.Pointer) int {
+func (d *decoder) boxed(n *node, p unsafe.Pointer) int {
 	box := d.unbox()
 	to := reflect.NewAt(n.t, p).Elem()
 	if box.plan == nil {

@@ -76,7 +76,7 @@ type Scanner struct {
 	todo  []job
 	boxes []box
 
-	out direct
+	out decoder
 }
 
 // New returns a Scanner for streams that are decoded into values of type t.

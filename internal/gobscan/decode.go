@@ -65,9 +65,9 @@ const (
 	remote              // it is in an embedded struct behind a pointer
 )
 
-// direct decodes what has been scanned. Its methods take the offset at which a value
+// decoder decodes what has been scanned. Its methods take the offset at which a value
 // begins and return the one at which it ends, or refused.
-type direct struct {
+type decoder struct {
 	b     []byte
 	boxes []box // interfaces still to come, in the order of the payload
 	texts intern.Table
@@ -79,7 +79,7 @@ type direct struct {
 }
 
 // value decodes the value at i to p.
-func (d *direct) value(i int, n *node, p unsafe.Pointer) int {
+func (d *decoder) value(i int, n *node, p unsafe.Pointer) int {
 	b := d.b
 	for _, t := range n.chain {
 		to := *(*unsafe.Pointer)(p)
@@ -124,7 +124,7 @@ func (d *direct) value(i int, n *node, p unsafe.Pointer) int {
 }
 
 // structure decodes the struct at i to p.
-func (d *direct) structure(i int, e *engine, p unsafe.Pointer) int {
+func (d *decoder) structure(i int, e *engine, p unsafe.Pointer) int {
 	b := d.b
 	for k := -1; ; {
 		delta, next := quickUint(b, i)
@@ -202,7 +202,7 @@ func (n *node) store(x uint64, p unsafe.Pointer) bool {
 }
 
 // bytes stores a string, bytes or what a method makes of them to p.
-func (d *direct) bytes(data []byte, end int, n *node, p unsafe.Pointer) int {
+func (d *decoder) bytes(data []byte, end int, n *node, p unsafe.Pointer) int {
 	switch {
 	case n.methods:
 		if d.err = n.method(data, p); d.err != nil {
@@ -219,7 +219,7 @@ func (d *direct) bytes(data []byte, end int, n *node, p unsafe.Pointer) int {
 }
 
 // slice decodes elements to the slice at p.
-func (d *direct) slice(i, count int, n *node, p unsafe.Pointer) int {
+func (d *decoder) slice(i, count int, n *node, p unsafe.Pointer) int {
 	if e := n.elem; e.kind == reflect.String && e.chain == nil && !e.methods {
 		return d.strings(i, count, (*[]string)(p))
 	}
@@ -236,7 +236,7 @@ func (d *direct) slice(i, count int, n *node, p unsafe.Pointer) int {
 }
 
 // strings decodes a number of strings to the slice at p.
-func (d *direct) strings(i, count int, p *[]string) int {
+func (d *decoder) strings(i, count int, p *[]string) int {
 	ss, shared := d.texts.Slice(count)
 	for k := range ss {
 		size, next := quickUint(d.b, i)
@@ -251,7 +251,7 @@ func (d *direct) strings(i, count int, p *[]string) int {
 }
 
 // elements decodes a number of elements to p.
-func (d *direct) elements(i, count int, n *node, p unsafe.Pointer) int {
+func (d *decoder) elements(i, count int, n *node, p unsafe.Pointer) int {
 	size := n.t.Elem().Size()
 	e := n.elem
 	if e.op == opUint && e.chain == nil {
@@ -266,7 +266,7 @@ func (d *direct) elements(i, count int, n *node, p unsafe.Pointer) int {
 }
 
 // numbers is elements for numbers of that size.
-func (d *direct) numbers(i, count int, e *node, p unsafe.Pointer, size uintptr) int {
+func (d *decoder) numbers(i, count int, e *node, p unsafe.Pointer, size uintptr) int {
 	b := d.b
 	for k := range count {
 		var x uint64
@@ -278,7 +278,7 @@ func (d *direct) numbers(i, count int, e *node, p unsafe.Pointer, size uintptr) 
 }
 
 // table decodes the map at i to p.
-func (d *direct) table(i int, n *node, p unsafe.Pointer) int {
+func (d *decoder) table(i int, n *node, p unsafe.Pointer) int {
 	count, i := quickUint(d.b, i)
 	m := reflect.NewAt(n.t, p).Elem()
 	if m.IsNil() {
@@ -300,7 +300,7 @@ func (d *direct) table(i int, n *node, p unsafe.Pointer) int {
 }
 
 // complex decodes the two numbers at i to p.
-func (d *direct) complex(i int, n *node, p unsafe.Pointer) int {
+func (d *decoder) complex(i int, n *node, p unsafe.Pointer) int {
 	x, i := quickUint(d.b, i)
 	y, i := quickUint(d.b, i)
 	re, im := float(x), float(y)
@@ -344,7 +344,7 @@ func (e *engine) find(k int, p unsafe.Pointer) unsafe.Pointer {
 }
 
 // pass returns where the value at i ends, which is decoded to nothing.
-func (d *direct) pass(i int, n *node) int {
+func (d *decoder) pass(i int, n *node) int {
 	b := d.b
 	switch n.op {
 	case opUint:
