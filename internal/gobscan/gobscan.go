@@ -11,8 +11,9 @@
 // What is allocated depends on the type that is decoded into. So a Scanner does what gob does:
 // from the definitions in the stream and from the Go type it compiles plans, which
 // say what follows on the wire and what it costs in memory. By then everything is known
-// that decoding takes, and [Scanner.Decode] does it by the same plans, several times as
-// fast as gob and with the same result.
+// that decoding takes, and [Scanner.Decode] does it by the same plans, with the result that
+// gob has. With the check, structs take half to three quarters of the time that gob needs, long
+// slices of numbers as much.
 //
 // gob itself would keep all that a peer defines, and its last message. A Scanner
 // bounds what it keeps, see [MaxKept].
