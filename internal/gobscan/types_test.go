@@ -183,6 +183,9 @@ var plainTypes = []reflect.Type{
 	reflect.TypeFor[complex64](), reflect.TypeFor[complex128](), reflect.TypeFor[string](), reflect.TypeFor[[]byte](),
 }
 
+// Fields that gob passes over.
+var _ = []any{mixed{}.number, unsent{}.f3}
+
 // boxable are types that interfaces can hold.
 var boxable []reflect.Type
 
