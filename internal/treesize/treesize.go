@@ -5,6 +5,7 @@ import (
 	"encoding"
 	"encoding/json"
 	"reflect"
+	"time"
 
 	"github.com/fb9bb4ed/qsocket/internal/mpscan"
 )
@@ -29,10 +30,7 @@ func (m *measure) value(v reflect.Value) {
 	case reflect.String:
 		m.left -= v.Len()
 	case reflect.Pointer:
-		if !v.IsNil() {
-			m.allocated(int(v.Type().Elem().Size()))
-			m.value(v.Elem())
-		}
+		m.pointer(v)
 	case reflect.Interface:
 		if !v.IsNil() {
 			e := v.Elem()
@@ -52,6 +50,26 @@ func (m *measure) value(v reflect.Value) {
 		}
 	case reflect.Map:
 		m.entries(v)
+	}
+}
+
+// fixedZone is what a time.Location of one offset takes, as time.Parse makes it for an offset
+// that is not that of time.Local.
+const fixedZone = 256
+
+var locationType = reflect.TypeFor[*time.Location]()
+
+// pointer takes what v points to. Each time.Time has such a pointer. To walk what is
+// behind time.Local, kilobytes of its history that all times share, would take
+// many times as long as to decode the times.
+func (m *measure) pointer(v reflect.Value) {
+	switch {
+	case v.IsNil():
+	case v.Type() != locationType:
+		m.allocated(int(v.Type().Elem().Size()))
+		m.value(v.Elem())
+	case v.Pointer() != reflect.ValueOf(time.Local).Pointer() && v.Pointer() != reflect.ValueOf(time.UTC).Pointer():
+		m.left -= fixedZone
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fb9bb4ed/qsocket/internal/testkit"
 	"github.com/fb9bb4ed/qsocket/internal/treesize"
@@ -76,6 +77,32 @@ func TestOfStops(t *testing.T) {
 	for name, v := range map[string]any{"cycle": loop, "large": make([]big, 100), "empty": empty} {
 		if got := treesize.Of(reflect.ValueOf(v), 10_000); got > 10_000+200<<10 {
 			t.Errorf("%s: measured %d bytes, want to stop at 10,000", name, got)
+		}
+	}
+}
+
+// What times say of the zone of this machine is there once for all of them, and not
+// walked for each.
+func TestTimesShareTheirZone(t *testing.T) {
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Skip(err)
+	}
+	local := time.Local
+	time.Local = berlin
+	defer func() { time.Local = local }()
+	for text, most := range map[string]int{
+		`"2020-01-01T00:00:00+01:00"`: 24, // that of Berlin
+		`"2020-01-01T00:00:00Z"`:      24,
+		`"2020-01-01T00:00:00+01:23"`: 24 + 300,
+	} {
+		const n = 1000
+		var times []time.Time
+		if err := json.Unmarshal([]byte("["+strings.Repeat(text+",", n-1)+text+"]"), &times); err != nil {
+			t.Fatal(err)
+		}
+		if got, least := treesize.Of(reflect.ValueOf(times), 1<<30)/n, most*3/4; got > 2*most || got < least {
+			t.Errorf("%s takes %d bytes, want %d to %d", text, got, least, 2*most)
 		}
 	}
 }
