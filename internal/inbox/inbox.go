@@ -201,22 +201,29 @@ func (in *Inbox) Cut() (payload []byte, ok bool, err error) {
 		if in.framing == wire.Uint32 && len(b) >= 4 { // the usual case, without a call
 			header, size = 4, uint64(binary.BigEndian.Uint32(b))
 		} else if header, size, err = in.framing.ParseHeader(b); err != nil || header == 0 {
-			in.err = err
+			if err != nil {
+				in.Fail(err)
+			}
 			return nil, false, err
 		}
 		if size <= uint64(in.maxFrame) && !in.messagesOver {
 			break
 		}
 		if in.onControl == nil || size < wire.ControlBit {
-			in.err = in.sizeError(b, size)
+			in.Fail(in.sizeError(b, size))
 			return nil, false, in.err
 		}
 		if in.inside {
 			return nil, false, errInside
 		}
-		if whole, err := in.cutControl(b); !whole || err != nil {
+		if whole, err := in.cutControl(b); err == ErrGoodbye { // more control frames may follow
 			in.err = err
 			return nil, false, err
+		} else if err != nil {
+			in.Fail(err)
+			return nil, false, err
+		} else if !whole {
+			return nil, false, nil
 		}
 	}
 	end := header + int(size)
@@ -226,7 +233,7 @@ func (in *Inbox) Cut() (payload []byte, ok bool, err error) {
 	}
 	if in.need > end {
 		if err := in.framing.CheckTrailer(b[end:]); err != nil {
-			in.err = err
+			in.Fail(err)
 			return nil, false, err
 		}
 	}
@@ -244,8 +251,8 @@ func (in *Inbox) Cut() (payload []byte, ok bool, err error) {
 	return b[header:end:end], true, nil
 }
 
-// Fail ends receiving: the payload that was returned last could not be decoded. The
-// caller must hold the lock.
+// Fail ends receiving: nothing more is read because of err, such as that of the decoder
+// for the payload that was returned last. The caller must hold the lock.
 func (in *Inbox) Fail(err error) {
 	in.err = err
 	in.drop()

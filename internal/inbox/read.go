@@ -34,14 +34,16 @@ const (
 	maxEmptyReads = 100 // of a net.Conn that returns neither bytes nor an error
 )
 
-// readKeep is readMore, and keeps the error as Next does.
+// readKeep is readMore, and keeps the error as Next does. What is in the buffer is
+// a part of a frame, of no use if the rest will not be read.
 func (in *Inbox) readKeep(ctx context.Context) error {
 	err := in.readMore(ctx)
-	if err != nil && err != ErrStopped && err != ctx.Err() {
-		in.err = err
-		if in.w == in.r {
-			in.drop()
-		}
+	switch {
+	case err == nil || err == ctx.Err():
+	case err != ErrStopped:
+		in.Fail(err)
+	case in.onControl == nil: // else DrainControl may go on from there
+		in.drop()
 	}
 	in.fitBelow = int32(cap(in.buf) / 4)
 	return err
@@ -207,6 +209,9 @@ func (in *Inbox) Discard() error {
 	broken := in.stoppedErr
 	if broken == nil {
 		broken = in.deferredErr // which no receiver has come to see
+	}
+	if in.w-in.r < in.need { // a part of a frame, which no receiver can take
+		in.drop()
 	}
 	in.Unlock()
 	if broken != nil {

@@ -212,8 +212,20 @@ func (o *Outbox) fail(err error) {
 	o.writeErr = err
 	o.writing = false
 	o.stopLocked(&EndedError{err}) // if nothing has stopped it yet, such as teardown just now
+	o.dropLocked()
 	o.progressLocked()
 	o.mu.Unlock()
+}
+
+// dropLocked gives back what will not be written: a program may keep a connection that
+// has ended. It still counts as unsent. The sender of a staged frame has been told by
+// stopLocked, and discards that.
+func (o *Outbox) dropLocked() {
+	o.unwritten += o.accepted
+	o.accepted, o.remainder = 0, nil
+	if o.staged == nil {
+		o.discardStagedLocked()
+	}
 }
 
 // Flush waits until everything accepted before the call, control frames included, is
