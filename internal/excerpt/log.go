@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding"
 	"encoding/json"
+	"fmt"
 	"log/slog"
+	"reflect"
 )
 
 const (
@@ -56,7 +58,10 @@ func attr(a slog.Attr) slog.Attr {
 // not: a text that is none to show, or a type that tells handlers another one.
 func loggable(err error) error {
 	switch err.(type) {
-	case json.Marshaler, encoding.TextMarshaler, slog.LogValuer:
+	case json.Marshaler, encoding.TextMarshaler, slog.LogValuer, fmt.Formatter:
+		return Wrap("", err)
+	}
+	if t := reflect.TypeOf(err); t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8 { // slog.TextHandler shows the bytes
 		return Wrap("", err)
 	}
 	if text, ok := words(err); !ok || Text(text, MaxText) != text {

@@ -39,6 +39,33 @@ func TestHandler(t *testing.T) {
 	}
 }
 
+// formattedError is of a package whose errors bring their stack along.
+type formattedError struct{ error }
+
+func (formattedError) Format(s fmt.State, _ rune) {
+	_, _ = io.WriteString(s, strings.Repeat("main.f()\n\tf.go:1\n", 1000))
+}
+
+// bytesError is shown as what it consists of.
+type bytesError []byte
+
+func (bytesError) Error() string { return "short" }
+
+// The handlers of package slog show the text of an error, and nothing else that it would tell
+// them.
+func TestHandlersShowTheText(t *testing.T) {
+	for _, err := range []error{markedError{io.EOF}, formattedError{io.EOF}, bytesError(strings.Repeat("x", 5000)), io.EOF} {
+		var out bytes.Buffer
+		for _, h := range []slog.Handler{slog.NewTextHandler(&out, nil), slog.NewJSONHandler(&out, nil)} {
+			out.Reset()
+			slog.New(excerpt.Handler(h)).Warn("message", "err", err)
+			if got := out.String(); len(got) > 200 || !strings.Contains(got, err.Error()) {
+				t.Errorf("%T, %T: got %.200s, want %s", h, err, got, err.Error())
+			}
+		}
+	}
+}
+
 // asHandler keeps what it gets.
 type asHandler struct {
 	slog.Handler
