@@ -87,12 +87,12 @@ func (d *Decoder) withV5(i, end int, n *node, p unsafe.Pointer, extension bool) 
 	dec := d.v5
 	d.v5 = nil
 	if dec == nil {
-		dec = msgpack.NewDecoder(nil)
-		dec.DisallowUnknownFields(d.Strict)
+		dec = new(msgpack.Decoder)
 	}
 	d.scan.AllowInvalidUTF8 = d.InvalidUTF8
 	d.r.Reset(value, &d.scan, extension)
-	dec.ResetReader(&d.r)
+	dec.Reset(&d.r) // and with it what a method has set for the values of an earlier message
+	dec.DisallowUnknownFields(d.Strict)
 	err := dec.DecodeValue(reflect.NewAt(n.typ, p).Elem())
 	left := d.r.Len()
 	d.r.Reset(nil, nil, false)

@@ -51,12 +51,14 @@ func (e *Encoder) hook(b []byte, n *node, p unsafe.Pointer) []byte {
 	enc := e.v5
 	e.v5 = nil
 	if enc == nil {
-		enc = msgpack.NewEncoder(&e.w)
-		enc.UseCompactInts(true)
-		enc.SetSortMapKeys(true)
-		enc.UseArrayEncodedStructs(e.Arrays)
+		enc = msgpack.NewEncoder(nil)
 	}
-	enc.ResetWriter(&e.w) // forgets interned strings
+	// A method of a type that v5 has called may have set anything, for the values that it
+	// encodes; ResetWriter would leave it for those of the next message.
+	enc.Reset(&e.w)
+	enc.UseCompactInts(true)
+	enc.SetSortMapKeys(true)
+	enc.UseArrayEncodedStructs(e.Arrays)
 	e.w.b = b
 	err := enc.EncodeValue(v)
 	b = e.w.take()
