@@ -127,6 +127,9 @@ func (d *Decoder) content(i int, want string) (s []byte, end int) {
 	return b[start : start+n : start+n], start + n
 }
 
+// isString reports whether a str begins with c.
+func isString(c byte) bool { return c&0xe0 == 0xa0 || c >= 0xd9 && c <= 0xdb }
+
 // blob is content whose str is UTF-8, as all str must be.
 func (d *Decoder) blob(i int) (s []byte, end int) {
 	s, end = d.content(i, "bytes")
@@ -179,6 +182,8 @@ func (d *Decoder) timestamp(i int) (time.Time, int) {
 		return time.Time{}, d.end(i)
 	}
 	switch c := d.b[i]; {
+	case c == nilByte:
+		return time.Time{}, i + 1
 	case c == 0x92:
 		if !d.open(i+1, 2, 1, "array of elements") {
 			return time.Time{}, failed
@@ -189,6 +194,9 @@ func (d *Decoder) timestamp(i int) (time.Time, int) {
 		}
 		nsec, end := d.signed(end, math.MinInt64, math.MaxInt64, int64Node)
 		d.depth--
+		if nsec < 0 || nsec > maxNanos {
+			return time.Time{}, d.nanos(nsec)
+		}
 		return time.Unix(sec, nsec), end
 	case c&0xe0 == 0xa0 || c >= 0xd9 && c <= 0xdb:
 		s, end := d.text(i, want)
@@ -215,20 +223,34 @@ func (d *Decoder) timestamp(i int) (time.Time, int) {
 
 var int64Node = &node{typ: reflect.TypeFor[int64]()}
 
+// maxNanos is the most that the specification allows: time.Unix would take more for
+// another second.
+const maxNanos = 999_999_999
+
+func (d *Decoder) nanos(n int64) int {
+	d.fail("timestamp with %d nanoseconds, want 0 to %d", n, maxNanos)
+	return failed
+}
+
 // seconds makes a time from the data of a timestamp.
 func (d *Decoder) seconds(data []byte, end int) (t time.Time, _ int) {
+	var sec, nsec int64
 	switch len(data) {
 	case 4:
-		t = time.Unix(int64(binary.BigEndian.Uint32(data)), 0)
+		sec = int64(binary.BigEndian.Uint32(data))
 	case 8:
 		n := binary.BigEndian.Uint64(data)
-		t = time.Unix(int64(n&(1<<34-1)), int64(n>>34))
+		sec, nsec = int64(n&(1<<34-1)), int64(n>>34)
 	case 12:
-		t = time.Unix(int64(binary.BigEndian.Uint64(data[4:])), int64(binary.BigEndian.Uint32(data)))
+		sec, nsec = int64(binary.BigEndian.Uint64(data[4:])), int64(binary.BigEndian.Uint32(data))
 	default:
 		d.fail("timestamp of %d bytes, want 4, 8 or 12", len(data))
 		return t, failed
 	}
+	if nsec > maxNanos {
+		return t, d.nanos(nsec)
+	}
+	t = time.Unix(sec, nsec)
 	if t.IsZero() {
 		t = t.UTC() // as v5: the zero time is the zero value
 	}

@@ -24,6 +24,11 @@ func (d *Decoder) hook(i int, n *node, p unsafe.Pointer) int {
 		return end
 
 	case opBinary, opText:
+		// A string for a type that has the binary form is its textual form, if it is
+		// anything: four bytes of it would do for an address.
+		if n.dec == opBinary && i < len(d.b) && isString(d.b[i]) {
+			return d.unexpected(i, "the binary form of "+n.typ.String())
+		}
 		s, end := d.blob(i)
 		if end < 0 || !d.spend(mpscan.BytesCost(len(s))) {
 			return failed

@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"errors"
 	"io"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -57,7 +58,9 @@ func TestDiffers(t *testing.T) {
 		{"no bytes", newSubject[int8](), "", dangerous, "empty payload"},
 		{"extension for a map", newSubject[Loose](), "\x81\xa1C\xd4\x05\x80", "where a map is expected", "Loose.C: fixext1 where a map is expected"},
 		{"interned string", newSubject[any](), "\xd4\x80\x00", dangerous, "interned strings are not supported"},
-		{"nil for a time", newSubject[Times](), "\x81\xa1A\xc0", "panic", "Times.A: nil where a time is expected"},
+		{"nil for a time", newSubject[Times](), "\x81\xa1A\xc0", "panic", "accepts"},
+		{"nanoseconds of more than a second", newSubject[Times](), "\x81\xa1A\xd7\xff\xee\x6b\x28\x00\x00\x00\x00\x00", "accepts", "Times.A: timestamp with 1000000000 nanoseconds, want 0 to 999999999"},
+		{"string for a type with a binary form", newSubject[map[string]netip.Addr](), "\x81\xa1k\xa4::12", "accepts", "fixstr where the binary form of netip.Addr is expected"},
 		{"nil for a pointer to a time", newSubject[Times](), "\x81\xa1B\xc0", "accepts", "accepts"},
 		{"key that cannot be one", newSubject[map[any]int](), "\x81\x90\x01", "panic", "a []interface {} cannot be the key of a map"},
 		{"interface with methods", newSubject[strict](), "\x81\xa1S\x01", "panic", "strict.S: int8 for encoding.TextMarshaler"},

@@ -85,7 +85,7 @@ var comparisons = []struct {
 		"nil", placed("msgpack", "N *int", "T *time"), placed("msgpack", "N int", "T time"),
 		[]string{
 			"Placed.N is *int here and int at the peer: nil arrives as the zero value",
-			"Placed.T is *time here and time at the peer: nil is refused",
+			"Placed.T is *time here and time at the peer: nil arrives as the zero value",
 		},
 		"field Placed.N was int and is *int now: nil arrives as the zero value",
 	}, {

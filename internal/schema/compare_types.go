@@ -74,8 +74,6 @@ func nilFate(codec string, to *Type, possible bool) fate {
 	switch {
 	case !possible || codec == "gob":
 		return fate{}
-	case codec == "msgpack" && to.Kind == Time:
-		return dependsOn("nil is refused")
 	case codec == "msgpack" || codec == "json":
 		return dependsOn("nil arrives as the zero value")
 	}
