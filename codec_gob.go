@@ -7,7 +7,9 @@ import (
 	"io"
 	"reflect"
 
+	"github.com/fb9bb4ed/qsocket/internal/deep"
 	"github.com/fb9bb4ed/qsocket/internal/gobscan"
+	"github.com/fb9bb4ed/qsocket/internal/schema"
 )
 
 // Gob encodes values with encoding/gob, in one continuous stream for each
@@ -72,6 +74,10 @@ import (
 // does not fit its field is an error, as is one kind of type where another is
 // expected.
 //
+// A value that is nested deeper than 100 levels, or contains itself, is an error on Send;
+// encoding/gob would follow it until the stack of the process is exhausted. Of what
+// methods of types do (GobEncode, MarshalBinary) nothing is known.
+//
 // Arrives changed: a field that points to a zero value arrives as nil, and so
 // does an empty slice. A time.Time keeps its offset but not the name of its
 // zone. Unexported fields are not sent. A T that is a nil pointer, or an
@@ -98,7 +104,7 @@ type gobCodec[T any] struct {
 func (gobCodec[T]) Name() string { return "gob" }
 func (c gobCodec[T]) NewEncoder() Encoder[T] {
 	k := reflect.TypeFor[T]().Kind()
-	return &gobEncoder[T]{unfit: c.unfit, nilable: k == reflect.Pointer || k == reflect.Interface}
+	return &gobEncoder[T]{deep: gobDepth.For(reflect.TypeFor[T]()), unfit: c.unfit, nilable: k == reflect.Pointer || k == reflect.Interface}
 }
 func (gobCodec[T]) NewDecoder() Decoder[T] {
 	return &gobDecoder[T]{scan: gobscan.New(reflect.TypeFor[T]())}
@@ -108,11 +114,21 @@ func (gobCodec[T]) NewDecoder() Decoder[T] {
 // begins with its length, which is not 0.
 const gobRestart = 0x00
 
+// gobDepth keeps encoding/gob from exhausting the stack, and values from Send that the
+// decoder refuses.
+var gobDepth = &deep.Rules{
+	Codec:  "gob",
+	Max:    gobscan.MaxDepth,
+	Fields: schema.GobFields,
+	Itself: func(t reflect.Type, _ bool) bool { return schema.GobItself(t) },
+}
+
 type gobEncoder[T any] struct {
 	enc     *gob.Encoder // nil: the next payload begins a stream
 	restart bool         // that stream replaces another
 	nilable bool         // T is a pointer, or an interface that can hold one
 	unfit   error        // why T cannot be sent
+	deep    *deep.Plan   // nil: no value can be too deep for encoding/gob
 	buf     appender
 	v       T // the value being encoded; here it costs no allocation of its own
 }
@@ -126,10 +142,18 @@ func (e *gobEncoder[T]) Append(dst []byte, v T) (b []byte, err error) {
 	if e.unfit != nil {
 		return dst, e.unfit
 	}
+	var zero T
+	if e.deep != nil {
+		e.v = v
+		err := e.deep.Check(reflect.ValueOf(&e.v).Elem())
+		e.v = zero
+		if err != nil {
+			return dst, err
+		}
+	}
 	if e.nilable && hasNil(reflect.ValueOf(v)) {
 		return dst, fmt.Errorf("gob: nil %T has no encoding", v) // gob would write nothing for it
 	}
-	var zero T
 	done := false
 	defer func() {
 		e.buf, e.v = nil, zero

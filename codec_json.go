@@ -7,7 +7,9 @@ import (
 	"io"
 	"reflect"
 
+	"github.com/fb9bb4ed/qsocket/internal/deep"
 	"github.com/fb9bb4ed/qsocket/internal/jsonscan"
+	"github.com/fb9bb4ed/qsocket/internal/schema"
 	"github.com/fb9bb4ed/qsocket/internal/treesize"
 )
 
@@ -30,6 +32,10 @@ import (
 // clock and the name of its zone. An array longer than the receiver's is cut.
 //
 // # Errors
+//
+// A value that is nested deeper than 100 levels, or contains itself, is an error on Send,
+// whatever encoding/json would do with it. Of what methods of types do (MarshalJSON,
+// MarshalText) nothing is known.
 //
 // The decoder refuses an empty payload, one that ends too early
 // (io.ErrUnexpectedEOF), anything after the value, white space included, nesting
@@ -56,7 +62,7 @@ func (jsonCodec[T]) Stateless() bool        { return true }
 func (jsonCodec[T]) NewDecoder() Decoder[T] { return &jsonDecoder[T]{} }
 
 func (jsonCodec[T]) NewEncoder() Encoder[T] {
-	e := &jsonEncoder[T]{}
+	e := &jsonEncoder[T]{deep: jsonDepth.For(reflect.TypeFor[T]())}
 	e.enc = json.NewEncoder(&e.buf)
 	e.enc.SetEscapeHTML(false)
 	return e
@@ -65,14 +71,25 @@ func (jsonCodec[T]) NewEncoder() Encoder[T] {
 // jsonEncoder keeps one json.Encoder, which is left as it was by an error of a
 // value; only an error of its writer would stay, and buf has none.
 type jsonEncoder[T any] struct {
-	enc *json.Encoder
-	buf appender
-	v   T // the value being encoded; here it costs no allocation of its own
+	enc  *json.Encoder
+	buf  appender
+	v    T          // the value being encoded; here it costs no allocation of its own
+	deep *deep.Plan // nil: no value can be too deep for encoding/json
 }
+
+// jsonDepth keeps encoding/json from exhausting the stack. It counts what jsonscan does, and
+// leaves what is about its limit to that.
+var jsonDepth = &deep.Rules{Codec: "json", Max: 2 * jsonscan.MaxDepth, Fields: schema.JSONFields, Itself: schema.JSONItself}
 
 func (e *jsonEncoder[T]) Append(dst []byte, v T) ([]byte, error) {
 	var zero T
 	e.buf, e.v = dst, v
+	if e.deep != nil {
+		if err := e.deep.Check(reflect.ValueOf(&e.v).Elem()); err != nil {
+			e.buf, e.v = nil, zero
+			return dst, err
+		}
+	}
 	err := e.enc.Encode(&e.v)
 	b := []byte(e.buf)
 	e.buf, e.v = nil, zero

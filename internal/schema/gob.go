@@ -64,9 +64,18 @@ func (gobRules) Type(b *Builder, t reflect.Type) *Type {
 	return OpaqueType(t) // chan, func: an error
 }
 
-// Fields lists exported fields but channels and functions. An embedded struct is
-// a field like others.
+// Fields lists the fields of t as encoding/gob does.
 func (gobRules) Fields(t reflect.Type) (fields []GoField, _ DefKind) {
+	for _, index := range GobFields(t) {
+		f := t.Field(index[0])
+		fields = append(fields, GoField{Name: f.Name, Type: f.Type})
+	}
+	return fields, StructDef
+}
+
+// GobFields lists the fields that encoding/gob encodes of t, by their indexes: exported
+// ones but channels and functions. An embedded struct is a field like others.
+func GobFields(t reflect.Type) (indexes [][]int) {
 	for i := range t.NumField() {
 		f := t.Field(i)
 		if first, _ := utf8.DecodeRuneInString(f.Name); !unicode.IsUpper(first) {
@@ -79,10 +88,10 @@ func (gobRules) Fields(t reflect.Type) (fields []GoField, _ DefKind) {
 			}
 		}
 		if k := base.Kind(); k != reflect.Chan && k != reflect.Func {
-			fields = append(fields, GoField{Name: f.Name, Type: f.Type})
+			indexes = append(indexes, []int{i})
 		}
 	}
-	return fields, StructDef
+	return indexes
 }
 
 // hasOneOf reports whether t, or a pointer to it, has one of the methods.
@@ -93,4 +102,10 @@ func hasOneOf(t reflect.Type, methods []reflect.Type) bool {
 		}
 	}
 	return false
+}
+
+// GobItself reports whether encoding/gob leaves the encoding of a t, or of what it points
+// to, to a method.
+func GobItself(t reflect.Type) bool {
+	return hasOneOf(t, []reflect.Type{reflect.TypeFor[gob.GobEncoder](), reflect.TypeFor[encoding.BinaryMarshaler]()})
 }

@@ -67,3 +67,14 @@ func (jsonRules) Type(b *Builder, t reflect.Type) *Type {
 	}
 	return OpaqueType(t) // complex, chan, func: an error
 }
+
+// JSONItself reports whether encoding/json leaves the encoding of a t to a method. Those of
+// *t are called where it is addressable.
+func JSONItself(t reflect.Type, addressable bool) bool {
+	for _, m := range []reflect.Type{reflect.TypeFor[json.Marshaler](), reflect.TypeFor[encoding.TextMarshaler]()} {
+		if t.Implements(m) || addressable && t.Kind() != reflect.Pointer && reflect.PointerTo(t).Implements(m) {
+			return true
+		}
+	}
+	return false
+}

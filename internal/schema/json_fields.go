@@ -16,10 +16,27 @@ type jsonField struct {
 	index  []int
 }
 
-// Fields lists the fields of t as encoding/json does: exported ones, and those of
-// embedded structs, of which the least deep of a name counts, or the only one
-// among several with a tag; if it is not the only one, none of the name does.
+// Fields lists the fields of t as encoding/json does.
 func (jsonRules) Fields(t reflect.Type) (fields []GoField, _ DefKind) {
+	for _, f := range jsonFields(t) {
+		fields = append(fields, f.GoField)
+	}
+	return fields, StructDef
+}
+
+// JSONFields lists the fields that encoding/json encodes of t, by their indexes as in
+// reflect.VisibleFields.
+func JSONFields(t reflect.Type) (indexes [][]int) {
+	for _, f := range jsonFields(t) {
+		indexes = append(indexes, f.index)
+	}
+	return indexes
+}
+
+// jsonFields lists exported fields, and those of embedded structs, of which the least deep
+// of a name counts, or the only one among several with a tag; if it is not the only one,
+// none of the name does.
+func jsonFields(t reflect.Type) []jsonField {
 	type level struct {
 		typ   reflect.Type
 		index []int
@@ -80,10 +97,7 @@ func (jsonRules) Fields(t reflect.Type) (fields []GoField, _ DefKind) {
 		i = j
 	}
 	slices.SortFunc(kept, func(a, b jsonField) int { return slices.Compare(a.index, b.index) })
-	for _, f := range kept {
-		fields = append(fields, f.GoField)
-	}
-	return fields, StructDef
+	return kept
 }
 
 // jsonFieldOf looks at one field. embedded is the struct whose fields are to be

@@ -1,0 +1,247 @@
+// Package deep finds out how deep a value is nested before an encoder follows it.
+//
+// encoding/json and encoding/gob call themselves for each level of a value, until the
+// stack of the goroutine is exhausted, which ends the process: a list of some million
+// nodes is enough for that, and so is a value that contains itself. Most types cannot have
+// such values, and cost nothing here.
+package deep
+
+import (
+	"fmt"
+	"reflect"
+	"sync"
+)
+
+// Rules are what an encoder does with types.
+type Rules struct {
+	Codec string // for errors
+	Max   int    // levels: structs, slices, arrays and maps that are open inside each other
+
+	// Fields lists the fields that the encoder looks at, by their indexes as in
+	// reflect.VisibleFields: of one that is promoted, the way to it.
+	Fields func(t reflect.Type) [][]int
+
+	// Itself reports whether a t encodes itself, by a method: then nobody else follows
+	// what is in it. addressable says whether the methods of *t can be called.
+	Itself func(t reflect.Type, addressable bool) bool
+
+	plans sync.Map // *Plan by reflect.Type
+}
+
+// maxPointers bounds the pointers between two levels. Only pointers that lead in a circle
+// are that many.
+const maxPointers = 100
+
+// Plan says what to look at in the values of a type. It is immutable.
+type Plan struct {
+	rules  *Rules
+	typ    reflect.Type
+	key    *Plan
+	elem   *Plan
+	fields []field
+	open   bool // the values may be nested deeper than the types are
+	levels int  // how deep its values are at most, if it is not open
+}
+
+type field struct {
+	index []int
+	plan  *Plan
+}
+
+// For returns the plan for t, or nil if no value of it has to be looked at.
+func (r *Rules) For(t reflect.Type) *Plan {
+	p := r.plan(t)
+	if !p.open && p.levels <= r.Max {
+		return nil
+	}
+	return p
+}
+
+func (r *Rules) plan(t reflect.Type) *Plan {
+	if p, ok := r.plans.Load(t); ok {
+		return p.(*Plan)
+	}
+	b := builder{rules: r, plans: make(map[reflect.Type]*Plan)}
+	p := b.plan(t)
+	b.mark()
+	actual, _ := r.plans.LoadOrStore(t, p)
+	return actual.(*Plan)
+}
+
+// builder makes the plans of a type and of all that it consists of.
+type builder struct {
+	rules *Rules
+	plans map[reflect.Type]*Plan
+	order []*Plan
+}
+
+func (b *builder) plan(t reflect.Type) *Plan {
+	if p := b.plans[t]; p != nil {
+		return p
+	}
+	p := &Plan{rules: b.rules, typ: t}
+	b.plans[t] = p
+	b.order = append(b.order, p)
+	if b.rules.Itself(t, true) && b.rules.Itself(t, false) {
+		return p
+	}
+	switch t.Kind() {
+	case reflect.Interface:
+		p.open = true
+	case reflect.Pointer, reflect.Slice, reflect.Array:
+		p.elem = b.plan(t.Elem())
+	case reflect.Map:
+		p.key, p.elem = b.plan(t.Key()), b.plan(t.Elem())
+	case reflect.Struct:
+		for _, index := range b.rules.Fields(t) {
+			p.fields = append(p.fields, field{index, b.plan(t.FieldByIndex(index).Type)})
+		}
+	}
+	return p
+}
+
+// parts calls f for all that a p consists of.
+func (p *Plan) parts(f func(*Plan)) {
+	for _, part := range []*Plan{p.key, p.elem} {
+		if part != nil {
+			f(part)
+		}
+	}
+	for _, fd := range p.fields {
+		f(fd.plan)
+	}
+}
+
+// mark finds the plans that are open: of interfaces, of types that contain themselves, and
+// of what contains one of these.
+func (b *builder) mark() {
+	for _, p := range b.order {
+		p.open = p.open || b.containsItself(p)
+	}
+	for changed := true; changed; {
+		changed = false
+		for _, p := range b.order {
+			p.parts(func(part *Plan) {
+				if part.open && !p.open {
+					p.open, changed = true, true
+				}
+			})
+		}
+	}
+	for _, p := range b.order {
+		p.levels = p.depth()
+	}
+}
+
+// depth is levels, for a p that contains nothing that is open.
+func (p *Plan) depth() (n int) {
+	if p.open || p.levels > 0 {
+		return p.levels
+	}
+	p.parts(func(part *Plan) { n = max(n, part.depth()) })
+	switch p.typ.Kind() {
+	case reflect.Slice, reflect.Array, reflect.Map, reflect.Struct:
+		n++
+	}
+	p.levels = n
+	return n
+}
+
+func (b *builder) containsItself(p *Plan) bool {
+	seen := make(map[*Plan]bool)
+	var reaches func(*Plan) bool
+	reaches = func(q *Plan) (found bool) {
+		q.parts(func(part *Plan) {
+			if part == p {
+				found = true
+			} else if !found && !seen[part] {
+				seen[part] = true
+				found = reaches(part)
+			}
+		})
+		return found
+	}
+	return reaches(p)
+}
+
+// Check returns an error if v, a value of p's type, is nested too deep.
+func (p *Plan) Check(v reflect.Value) error {
+	w := walk{rules: p.rules, root: p.typ}
+	return w.value(p, v, 0, 0)
+}
+
+type walk struct {
+	rules *Rules
+	root  reflect.Type
+}
+
+// value looks at v, which is inside so many levels, and so many pointers since the last.
+func (w *walk) value(p *Plan, v reflect.Value, level, pointers int) error {
+	if !p.open && level+p.levels <= w.rules.Max || w.rules.Itself(p.typ, v.CanAddr()) {
+		return nil
+	}
+	switch p.typ.Kind() {
+	case reflect.Pointer, reflect.Interface:
+		if v.IsNil() {
+			return nil
+		}
+		if pointers++; pointers > maxPointers {
+			return fmt.Errorf("%s: %v has pointers that lead in a circle", w.rules.Codec, w.root)
+		}
+		v = v.Elem()
+		next := p.elem
+		if next == nil {
+			next = w.rules.plan(v.Type())
+		}
+		return w.value(next, v, level, pointers)
+	case reflect.Slice, reflect.Array, reflect.Map, reflect.Struct:
+		if level++; level > w.rules.Max {
+			return fmt.Errorf("%s: %v is nested deeper than %d levels, or contains itself", w.rules.Codec, w.root, w.rules.Max)
+		}
+		return w.parts(p, v, level)
+	}
+	return nil
+}
+
+func (w *walk) parts(p *Plan, v reflect.Value, level int) (err error) {
+	switch v.Kind() {
+	case reflect.Struct:
+		for _, f := range p.fields {
+			if fv, ok := fieldByIndex(v, f.index); ok && err == nil && !isEmpty(fv) {
+				err = w.value(f.plan, fv, level, 0)
+			}
+		}
+	case reflect.Map:
+		for it := v.MapRange(); it.Next() && err == nil; {
+			if err = w.value(p.key, it.Key(), level, 0); err == nil {
+				err = w.value(p.elem, it.Value(), level, 0)
+			}
+		}
+	default:
+		for i := 0; i < v.Len() && err == nil; i++ {
+			err = w.value(p.elem, v.Index(i), level, 0)
+		}
+	}
+	return err
+}
+
+// fieldByIndex is that of reflect, and reports false where a pointer on the way is nil.
+func fieldByIndex(v reflect.Value, index []int) (reflect.Value, bool) {
+	for i, k := range index {
+		if i > 0 && v.Kind() == reflect.Pointer {
+			if v.IsNil() {
+				return v, false
+			}
+			v = v.Elem()
+		}
+		v = v.Field(k)
+	}
+	return v, true
+}
+
+// isEmpty reports whether v is a slice or map without anything in it. As fields, gob does
+// not send them.
+func isEmpty(v reflect.Value) bool {
+	k := v.Kind()
+	return (k == reflect.Slice || k == reflect.Map) && v.Len() == 0
+}
