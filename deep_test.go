@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/fb9bb4ed/qsocket"
+	"github.com/vmihailenco/msgpack/v5"
 )
 
 // Types whose values can be nested without a bound.
@@ -197,4 +198,81 @@ func gobBytes(t *testing.T, v any) []byte {
 		t.Fatal(err)
 	}
 	return []byte(b.String())
+}
+
+// Types that v5 encodes, by methods that have it encode a part of them.
+type (
+	deepFlat  struct{ Next *deepFlat }  // one value after the other
+	deepArray struct{ Next *deepArray } // an array in an array
+	deepWide  struct{ Next *deepWide }  // in arrays that promise more than they have
+	deepPlain struct {
+		S    string
+		Next *deepPlain
+	}
+	deepPlainFields deepPlain
+	deepMixed       struct{ Plain *deepHeld }
+	deepHeld        struct {
+		S     string
+		Mixed *deepMixed
+	}
+)
+
+func (v *deepFlat) EncodeMsgpack(enc *msgpack.Encoder) error { return enc.EncodeMulti(1, v.Next) }
+
+func (v *deepArray) EncodeMsgpack(enc *msgpack.Encoder) error {
+	if err := enc.EncodeArrayLen(1); err != nil {
+		return err
+	}
+	return enc.Encode(v.Next)
+}
+
+func (v *deepWide) EncodeMsgpack(enc *msgpack.Encoder) error {
+	if err := enc.EncodeArrayLen(1 << 30); err != nil {
+		return err
+	}
+	return enc.Encode(v.Next)
+}
+
+func (v *deepPlain) EncodeMsgpack(enc *msgpack.Encoder) error {
+	return enc.Encode((*deepPlainFields)(v))
+}
+
+func (v *deepMixed) EncodeMsgpack(enc *msgpack.Encoder) error { return enc.Encode(v.Plain) }
+
+// What methods of types make v5 follow comes to an end, too.
+func TestEndlessMethodsAreRefused(t *testing.T) {
+	flat := &deepFlat{}
+	flat.Next = flat
+	endless(t, flat)
+	array := &deepArray{}
+	array.Next = array
+	endless(t, array)
+	wide := &deepWide{}
+	wide.Next = wide
+	endless(t, wide)
+	plain := &deepPlain{S: strings.Repeat("x", 100)}
+	plain.Next = plain
+	endless(t, plain)
+	mixed := &deepMixed{&deepHeld{S: "x"}}
+	mixed.Plain.Mixed = mixed
+	endless(t, mixed)
+
+	var long *deepArray
+	for range 2_000_000 {
+		long = &deepArray{Next: long}
+	}
+	endless(t, long)
+}
+
+func endless[T any](t *testing.T, v T) {
+	t.Helper()
+	enc := qsocket.Msgpack[T]().NewEncoder()
+	for range 2 {
+		if _, err := enc.Append(nil, v); err == nil {
+			t.Errorf("%T is accepted", v)
+		}
+		if p, err := enc.Append(nil, *new(T)); err != nil || string(p) != "\xc0" {
+			t.Errorf("%T: the next message is % x, %v", v, p, err)
+		}
+	}
 }

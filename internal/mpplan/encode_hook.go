@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"unsafe"
 
+	"github.com/fb9bb4ed/qsocket/internal/mpscan"
 	"github.com/vmihailenco/msgpack/v5"
 )
 
@@ -59,7 +60,7 @@ func (e *Encoder) hook(b []byte, n *node, p unsafe.Pointer) []byte {
 	enc.UseCompactInts(true)
 	enc.SetSortMapKeys(true)
 	enc.UseArrayEncodedStructs(e.Arrays)
-	e.w.b = b
+	e.w.begin(b, e.depth)
 	err := enc.EncodeValue(v)
 	b = e.w.take()
 	if err != nil {
@@ -78,23 +79,55 @@ func methods(n *node, v reflect.Value) any {
 	return v.Addr().Interface()
 }
 
-// writer is what v5 writes to.
-type writer struct{ b []byte }
+// writer is what v5 writes to. It ends what does not come to an end: v5 calls itself for
+// each level of a value, and so does a method of a type that has v5 encode a part of it.
+// So from time to time the writer looks at what it has got, and returns an error if that
+// is no longer the beginning of one value within the levels that are allowed.
+type writer struct {
+	b       []byte
+	start   int             // of the value in b
+	next    int             // length of b at which to look next
+	outer   int             // levels that the value is in
+	outline *mpscan.Outline // of the value, nil at first
+}
+
+// lookEvery is after how many bytes the writer looks. Each level of a value takes one at
+// least, and v5 about 1 KiB of stack, of which there is 1 GiB.
+const lookEvery = 64 << 10
+
+// begin makes w ready for a value behind b.
+func (w *writer) begin(b []byte, outer int) {
+	*w = writer{b: b, start: len(b), next: len(b) + lookEvery, outer: outer}
+}
 
 func (w *writer) Write(p []byte) (int, error) {
 	w.b = append(w.b, p...)
+	if len(w.b) > w.next {
+		return len(p), w.look()
+	}
 	return len(p), nil
 }
 
 func (w *writer) WriteByte(c byte) error {
 	w.b = append(w.b, c)
+	if len(w.b) > w.next {
+		return w.look()
+	}
 	return nil
+}
+
+func (w *writer) look() error {
+	w.next = len(w.b) + lookEvery
+	if w.outline == nil {
+		w.outline = new(mpscan.Outline)
+	}
+	return w.outline.Grow(w.b[w.start:], w.outer)
 }
 
 // take returns what was written, and lets go of it.
 func (w *writer) take() []byte {
 	b := w.b
-	w.b = nil
+	*w = writer{}
 	return b
 }
 
