@@ -9,6 +9,7 @@ import (
 
 	"github.com/fb9bb4ed/qsocket/internal/deep"
 	"github.com/fb9bb4ed/qsocket/internal/jsonscan"
+	"github.com/fb9bb4ed/qsocket/internal/jsonutf8"
 	"github.com/fb9bb4ed/qsocket/internal/schema"
 	"github.com/fb9bb4ed/qsocket/internal/treesize"
 )
@@ -40,12 +41,11 @@ import (
 // The decoder refuses an empty payload, one that ends too early
 // (io.ErrUnexpectedEOF), anything after the value, white space included, nesting
 // deeper than 100 levels, text that is not UTF-8 and lone surrogates. The encoder
-// refuses strings that are not UTF-8: encoding/json would send U+FFFD in their
-// place. It knows them by the escape \ufffd, so a MarshalJSON or json.RawMessage
-// that writes this escape is refused too; the character itself is not. In a program
-// built with Go 1.27 or later they are not refused, and arrive with U+FFFD:
-// encoding/json no longer writes it as an escape there. A number that does not fit its
-// field is an error.
+// refuses strings that are not UTF-8, those that methods return included: encoding/json
+// would send U+FFFD in their place. To tell them from strings that contain that
+// character, a value in whose encoding it occurs is looked through once more, and methods
+// of types in it (MarshalJSON, MarshalText) are called a second time. A number that does
+// not fit its field is an error.
 //
 // # Trust
 //
@@ -84,21 +84,21 @@ var jsonDepth = &deep.Rules{Codec: "json", Max: 2 * jsonscan.MaxDepth, Fields: s
 func (e *jsonEncoder[T]) Append(dst []byte, v T) ([]byte, error) {
 	var zero T
 	e.buf, e.v = dst, v
+	defer func() { e.buf, e.v = nil, zero }()
 	if e.deep != nil {
 		if err := e.deep.Check(reflect.ValueOf(&e.v).Elem()); err != nil {
-			e.buf, e.v = nil, zero
 			return dst, err
 		}
 	}
-	err := e.enc.Encode(&e.v)
-	b := []byte(e.buf)
-	e.buf, e.v = nil, zero
-	if err != nil {
+	if err := e.enc.Encode(&e.v); err != nil {
 		return dst, err
 	}
+	b := []byte(e.buf)
 	b = b[:len(b)-1] // the newline that ends what a json.Encoder writes
-	if at := jsonscan.IndexReplacement(b[len(dst):]); at >= 0 {
-		return dst, fmt.Errorf("json: string with a byte that is not UTF-8, escaped as \\ufffd at byte %d", at)
+	if jsonscan.HasReplacement(b[len(dst):]) {
+		if err := jsonutf8.Check(reflect.ValueOf(&e.v).Elem()); err != nil {
+			return dst, err
+		}
 	}
 	// The peer would refuse the same, and end the connection for it.
 	if err := jsonscan.Scan(b[len(dst):]); err != nil {

@@ -123,25 +123,10 @@ func hexEscape(b []byte) (r uint16, ok bool) {
 	return r, true
 }
 
-// IndexReplacement returns the offset of the first escape \ufffd in b, in upper
-// or lower case, or -1. After a backslash that is escaped itself, ufffd is text.
-func IndexReplacement(b []byte) int {
-	for from := 0; ; {
-		i := bytes.Index(b[from:], []byte(`\u`))
-		if i < 0 {
-			return -1
-		}
-		i += from
-		first := i // of the run of backslashes before the u
-		for first > 0 && b[first-1] == '\\' {
-			first--
-		}
-		// An even number of them before the last one are pairs.
-		if (i-first)%2 == 0 && len(b)-i >= 6 && bytes.EqualFold(b[i+2:i+6], []byte("fffd")) {
-			return i
-		}
-		from = i + 2
-	}
+// HasReplacement reports whether there may be a U+FFFD in what encoding/json has written: as
+// it is, or as an escape, which may be escaped itself (in a string in a string).
+func HasReplacement(b []byte) bool {
+	return bytes.Contains(b, []byte("\uFFFD")) || bytes.Contains(b, []byte(`\ufffd`))
 }
 
 // Truncated reports whether b is the beginning of a value, to be asked for a

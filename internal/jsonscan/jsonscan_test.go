@@ -145,29 +145,19 @@ func TestScanDoesNotAllocate(t *testing.T) {
 	}
 }
 
-func TestIndexReplacement(t *testing.T) {
-	for _, tt := range []struct {
-		payload string
-		want    int
-	}{
-		{``, -1},
-		{`"ufffd"`, -1},
-		{"\"\uFFFD\"", -1},
-		{`"\ufffd"`, 1},
-		{`"\uFFFD"`, 1},
-		{`"\uFffD"`, 1},
-		{`"\\ufffd"`, -1},
-		{`"\\\ufffd"`, 3},
-		{`"\\\\ufffd"`, -1},
-		{`"\u0041\ufffd"`, 7},
-		{`"\\ufffd\ufffd\ufffd"`, 8},
-		{`"\ufff`, -1},
-		{`"\ufffe"`, -1},
-		{`"\u`, -1},
-		{`"\u\ufffd"`, 3},
+func TestHasReplacement(t *testing.T) {
+	for payload, want := range map[string]bool{
+		``:                    false,
+		`"ufffd"`:             false,
+		"\"\uFFFD\"":          true,
+		`"\ufffd"`:            true,
+		`"a\\ufffd"`:          true, // in a string in a string
+		`"\ufff`:              false,
+		`"\ufffe"`:            false,
+		`["\u0041\ufffd", 1]`: true,
 	} {
-		if got := jsonscan.IndexReplacement([]byte(tt.payload)); got != tt.want {
-			t.Errorf("%s: got %d, want %d", tt.payload, got, tt.want)
+		if got := jsonscan.HasReplacement([]byte(payload)); got != want {
+			t.Errorf("%s: got %v, want %v", payload, got, want)
 		}
 	}
 }
