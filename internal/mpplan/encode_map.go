@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"unsafe"
+
+	"github.com/fb9bb4ed/qsocket/internal/mpscan"
 )
 
 // mapScratch is where the entries of a map are put in order.
@@ -14,6 +16,7 @@ type mapScratch struct {
 	iter      reflect.MapIter
 	key, elem reflect.Value // slices
 	order     []entry
+	apart     bool // keys stay different, whatever they are encoded as
 }
 
 // entry is one entry of a map, with what its place among the others depends on.
@@ -27,7 +30,27 @@ func newMapScratch(t reflect.Type) *mapScratch {
 	return &mapScratch{
 		key:  reflect.New(reflect.SliceOf(t.Key())).Elem(),
 		elem: reflect.New(reflect.SliceOf(t.Elem())).Elem(),
+
+		apart: hasPointers(t.Key()),
 	}
+}
+
+// hasPointers reports whether values of t are, or contain, pointers: those that are
+// decoded are different from each other.
+func hasPointers(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Pointer:
+		return true
+	case reflect.Array:
+		return hasPointers(t.Elem())
+	case reflect.Struct:
+		for i := range t.NumField() {
+			if f := t.Field(i); f.IsExported() && hasPointers(f.Type) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // maxScratch is for how many entries memory is kept.
@@ -101,10 +124,16 @@ func (e *Encoder) entries(b []byte, n *node, s *mapScratch) []byte {
 			}
 			return strings.Compare(x.s, y.s)
 		})
+		if !s.apart && e.twice(s) {
+			return b
+		}
 	}
 	for i := range s.order {
-		at := s.order[i].i
+		at, start := s.order[i].i, len(b)
 		b = e.value(b, n.key, unsafe.Add(keys, uintptr(at)*n.key.size))
+		if n.key.enc >= opAny && e.err == nil && n.key.typ.Kind() == reflect.Interface && noKey(b[start]) {
+			e.fail("%s: %s cannot be the key of a map where it arrives", show(s.key.Index(at)), mpscan.Format(b[start]))
+		}
 		if e.err != nil {
 			e.inKey(i)
 			return b
@@ -118,12 +147,39 @@ func (e *Encoder) entries(b []byte, n *node, s *mapScratch) []byte {
 	return b
 }
 
+// noKey reports whether what begins with c becomes something in an any that cannot be the
+// key of a map: a slice or a map.
+func noKey(c byte) bool {
+	return c >= 0x80 && c <= 0x9f || c >= 0xc4 && c <= 0xc6 || c >= 0xdc && c <= 0xdf
+}
+
+// twice refuses two keys that differ here and would not where they arrive, such as one
+// time in two zones: the receiver would refuse the map. Keys that are not equal to
+// themselves, as no number is, never meet.
+func (e *Encoder) twice(s *mapScratch) bool {
+	for i := 1; i < len(s.order); i++ {
+		x, y := &s.order[i-1], &s.order[i]
+		if x.n != y.n || x.s != y.s {
+			continue
+		}
+		if a, b := s.key.Index(x.i), s.key.Index(y.i); a.Equal(a) {
+			e.fail("keys %s and %s of a map are encoded alike, so one of them would be lost", show(a), show(b))
+			return true
+		}
+	}
+	return false
+}
+
 // rank fills in what the entry with the key at p is compared by. What is behind
 // the end of b is free for use.
 func (e *Encoder) rank(x *entry, key *node, p unsafe.Pointer, b []byte) {
 	const sign = 1 << 63
 	v := reflect.NewAt(key.typ, p).Elem()
-	switch v.Kind() {
+	kind := v.Kind()
+	if key.enc > opError { // a method says what is sent
+		kind = reflect.Invalid
+	}
+	switch kind {
 	case reflect.String:
 		x.s = v.String()
 	case reflect.Bool:

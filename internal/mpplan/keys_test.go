@@ -1,0 +1,60 @@
+package mpplan_test
+
+import (
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fb9bb4ed/qsocket/internal/mpplan"
+)
+
+// shout is encoded in upper case.
+type shout string
+
+func (s shout) MarshalText() ([]byte, error)     { return []byte(strings.ToUpper(string(s))), nil }
+func (s *shout) UnmarshalText(text []byte) error { *s = shout(text); return nil }
+
+// A map whose keys would not be keys where they arrive, or would be one, is refused by the
+// encoder: the decoder refuses it too. All others arrive.
+func TestKeysThatDoNotArrive(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
+	there := at.In(time.FixedZone("there", 3600))
+	keyed(t, "one time in two zones", map[time.Time]int{at: 1, there: 2}, "encoded alike")
+	keyed(t, "two times", map[time.Time]int{at: 1, at.Add(1): 2}, "")
+	keyed(t, "one number of two types", map[any]int{int8(1): 1, int64(1): 2}, "encoded alike")
+	keyed(t, "numbers and strings", map[any]int{int8(1): 1, 2.5: 2, "1": 3, true: 4, nil: 5}, "")
+	keyed(t, "methods that forget", map[shout]int{"a": 1, "A": 2, "b": 3}, "encoded alike")
+	keyed(t, "a method", map[shout]int{"A": 1, "B": 2}, "")
+	keyed(t, "array in an any", map[any]int{[2]int{1, 2}: 1}, "cannot be the key")
+	keyed(t, "bytes in an any", map[any]int{[2]byte{1, 2}: 1}, "cannot be the key")
+	keyed(t, "struct in an any", map[any]int{struct{ A int }{1}: 1}, "cannot be the key")
+	keyed(t, "pointer in an any", map[any]int{&[]int{1}: 1}, "cannot be the key")
+	keyed(t, "arrays", map[[2]int]int{{1, 2}: 1, {2, 1}: 2}, "")
+	keyed(t, "pointers", map[*int]int{new(int): 1}, "")
+	keyed(t, "two pointers to one value", map[*int]int{new(int): 1, new(int): 2}, "")
+	keyed(t, "the same in structs", map[struct{ P *int }]int{{new(int)}: 1, {new(int)}: 2}, "")
+	keyed(t, "the same in an any", map[any]int{new(int): 1, new(int): 2}, "encoded alike")
+	keyed(t, "no numbers", map[float64]int{math.NaN(): 1, math.NaN(): 2}, "")
+	keyed(t, "structs", map[struct{ A, B int }]int{{1, 2}: 1, {2, 1}: 2}, "")
+	keyed(t, "nil and typed nil", map[any]int{nil: 1, (*int)(nil): 2}, "encoded alike")
+}
+
+func keyed[M any](t *testing.T, name string, m M, want string) {
+	t.Run(name, func(t *testing.T) {
+		p, err := mpplan.For[M]().Append(new(mpplan.Encoder), nil, &m)
+		if want != "" {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("got % x, %v, want error %s", p, err, want)
+			}
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := new(M)
+		if err := mpplan.For[M]().Decode(new(mpplan.Decoder), p, got); err != nil {
+			t.Error(err)
+		}
+	})
+}
