@@ -40,7 +40,8 @@ import (
 //
 // The decoder refuses an empty payload, one that ends too early
 // (io.ErrUnexpectedEOF), anything after the value, white space included, nesting
-// deeper than 100 levels, text that is not UTF-8 and lone surrogates. The encoder
+// deeper than 100 levels, text that is not UTF-8, lone surrogates, and objects with a key
+// twice. The encoder
 // refuses strings that are not UTF-8, those that methods return included: encoding/json
 // would send U+FFFD in their place. To tell them from strings that contain that
 // character, a value in whose encoding it occurs is looked through once more, and methods

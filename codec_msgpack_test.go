@@ -363,12 +363,24 @@ func TestMsgpackFreshValue(t *testing.T) {
 	}
 }
 
+// mpPanicky panics when it is told to.
+type mpPanicky struct{ Text string }
+
+func (v mpPanicky) MarshalText() ([]byte, error) { return []byte(v.Text), nil }
+
+func (v *mpPanicky) UnmarshalText(text []byte) error {
+	if v.Text = string(text); v.Text == "panic" {
+		panic("as told")
+	}
+	return nil
+}
+
 // After a panic, which the caller recovers, the encoder and decoder are good for more.
 func TestMsgpackAfterPanic(t *testing.T) {
-	type message struct{ When time.Time }
+	type message struct{ V mpPanicky }
 	dec := qsocket.Msgpack[message]().NewDecoder()
-	good := codecAppend(t, qsocket.Msgpack[message]().NewEncoder(), message{time.Unix(5, 0)})
-	for _, payload := range []string{"\x81\xa4When\xc0", string(good)} {
+	good := codecAppend(t, qsocket.Msgpack[message]().NewEncoder(), message{mpPanicky{"good"}})
+	for _, payload := range []string{"\x81\xa1V\xc4\x05panic", string(good)} {
 		err := func() (err error) {
 			defer func() {
 				if r := recover(); r != nil {

@@ -1,18 +1,18 @@
 // Package jsonscan checks JSON payloads for what encoding/json would accept or
 // change without an error.
 //
-// [Scan] adds four rules to those of RFC 8259: the text is UTF-8, every escaped
-// surrogate is one half of a pair, no white space follows the value, and nesting
-// is at most [MaxDepth] levels deep. encoding/json puts U+FFFD in the place of
-// what breaks the first two, skips the white space, and follows 10,000 levels.
+// [Scan] adds five rules to those of RFC 8259: the text is UTF-8, every escaped
+// surrogate is one half of a pair, no white space follows the value, nesting
+// is at most [MaxDepth] levels deep, and no key is twice in an object. encoding/json puts
+// U+FFFD in the place of what breaks the first two, skips the white space, follows 10,000
+// levels, and takes the last value of a key.
 // Scan also tells a payload that ends inside of a string, an array or an object
 // from other bad ones: its error wraps io.ErrUnexpectedEOF. [Truncated] does the
 // same for payloads that end elsewhere.
 //
 // Scan is not a parser. It knows as much of the grammar as it takes to tell
 // strings from the rest, so it accepts brackets that do not match, numbers and
-// literals that are none, several values, and control characters in strings; nor
-// does it look for keys that come twice. The decoder, encoding/json here, must
+// literals that are none, several values, and control characters in strings. The decoder, encoding/json here, must
 // still check the grammar. What is valid JSON and keeps the four rules is never
 // refused.
 //
@@ -34,9 +34,10 @@ const MaxDepth = 100
 
 // Scan refuses b if it is empty, ends in white space or inside of a string, an
 // array or an object, is nested deeper than MaxDepth, is not UTF-8, or has a
-// lone surrogate among its escapes. It does not recurse, takes time in proportion
-// to len(b), and allocates nothing but the error, whose text is short however
-// long b is.
+// lone surrogate among its escapes, or a key twice in an object. It does not recurse,
+// takes time in proportion to len(b), but for sorting the keys of large objects, and
+// allocates nothing but the error, whose text is short however long b is, and memory for
+// keys that it uses again.
 func Scan(b []byte) error {
 	if len(b) == 0 {
 		return fmt.Errorf("json: empty payload, want one value: %w", io.ErrUnexpectedEOF)
@@ -51,18 +52,35 @@ func Scan(b []byte) error {
 	// A count is enough: that each bracket closes one of its own kind, and that
 	// the count never falls below zero, is grammar.
 	depth := 0
+	k := keysPool.Get().(*keys)
+	defer k.release()
+	member := false // a string that comes next would be the key of a member
 	for i := 0; i < len(b); i++ {
 		switch b[i] {
 		case '[', '{':
 			if depth++; depth > MaxDepth {
 				return fmt.Errorf("json: %q at byte %d is nested deeper than %d levels", b[i], i, MaxDepth)
 			}
+			member = b[i] == '{'
+			k.begin(member)
 		case ']', '}':
 			depth--
+			member = false
+			if err := k.end(i); err != nil {
+				return err
+			}
+		case ',':
+			member = k.inObject()
 		case '"': // brackets in a string do not count
 			end, err := skipString(b, i)
 			if err != nil {
 				return err
+			}
+			if member {
+				member = false
+				if err := k.add(b[i+1:end], i); err != nil {
+					return err
+				}
 			}
 			i = end
 		}

@@ -3,6 +3,7 @@ package jsonscan_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -39,7 +40,6 @@ var accepted = []struct{ name, payload string }{
 	{"deepest array", nested(jsonscan.MaxDepth)},
 	{"deepest object", strings.Repeat(`{"a":`, jsonscan.MaxDepth) + "1" + strings.Repeat("}", jsonscan.MaxDepth)},
 	{"more brackets than levels, side by side", "[" + strings.Repeat("[],", jsonscan.MaxDepth) + "{}]"},
-	{"key that comes twice", `{"a":1,"a":2}`},
 }
 
 // notJSON is what Scan leaves to the decoder.
@@ -141,6 +141,40 @@ func TestScanDoesNotAllocate(t *testing.T) {
 			}
 		}); n != 0 {
 			t.Errorf("%s: got %v allocations, want 0", tt.name, n)
+		}
+	}
+}
+
+// A key that is twice in an object is found, however it is written and however large the
+// object is; one that is in two objects, or is a value, is none.
+func TestKeysTwice(t *testing.T) {
+	var many []string
+	for i := range 100 {
+		many = append(many, fmt.Sprintf(`"a long name with the number %d":{"x":[1,{"x":2}]}`, i))
+	}
+	large := "{" + strings.Join(many, ",") + "}"
+	for payload, want := range map[string]string{
+		`{"a":1,"b":2,"a":3}`: `key "a" is twice`,
+		`{"a":1,"\u0061":2}`:  `key "a" is twice`,
+		`{"":1,"":2}`:         `key "" is twice`,
+		`{"longer than eight":1,"longer than nine":2}`:  "",
+		`{"longer than eight":1,"longer than eight":2}`: `key "longer than eight" is twice`,
+		`[{"a":1},{"a":2}]`:                             "",
+		`{"a":{"a":{"a":1}},"b":["a","a"],"c":"a"}`:     "",
+		`{"a":[{"b":1,"b":2}]}`:                         `key "b" is twice`,
+		`{"a":{"b":1},"b":{"a":1},"a":2}`:               `key "a" is twice`,
+		`["a","a"]`:                                     "",
+		`{"a":"b","b":"a"}`:                             "",
+		`{"é":1,"\u00e9":2}`:                            `key "é" is twice`,
+		large:                                           "",
+		large[:len(large)-1] + "," + many[0] + "}":      `is twice`,
+		large[:len(large)-1] + "," + many[99] + "}":     `is twice`,
+		`{"` + strings.Repeat("x", 5000) + `":1,"` + strings.Repeat("x", 5000) + `":1}`: `is twice`,
+		strings.Repeat("]", 200) + strings.Repeat(`{"a":`, 99):                          "open at the end",
+	} {
+		err := jsonscan.Scan([]byte(payload))
+		if (err == nil) != (want == "") || err != nil && (!strings.Contains(err.Error(), want) || len(err.Error()) > 200) {
+			t.Errorf("%.60s: got %v, want %q", payload, err, want)
 		}
 	}
 }
