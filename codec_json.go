@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"time"
 
 	"github.com/fb9bb4ed/qsocket/internal/deep"
 	"github.com/fb9bb4ed/qsocket/internal/jsonscan"
@@ -30,7 +31,7 @@ import (
 //
 // In an any, numbers arrive as float64 (integers beyond 2⁵³ lose digits), slices
 // as []any, structs and maps as map[string]any. A time.Time loses its monotonic
-// clock and the name of its zone. An array longer than the receiver's is cut.
+// clock and the name of its zone; one whose offset is not whole minutes is an error. An array longer than the receiver's is cut.
 //
 // # Errors
 //
@@ -80,7 +81,28 @@ type jsonEncoder[T any] struct {
 
 // jsonDepth keeps encoding/json from exhausting the stack. It counts what jsonscan does, and
 // leaves what is about its limit to that.
-var jsonDepth = &deep.Rules{Codec: "json", Max: 2 * jsonscan.MaxDepth, Fields: schema.JSONFields, Itself: schema.JSONItself}
+var jsonDepth = &deep.Rules{
+	Codec:  "json",
+	Max:    2 * jsonscan.MaxDepth,
+	Fields: schema.JSONFields,
+	Itself: schema.JSONItself,
+	Leaf:   reflect.TypeFor[time.Time](),
+	Judge:  judgeTime,
+}
+
+// judgeTime refuses a time whose offset RFC 3339 cannot express: encoding/json would drop the
+// seconds of it, and the time would arrive as another one. Zones of before 1972 have such
+// offsets.
+func judgeTime(v reflect.Value) error {
+	if !v.CanInterface() {
+		return nil
+	}
+	t := v.Interface().(time.Time)
+	if _, offset := t.Zone(); offset%60 != 0 {
+		return fmt.Errorf("json: time %v has an offset of %d seconds from UTC, want whole minutes: send it in UTC", t, offset)
+	}
+	return nil
+}
 
 func (e *jsonEncoder[T]) Append(dst []byte, v T) ([]byte, error) {
 	var zero T

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fb9bb4ed/qsocket"
 )
@@ -208,5 +209,38 @@ func TestJSONInvalidUTF8(t *testing.T) {
 	}
 	if _, err := qsocket.JSON[hidden]().NewEncoder().Append(nil, hidden{"\xff", "\xff", "\uFFFD"}); err != nil {
 		t.Error(err)
+	}
+}
+
+// A time that would arrive as another one is refused, wherever it stands.
+func TestJSONTimeOffset(t *testing.T) {
+	at := time.Date(1930, 1, 1, 0, 0, 0, 0, time.FixedZone("LMT", 3617))
+	type message struct {
+		At   time.Time
+		P    *time.Time
+		L    []time.Time
+		Any  any
+		skip time.Time
+	}
+	for name, v := range map[string]message{
+		"field":     {At: at},
+		"pointer":   {P: &at},
+		"element":   {L: []time.Time{{}, at}},
+		"in an any": {Any: map[string]any{"k": []any{at}}},
+	} {
+		if p, err := qsocket.JSON[message]().NewEncoder().Append(nil, v); err == nil || !strings.Contains(err.Error(), "offset of 3617 seconds") {
+			t.Errorf("%s: got %s, %v, want an error", name, p, err)
+		}
+	}
+	if _, err := qsocket.JSON[map[time.Time]int]().NewEncoder().Append(nil, map[time.Time]int{at: 1}); err == nil {
+		t.Error("key: it is accepted")
+	}
+	good := message{At: at.UTC(), Any: at.In(time.FixedZone("", 3600)), skip: at}
+	p, err := qsocket.JSON[message]().NewEncoder().Append(nil, good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := qsocket.JSON[message]().NewDecoder().Decode(p); err != nil || !got.At.Equal(at) {
+		t.Errorf("got %v, %v", got.At, err)
 	}
 }

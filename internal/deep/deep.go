@@ -1,4 +1,5 @@
-// Package deep finds out how deep a value is nested before an encoder follows it.
+// Package deep looks at a value before an encoder follows it: how deep it is nested, and
+// whether what it holds of a certain type can be encoded.
 //
 // encoding/json and encoding/gob call themselves for each level of a value, until the
 // stack of the goroutine is exhausted, which ends the process: a list of some million
@@ -25,7 +26,19 @@ type Rules struct {
 	// what is in it. addressable says whether the methods of *t can be called.
 	Itself func(t reflect.Type, addressable bool) bool
 
+	// Values of type Leaf are given to Judge, wherever they are; nil for none.
+	Leaf  reflect.Type
+	Judge func(v reflect.Value) error
+
 	plans sync.Map // *Plan by reflect.Type
+}
+
+// itself is Itself, but for pointers to Leaf, which has methods.
+func (r *Rules) itself(t reflect.Type, addressable bool) bool {
+	if r.Leaf != nil && t.Kind() == reflect.Pointer && t.Elem() == r.Leaf {
+		return false
+	}
+	return r.Itself(t, addressable)
 }
 
 // maxPointers bounds the pointers between two levels. Only pointers that lead in a circle
@@ -82,7 +95,11 @@ func (b *builder) plan(t reflect.Type) *Plan {
 	p := &Plan{rules: b.rules, typ: t}
 	b.plans[t] = p
 	b.order = append(b.order, p)
-	if b.rules.Itself(t, true) && b.rules.Itself(t, false) {
+	if t == b.rules.Leaf {
+		p.open = true
+		return p
+	}
+	if b.rules.itself(t, true) && b.rules.itself(t, false) {
 		return p
 	}
 	switch t.Kind() {
@@ -177,7 +194,10 @@ type walk struct {
 
 // value looks at v, which is inside so many levels, and so many pointers since the last.
 func (w *walk) value(p *Plan, v reflect.Value, level, pointers int) error {
-	if !p.open && level+p.levels <= w.rules.Max || w.rules.Itself(p.typ, v.CanAddr()) {
+	if p.typ == w.rules.Leaf {
+		return w.rules.Judge(v)
+	}
+	if !p.open && level+p.levels <= w.rules.Max || w.rules.itself(p.typ, v.CanAddr()) {
 		return nil
 	}
 	switch p.typ.Kind() {
