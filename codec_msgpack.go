@@ -1,9 +1,12 @@
 package qsocket
 
 import (
+	"errors"
+	"fmt"
 	"reflect"
 
 	"github.com/fb9bb4ed/qsocket/internal/mpplan"
+	"github.com/fb9bb4ed/qsocket/internal/treesize"
 	"github.com/vmihailenco/msgpack/v5"
 )
 
@@ -118,7 +121,8 @@ func AllowInvalidUTF8() MsgpackOption {
 // times the length of the payload and 64 KiB. Without it, factor is 64. Elements
 // are counted with their size in Go before they are allocated, so a []struct{…} of
 // 1 KiB each that arrives as empty maps is refused, and so is an array of a million
-// small maps for an any. It panics if factor is less than 1.
+// small maps for an any. The encoder refuses what a receiver with the same factor would.
+// It panics if factor is less than 1.
 func MaxExpansion(factor int) MsgpackOption {
 	if factor < 1 {
 		panic("qsocket: MaxExpansion of less than 1")
@@ -138,7 +142,12 @@ func (c msgpackCodec[T]) Stateless() bool { return true }
 // program has registered its extensions.
 
 func (c msgpackCodec[T]) NewEncoder() Encoder[T] {
-	return &msgpackEncoder[T]{plan: mpplan.For[T](), unfit: c.unfit, state: mpplan.Encoder{Options: c.opts.Options}}
+	e := &msgpackEncoder[T]{plan: mpplan.For[T](), unfit: c.unfit, state: mpplan.Encoder{Options: c.opts.Options}}
+	// Half of what the receiver allows: the estimate is one of elements, not of whole values.
+	if factor, _ := (&mpplan.Decoder{Options: c.opts.Options}).Bound(); e.plan.Sparse(factor / 2) {
+		e.trial = &mpplan.Decoder{Options: c.opts.Options}
+	}
+	return e
 }
 
 func (c msgpackCodec[T]) NewDecoder() Decoder[T] {
@@ -149,7 +158,8 @@ type msgpackEncoder[T any] struct {
 	plan  mpplan.Plan[T]
 	unfit error
 	state mpplan.Encoder
-	v     T // the value being encoded; here it costs no allocation of its own
+	trial *mpplan.Decoder // nil: no receiver finds a payload too short for what it becomes
+	v     T               // the value being encoded; here it costs no allocation of its own
 }
 
 func (e *msgpackEncoder[T]) Append(dst []byte, v T) ([]byte, error) {
@@ -158,9 +168,27 @@ func (e *msgpackEncoder[T]) Append(dst []byte, v T) ([]byte, error) {
 	}
 	e.v = v
 	b, err := e.plan.Append(&e.state, dst, &e.v)
+	if err == nil && e.trial != nil {
+		err = e.tryExpansion(b[len(dst):])
+	}
 	var zero T
 	e.v = zero // holds on to nothing
 	return b, err
+}
+
+// tryExpansion returns an error if the receiver, with the same MaxExpansion, would refuse
+// payload, which is the encoding of v. Only where v is so large that this may be, the
+// payload is decoded to find out.
+func (e *msgpackEncoder[T]) tryExpansion(payload []byte) error {
+	factor, free := e.trial.Bound()
+	limit := (factor*len(payload) + free) / 2
+	if limit < 0 || treesize.Of(reflect.ValueOf(&e.v), limit) <= limit {
+		return nil
+	}
+	if err := e.plan.Decode(e.trial, payload, new(T)); errors.Is(err, mpplan.ErrExpansion) {
+		return fmt.Errorf("msgpack: the receiver would refuse it: %w (MaxExpansion is %d)", err, factor)
+	}
+	return nil
 }
 
 type msgpackDecoder[T any] struct {

@@ -430,3 +430,49 @@ func TestMsgpackAllocations(t *testing.T) {
 		t.Errorf("decode: got %v allocations, want at most 3", n)
 	}
 }
+
+// What the receiver would refuse as too much for so short a payload is refused where it is
+// sent; and MaxExpansion, which both ends have, is the limit for both.
+func TestMsgpackSendsWithinExpansion(t *testing.T) {
+	type sparse struct {
+		A, B, C, D, E, F, G, H []int `msgpack:",omitempty"`
+		I, J                   any   `msgpack:",omitempty"`
+	}
+	msgpackExpands(t, "omitted fields", make([]sparse, 1000), true)
+	msgpackExpands(t, "few of them", make([]sparse, 10), false)
+	full := make([]sparse, 1000)
+	for i := range full {
+		full[i].A, full[i].G = []int{1, 2, 3}, []int{4}
+	}
+	msgpackExpands(t, "fields that are sent", full, false)
+	msgpackExpands(t, "empty maps", make([]map[string]int, 100_000), false) // nil ones
+	maps := make([]map[string]int, 100_000)
+	for i := range maps {
+		maps[i] = map[string]int{}
+	}
+	msgpackExpands(t, "maps", maps, true)
+	pointers := make([]*sparse, 1000)
+	for i := range pointers {
+		pointers[i] = &sparse{}
+	}
+	msgpackExpands(t, "pointers", pointers, true)
+	msgpackExpands(t, "strings", make([]string, 100_000), false)
+	msgpackExpands(t, "any", make([]any, 100_000), false)
+}
+
+func msgpackExpands[T any](t *testing.T, name string, v T, refused bool) {
+	t.Helper()
+	for _, opts := range [][]qsocket.MsgpackOption{nil, {qsocket.MaxExpansion(100_000)}} {
+		c := qsocket.Msgpack[T](opts...)
+		p, err := c.NewEncoder().Append(nil, v)
+		if want := refused && opts == nil; (err != nil) != want {
+			t.Errorf("%s: got error %v, want one: %v", name, err, want)
+			continue
+		}
+		if err == nil {
+			if _, err := c.NewDecoder().Decode(p); err != nil {
+				t.Errorf("%s: sent, but %v", name, err)
+			}
+		}
+	}
+}

@@ -173,11 +173,12 @@ func (d *Decoder) spend(n int) bool {
 }
 
 func (d *Decoder) overspent() bool {
-	d.fail("%w: a payload of %d bytes", errExpansion, len(d.b))
+	d.fail("%w: a payload of %d bytes", ErrExpansion, len(d.b))
 	return false
 }
 
-var errExpansion = fmt.Errorf("decoding takes more memory than MaxExpansion allows")
+// ErrExpansion: a payload is too short for what it becomes.
+var ErrExpansion = fmt.Errorf("decoding takes more memory than MaxExpansion allows")
 
 // open begins an array or map whose count elements or entries take at least each
 // bytes, and begin at i.
