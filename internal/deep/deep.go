@@ -233,6 +233,9 @@ func (w *walk) parts(p *Plan, v reflect.Value, level int) (err error) {
 		}
 	case reflect.Map:
 		for it := v.MapRange(); it.Next() && err == nil; {
+			if p.typ.Key().Kind() == reflect.Interface && !canBeKey(it.Key()) {
+				return fmt.Errorf("%s: %v has a key that is a pointer to a %v, which cannot be the key of a map where it arrives", w.rules.Codec, w.root, pointee(it.Key()))
+			}
 			if err = w.value(p.key, it.Key(), level, 0); err == nil {
 				err = w.value(p.elem, it.Value(), level, 0)
 			}
@@ -264,4 +267,21 @@ func fieldByIndex(v reflect.Value, index []int) (reflect.Value, bool) {
 func isEmpty(v reflect.Value) bool {
 	k := v.Kind()
 	return (k == reflect.Slice || k == reflect.Map) && v.Len() == 0
+}
+
+// canBeKey reports whether what an interface holds can be the key of a map where it arrives
+// without its pointers.
+func canBeKey(v reflect.Value) bool {
+	t := pointee(v)
+	return t == nil || t.Comparable()
+}
+
+// pointee is the type of what v holds, behind all pointers; nil if there is none.
+func pointee(v reflect.Value) reflect.Type {
+	for v.Kind() == reflect.Interface || v.Kind() == reflect.Pointer {
+		if v = v.Elem(); !v.IsValid() {
+			return nil
+		}
+	}
+	return v.Type()
 }

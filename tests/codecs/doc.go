@@ -1,0 +1,3 @@
+// Package codecs has a test of what all codecs promise together: whatever Send accepts, the
+// receiver gets.
+package codecs
