@@ -64,7 +64,7 @@ func (jsonCodec[T]) Stateless() bool        { return true }
 func (jsonCodec[T]) NewDecoder() Decoder[T] { return &jsonDecoder[T]{} }
 
 func (jsonCodec[T]) NewEncoder() Encoder[T] {
-	e := &jsonEncoder[T]{deep: jsonDepth.For(reflect.TypeFor[T]())}
+	e := &jsonEncoder[T]{deep: jsonDepth.For(reflect.TypeFor[T]()), unique: schema.JSONUnique(reflect.TypeFor[T]())}
 	e.enc = json.NewEncoder(&e.buf)
 	e.enc.SetEscapeHTML(false)
 	return e
@@ -77,6 +77,8 @@ type jsonEncoder[T any] struct {
 	buf  appender
 	v    T          // the value being encoded; here it costs no allocation of its own
 	deep *deep.Plan // nil: no value can be too deep for encoding/json
+
+	unique bool // no object that is written can have a key twice
 }
 
 // jsonDepth keeps encoding/json from exhausting the stack. It counts what jsonscan does, and
@@ -107,25 +109,37 @@ func judgeTime(v reflect.Value) error {
 func (e *jsonEncoder[T]) Append(dst []byte, v T) ([]byte, error) {
 	var zero T
 	e.buf, e.v = dst, v
-	defer func() { e.buf, e.v = nil, zero }()
+	b, err := e.encode(len(dst))
+	e.buf, e.v = nil, zero
+	if err != nil {
+		return dst, err
+	}
+	scan := jsonscan.Scan
+	if e.unique {
+		scan = jsonscan.ScanUnique
+	}
+	if err := scan(b[len(dst):]); err != nil {
+		return dst, err
+	}
+	return b, nil
+}
+
+// encode appends v to buf, which has n bytes.
+func (e *jsonEncoder[T]) encode(n int) ([]byte, error) {
 	if e.deep != nil {
 		if err := e.deep.Check(reflect.ValueOf(&e.v).Elem()); err != nil {
-			return dst, err
+			return nil, err
 		}
 	}
 	if err := e.enc.Encode(&e.v); err != nil {
-		return dst, err
+		return nil, err
 	}
 	b := []byte(e.buf)
 	b = b[:len(b)-1] // the newline that ends what a json.Encoder writes
-	if jsonscan.HasReplacement(b[len(dst):]) {
+	if jsonscan.HasReplacement(b[n:]) {
 		if err := jsonutf8.Check(reflect.ValueOf(&e.v).Elem()); err != nil {
-			return dst, err
+			return nil, err
 		}
-	}
-	// The peer would refuse the same, and end the connection for it.
-	if err := jsonscan.Scan(b[len(dst):]); err != nil {
-		return dst, err
 	}
 	return b, nil
 }

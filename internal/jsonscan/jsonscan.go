@@ -39,6 +39,17 @@ const MaxDepth = 100
 // allocates nothing but the error, whose text is short however long b is, and memory for
 // keys that it uses again.
 func Scan(b []byte) error {
+	k := keysPool.Get().(*keys)
+	err := scan(b, k)
+	k.release()
+	return err
+}
+
+// ScanUnique is Scan for a b in which no key can be twice.
+func ScanUnique(b []byte) error { return scan(b, nil) }
+
+// scan is Scan. k is nil where keys are not looked at.
+func scan(b []byte, k *keys) error {
 	if len(b) == 0 {
 		return fmt.Errorf("json: empty payload, want one value: %w", io.ErrUnexpectedEOF)
 	}
@@ -52,33 +63,38 @@ func Scan(b []byte) error {
 	// A count is enough: that each bracket closes one of its own kind, and that
 	// the count never falls below zero, is grammar.
 	depth := 0
-	k := keysPool.Get().(*keys)
-	defer k.release()
 	member := false // a string that comes next would be the key of a member
 	for i := 0; i < len(b); i++ {
+		if !structural[b[i]] {
+			continue
+		}
 		switch b[i] {
 		case '[', '{':
 			if depth++; depth > MaxDepth {
 				return fmt.Errorf("json: %q at byte %d is nested deeper than %d levels", b[i], i, MaxDepth)
 			}
-			member = b[i] == '{'
-			k.begin(member)
+			if k != nil {
+				member = b[i] == '{'
+				k.begin(member)
+			}
 		case ']', '}':
 			depth--
-			member = false
-			if err := k.end(i); err != nil {
-				return err
+			if k != nil {
+				member = false
+				if err := k.end(i); err != nil {
+					return err
+				}
 			}
 		case ',':
-			member = k.inObject()
+			member = k != nil && k.inObject()
 		case '"': // brackets in a string do not count
-			end, err := skipString(b, i)
+			end, escaped, err := skipString(b, i)
 			if err != nil {
 				return err
 			}
 			if member {
 				member = false
-				if err := k.add(b[i+1:end], i); err != nil {
+				if err := k.add(b, i+1, end, escaped); err != nil {
 					return err
 				}
 			}
@@ -91,14 +107,24 @@ func Scan(b []byte) error {
 	return nil
 }
 
+// structural are the bytes that mean something to scan, outside of strings.
+var structural = func() (s [256]bool) {
+	for _, c := range "[]{}," {
+		s[c] = true
+	}
+	s['"'] = true
+	return s
+}()
+
 // skipString returns the offset of the quote that closes the string whose first
-// one is at start.
-func skipString(b []byte, start int) (end int, err error) {
+// one is at start, and whether there are escapes in it.
+func skipString(b []byte, start int) (end int, escaped bool, err error) {
 	for i := start + 1; i < len(b); i++ {
 		switch b[i] {
 		case '"':
-			return i, nil
+			return i, escaped, nil
 		case '\\':
+			escaped = true
 			// Each case leaves i on the last byte of the escape: a quote or a
 			// backslash that belongs to it must not be seen as one of its own.
 			r, ok := hexEscape(b[i:])
@@ -108,17 +134,17 @@ func skipString(b []byte, start int) (end int, err error) {
 			case r&0xfc00 == 0xd800: // the first half of a pair
 				second, ok := hexEscape(b[i+6:])
 				if !ok || second&0xfc00 != 0xdc00 {
-					return 0, fmt.Errorf("json: lone surrogate %s at byte %d", b[i:i+6], i)
+					return 0, false, fmt.Errorf("json: lone surrogate %s at byte %d", b[i:i+6], i)
 				}
 				i += 11
 			case r&0xfc00 == 0xdc00: // a second half; the first would have skipped it
-				return 0, fmt.Errorf("json: lone surrogate %s at byte %d", b[i:i+6], i)
+				return 0, false, fmt.Errorf("json: lone surrogate %s at byte %d", b[i:i+6], i)
 			default:
 				i += 5
 			}
 		}
 	}
-	return 0, fmt.Errorf("json: string at byte %d is not closed at the end, byte %d: %w", start, len(b), io.ErrUnexpectedEOF)
+	return 0, false, fmt.Errorf("json: string at byte %d is not closed at the end, byte %d: %w", start, len(b), io.ErrUnexpectedEOF)
 }
 
 // hexEscape reads an escape of the form \u12ab at the beginning of b. ok is false

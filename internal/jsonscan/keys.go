@@ -3,6 +3,7 @@ package jsonscan
 import (
 	"bytes"
 	"cmp"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -55,12 +56,20 @@ func (k *keys) begin(object bool) {
 // inObject reports whether the innermost container that is open is an object.
 func (k *keys) inObject() bool { return k.open > 0 && k.isKey[k.open-1] }
 
-// add takes in a key of the innermost object, and returns an error if it has that key.
-func (k *keys) add(text []byte, at int) error {
-	if bytes.IndexByte(text, '\\') >= 0 {
+// add takes in the key of the innermost object that stands in b from at to end, without its
+// quotes, and returns an error if the object has that key.
+func (k *keys) add(b []byte, at, end int, escaped bool) error {
+	text := b[at:end]
+	n := key{text: text}
+	switch {
+	case escaped:
 		text = unescape(text)
+		n = key{wordOf(text), text}
+	case at+8 <= len(b): // the usual case, in one load
+		n.word = binary.BigEndian.Uint64(b[at:])>>(8*(8-min(len(text), 7))) | uint64(len(text))<<56
+	default:
+		n.word = wordOf(text)
 	}
-	n := key{wordOf(text), text}
 	members := k.list[k.starts[k.open-1]:]
 	if len(members) <= fewKeys {
 		for i := range members {
@@ -98,12 +107,11 @@ func (k *keys) end(at int) error {
 	return nil
 }
 
-func wordOf(text []byte) uint64 {
-	w := uint64(len(text))
+func wordOf(text []byte) (w uint64) {
 	for _, c := range text[:min(len(text), 7)] {
 		w = w<<8 | uint64(c)
 	}
-	return w
+	return w | uint64(len(text))<<56
 }
 
 // unescape returns a key as the decoder sees it.

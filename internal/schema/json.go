@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"encoding/json"
 	"reflect"
+	"sync"
 )
 
 // JSON returns the text for messages of type t that encoding/json encodes.
@@ -77,4 +78,43 @@ func JSONItself(t reflect.Type, addressable bool) bool {
 		}
 	}
 	return false
+}
+
+// JSONUnique reports whether encoding/json writes no object of a t with a key twice: fields
+// have different names, and so have the keys of a map of strings or numbers. What methods
+// write, and what an interface holds, may be anything.
+func JSONUnique(t reflect.Type) bool {
+	unique, _ := uniqueTypes.Load(t)
+	if unique == nil {
+		unique = isUnique(t, make(map[reflect.Type]bool))
+		uniqueTypes.Store(t, unique)
+	}
+	return unique.(bool)
+}
+
+var uniqueTypes sync.Map // bool by reflect.Type
+
+func isUnique(t reflect.Type, seen map[reflect.Type]bool) bool {
+	if seen[t] || t == timeType {
+		return true
+	}
+	seen[t] = true
+	if hasOneOf(t, jsonMethods) {
+		return false
+	}
+	switch t.Kind() {
+	case reflect.Interface:
+		return false
+	case reflect.Pointer, reflect.Slice, reflect.Array:
+		return isUnique(t.Elem(), seen)
+	case reflect.Map:
+		return !hasOneOf(t.Key(), textMethods) && isUnique(t.Elem(), seen)
+	case reflect.Struct:
+		for _, index := range JSONFields(t) {
+			if !isUnique(t.FieldByIndex(index).Type, seen) {
+				return false
+			}
+		}
+	}
+	return true
 }
