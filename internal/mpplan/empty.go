@@ -6,7 +6,9 @@ import (
 	"unsafe"
 )
 
-// empty reports whether v5 takes the value at p for empty.
+// empty reports whether the value at p is left out where it is to be omitted if it is empty:
+// it arrives as the zero value, or as nil in an interface. v5 leaves out besides structs
+// without exported fields, whatever their methods would make of them.
 func (e *Encoder) empty(n *node, p unsafe.Pointer) bool {
 	if n.typ.Kind() == reflect.Interface {
 		v := reflect.NewAt(n.typ, p).Elem()
@@ -29,6 +31,9 @@ func (e *Encoder) empty(n *node, p unsafe.Pointer) bool {
 	case reflect.Array, reflect.Map, reflect.Slice, reflect.String:
 		return v.Len() == 0
 	case reflect.Struct:
+		if n.enc != opStruct && !v.IsZero() {
+			return false // its methods know what is in it
+		}
 		return e.emptyStruct(n, p)
 	case reflect.Pointer:
 		return v.IsNil()
@@ -46,7 +51,7 @@ func (e *Encoder) empty(n *node, p unsafe.Pointer) bool {
 // emptyStruct reports whether no field of the struct at p would be written.
 func (e *Encoder) emptyStruct(n *node, p unsafe.Pointer) bool {
 	fs := n.fields
-	if fs == nil { // v5 looks at the fields even of a struct that encodes itself
+	if fs == nil { // v5 looks at the fields even of an extension
 		fs = (&builder{nodes: make(map[reflect.Type]*node)}).fieldsOf(n.typ)
 	}
 	if fs.written == 0 {

@@ -90,7 +90,7 @@ func registered(t reflect.Type) bool {
 			}
 		}
 	}
-	if _, ok := encodesItself(t); !ok && !embedsItself(t, nil) {
+	if _, ok := encodesItself(t); !ok && !embedsItself(t, nil) && !holdsCircle(t, make(map[reflect.Type]bool)) {
 		return probeEncoder(t)
 	}
 	return false
@@ -111,6 +111,27 @@ func embedsItself(t reflect.Type, outer []reflect.Type) bool {
 	outer = append(outer, t)
 	for i := range t.NumField() {
 		if f := t.Field(i); f.Anonymous && embedsItself(f.Type, outer) {
+			return true
+		}
+	}
+	return false
+}
+
+// holdsCircle reports whether a field of the struct t, or of one in it, is a pointer like
+// "type P *P", which v5 follows for ever as soon as it looks at the fields.
+func holdsCircle(t reflect.Type, seen map[reflect.Type]bool) bool {
+	if turnsInCircles(t) {
+		return true
+	}
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct || seen[t] {
+		return false
+	}
+	seen[t] = true
+	for i := range t.NumField() {
+		if holdsCircle(t.Field(i).Type, seen) {
 			return true
 		}
 	}
