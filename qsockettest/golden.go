@@ -24,7 +24,8 @@ import (
 // of comment that begin with #.
 //
 // A change that keeps a peer of the recorded version from understanding this one,
-// or the reverse, is an error that names the field. Give such a protocol a new
+// or the reverse, is an error that names the field. So is a type that gets methods by which
+// it encodes itself, or loses them, though a handshake lets it pass. Give such a protocol a new
 // version in its Name, which makes it another one with a file of its own, or take
 // the change back. A change that peers survive, such as a field that is added, is
 // logged and no error: record it when it is meant.
@@ -90,7 +91,7 @@ func golden(t testing.TB, name, codec, text string, update bool) {
 	if update {
 		writeGolden(t, path, goldenHeader(name)+text)
 		for _, d := range diffs {
-			if d.Breaking {
+			if d.Breaking || d.Opaque() {
 				t.Logf("recorded a breaking change: %s", d.Change())
 			}
 		}
@@ -104,7 +105,7 @@ func reportChanges(t testing.TB, name, path string, diffs []schema.Difference) {
 	t.Helper()
 	var breaking strings.Builder
 	for _, d := range diffs {
-		if d.Breaking {
+		if d.Breaking || d.Opaque() {
 			fmt.Fprintf(&breaking, "\n\t%s", d.Change())
 		} else {
 			t.Logf("compatible: %s", d.Change())

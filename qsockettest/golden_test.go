@@ -291,3 +291,26 @@ func TestGoldenUntold(t *testing.T) {
 		}
 	}
 }
+
+// level is an enumeration that has got a text.
+type level int
+
+func (l level) MarshalText() ([]byte, error)     { return []byte{'0' + byte(l)}, nil }
+func (l *level) UnmarshalText(text []byte) error { *l = level(text[0] - '0'); return nil }
+
+// What was known and is opaque now, or the reverse, most likely breaks.
+func TestGoldenOfTypesThatGetMethods(t *testing.T) {
+	type placed struct{ Side int }
+	t.Chdir(t.TempDir())
+	record(t, protocol[placed]())
+	{
+		type placed struct{ Side level }
+		if f := runGolden(protocol[placed]()); len(f.errors) != 1 || !strings.Contains(f.errors[0], "Placed.Side was int") {
+			t.Errorf("got %+v, want an error about Placed.Side", f)
+		}
+		record(t, protocol[placed]())
+	}
+	if f := runGolden(protocol[placed]()); len(f.errors) != 1 {
+		t.Errorf("got %+v, want an error about Placed.Side", f)
+	}
+}

@@ -87,7 +87,7 @@ func (t terms) fate(from, to *Type) fate {
 		if from.Kind == to.Kind && from.Name == to.Name {
 			return fate{}
 		}
-		return dependsOn("nothing is known about what a type does by itself")
+		return dependsOn(opaqueNote)
 	}
 	if from.Kind == Quoted && to.Kind == Quoted && from.Elem.Kind == to.Elem.Kind {
 		return fate{}
@@ -105,6 +105,9 @@ func (t terms) fate(from, to *Type) fate {
 	}
 	return fate{kind: depends, note: "what follows depends on the codec ", codec: t.codec}
 }
+
+// opaqueNote is what happens between a type whose form is known and one that has methods.
+const opaqueNote = "nothing is known about what a type does by itself"
 
 // isList reports whether t is a slice or an array. Where arrays of bytes are
 // something else, the fate has said so before.

@@ -35,6 +35,11 @@ func (d Difference) String() string {
 	return fmt.Sprintf("%s is %s here and %s at the peer: %s", d.Path, d.Local, d.Peer, d.then.now)
 }
 
+// Opaque reports whether values are encoded by a type's own methods at one end and not, or by
+// those of another type, at the other: mostly none of them can be decoded, as when an integer
+// gets MarshalText, but that is not known.
+func (d Difference) Opaque() bool { return strings.Contains(d.then.since, opaqueNote) }
+
 // Change says the same where the peer is the old code, and this end the new one.
 func (d Difference) Change() string {
 	what := strings.TrimSpace(d.thing + " " + d.Path)
