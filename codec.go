@@ -2,10 +2,8 @@ package qsocket
 
 import (
 	"bytes"
-	"encoding"
 	"errors"
 	"fmt"
-	"reflect"
 
 	"github.com/fb9bb4ed/qsocket/internal/excerpt"
 )
@@ -136,6 +134,20 @@ func decodedSize(dec, v any, n, limit int) int {
 	return otherFactor * n
 }
 
+// fitter is a codec that knows which types it can carry.
+type fitter interface {
+	// unfit returns why no message can get across, or nil.
+	unfit() error
+}
+
+// unfit returns why no message can get across in c, as far as it knows.
+func unfit[T any](c Codec[T]) error {
+	if f, ok := c.(fitter); ok {
+		return f.unfit()
+	}
+	return nil
+}
+
 // isStateless reports whether c has a method Stateless that says so.
 func isStateless[T any](c Codec[T]) bool {
 	s, ok := c.(interface{ Stateless() bool })
@@ -214,21 +226,4 @@ func codecError(op, name string, err error) error {
 		return ce
 	}
 	return &CodecError{Op: op, Codec: name, Err: err}
-}
-
-// halfBinary returns an error for a T that has AppendBinary and UnmarshalBinary
-// but not MarshalBinary. Codecs that know only the older pair of methods would
-// encode its fields and then decode them with UnmarshalBinary. custom tells
-// whether the codec has methods of its own for T.
-func halfBinary[T any](custom func(reflect.Type) bool) error {
-	t := reflect.TypeFor[T]()
-	if t.Kind() != reflect.Pointer {
-		t = reflect.PointerTo(t)
-	}
-	if t.Implements(reflect.TypeFor[encoding.BinaryAppender]()) &&
-		t.Implements(reflect.TypeFor[encoding.BinaryUnmarshaler]()) &&
-		!t.Implements(reflect.TypeFor[encoding.BinaryMarshaler]()) && !custom(t) {
-		return fmt.Errorf("%v has AppendBinary and UnmarshalBinary, but no MarshalBinary, which this codec would use to encode it", t)
-	}
-	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+
+	"github.com/fb9bb4ed/qsocket/internal/fit"
 )
 
 // Binary encodes values by their own methods: AppendBinary (encoding.BinaryAppender)
@@ -16,6 +18,10 @@ import (
 // The methods can belong to T or to *T. T can also be a pointer *X: the decoder
 // allocates the X, and sending a nil *X is an error. Binary panics if a method is
 // missing, or if T is an interface type, of which the decoder could make no value.
+//
+// A Protocol is refused (see [Protocol]) if the methods are those of a type that is embedded in
+// X, beside exported fields, which would be lost, or by a pointer, which is nil when
+// something arrives.
 //
 // A payload is what the method made, and nothing is added. An empty one is an
 // error on both sides. Evolution, bytes left over, what arrives changed, and
@@ -49,6 +55,7 @@ type binaryCodec[T any] struct {
 
 func (c binaryCodec[T]) Name() string    { return "binary" }
 func (c binaryCodec[T]) Stateless() bool { return true }
+func (c binaryCodec[T]) unfit() error    { return fit.Check(fit.OwnBinary, reflect.TypeFor[T]()) }
 
 func (c binaryCodec[T]) NewEncoder() Encoder[T] {
 	if c.pointer {

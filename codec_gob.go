@@ -8,6 +8,7 @@ import (
 	"reflect"
 
 	"github.com/fb9bb4ed/qsocket/internal/deep"
+	"github.com/fb9bb4ed/qsocket/internal/fit"
 	"github.com/fb9bb4ed/qsocket/internal/gobscan"
 	"github.com/fb9bb4ed/qsocket/internal/schema"
 )
@@ -74,13 +75,20 @@ import (
 // does not fit its field is an error, as is one kind of type where another is
 // expected.
 //
+// A Protocol is refused (see [Protocol]) if T, or what is encoded of it, has a chan or func
+// that is not a field, an unsafe.Pointer, a struct whose fields are all unexported (struct{}
+// can be sent), GobEncode or MarshalBinary without its counterpart or the reverse, an
+// interface with one of these, methods of *X for an X in a map, or methods of an embedded
+// type beside fields that would be lost.
+//
 // A value that is nested deeper than 100 levels, or contains itself, is an error on Send;
 // encoding/gob would follow it until the stack of the process is exhausted. Of what
 // methods of types do (GobEncode, MarshalBinary) nothing is known.
 //
 // Arrives changed: a field that points to a zero value arrives as nil, and so
 // does an empty slice. A time.Time keeps its offset but not the name of its
-// zone. Unexported fields are not sent. A T that is a nil pointer, or an
+// zone. Unexported fields are not sent, nor is
+// an embedded struct whose type is unexported. A T that is a nil pointer, or an
 // interface that holds one, is an error on Send, as are nil pointers in slices,
 // arrays and maps; a nil interface is a value like others.
 //
@@ -91,20 +99,15 @@ import (
 // A field with interfaces that only the sender has can be an error: gob cannot skip
 // a nil interface in a slice, nor an interface that holds others whose types are
 // new to the stream. The table in docs/evolution.md has more.
-func Gob[T any]() Codec[T] {
-	return gobCodec[T]{unfit: halfBinary[T](func(t reflect.Type) bool {
-		return t.Implements(reflect.TypeFor[gob.GobDecoder]())
-	})}
-}
+func Gob[T any]() Codec[T] { return gobCodec[T]{} }
 
-type gobCodec[T any] struct {
-	unfit error // why T cannot be sent
-}
+type gobCodec[T any] struct{}
 
 func (gobCodec[T]) Name() string { return "gob" }
-func (c gobCodec[T]) NewEncoder() Encoder[T] {
+func (gobCodec[T]) unfit() error { return fit.Check(fit.Gob, reflect.TypeFor[T]()) }
+func (gobCodec[T]) NewEncoder() Encoder[T] {
 	k := reflect.TypeFor[T]().Kind()
-	return &gobEncoder[T]{deep: gobDepth.For(reflect.TypeFor[T]()), unfit: c.unfit, nilable: k == reflect.Pointer || k == reflect.Interface}
+	return &gobEncoder[T]{deep: gobDepth.For(reflect.TypeFor[T]()), nilable: k == reflect.Pointer || k == reflect.Interface}
 }
 func (gobCodec[T]) NewDecoder() Decoder[T] {
 	return &gobDecoder[T]{scan: gobscan.New(reflect.TypeFor[T]())}
@@ -127,7 +130,6 @@ type gobEncoder[T any] struct {
 	enc     *gob.Encoder // nil: the next payload begins a stream
 	restart bool         // that stream replaces another
 	nilable bool         // T is a pointer, or an interface that can hold one
-	unfit   error        // why T cannot be sent
 	deep    *deep.Plan   // nil: no value can be too deep for encoding/gob
 	buf     appender
 	v       T // the value being encoded; here it costs no allocation of its own
@@ -139,9 +141,6 @@ func (e *gobEncoder[T]) Reset() {
 }
 
 func (e *gobEncoder[T]) Append(dst []byte, v T) (b []byte, err error) {
-	if e.unfit != nil {
-		return dst, e.unfit
-	}
 	var zero T
 	if e.deep != nil {
 		e.v = v

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fb9bb4ed/qsocket/internal/deep"
+	"github.com/fb9bb4ed/qsocket/internal/fit"
 	"github.com/fb9bb4ed/qsocket/internal/jsonscan"
 	"github.com/fb9bb4ed/qsocket/internal/jsonutf8"
 	"github.com/fb9bb4ed/qsocket/internal/schema"
@@ -32,6 +33,26 @@ import (
 // In an any, numbers arrive as float64 (integers beyond 2⁵³ lose digits), slices
 // as []any, structs and maps as map[string]any. A time.Time loses its monotonic
 // clock and the name of its zone; one whose offset is not whole minutes is an error. An array longer than the receiver's is cut.
+//
+// A field with the tag omitempty is left out if it is a zero number, false, nil or an empty
+// string, slice or map, which arrives as nil; with omitzero, if its IsZero says so or it is
+// the zero value. A url.URL loses its User, and an embedded struct its unexported fields.
+//
+// # Values
+//
+// A Protocol is refused (see [Protocol]) if T, or what is encoded of it, has
+//
+//   - an interface with methods, error included: nothing can be received for it;
+//   - a chan, func, complex number or unsafe.Pointer, or a key of a map that is no string,
+//     integer or type with MarshalText and UnmarshalText;
+//   - one half of a pair of methods (MarshalText without UnmarshalText, say) such that the
+//     decoder refuses what the encoder writes; what MarshalJSON or UnmarshalJSON alone
+//     understand is tried with simple values;
+//   - methods of an embedded type, such as a time.Time, beside fields that would be lost;
+//   - methods of *X for an X in a map;
+//   - an embedded pointer to an unexported type, an embedded struct that embeds itself, or
+//     two fields of one name, of which encoding/json sends neither;
+//   - a struct with unexported fields only and no methods, but for locks.
 //
 // # Errors
 //
@@ -61,6 +82,7 @@ type jsonCodec[T any] struct{}
 
 func (jsonCodec[T]) Name() string           { return "json" }
 func (jsonCodec[T]) Stateless() bool        { return true }
+func (jsonCodec[T]) unfit() error           { return fit.Check(fit.JSON, reflect.TypeFor[T]()) }
 func (jsonCodec[T]) NewDecoder() Decoder[T] { return &jsonDecoder[T]{} }
 
 func (jsonCodec[T]) NewEncoder() Encoder[T] {

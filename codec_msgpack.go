@@ -7,7 +7,6 @@ import (
 
 	"github.com/fb9bb4ed/qsocket/internal/mpplan"
 	"github.com/fb9bb4ed/qsocket/internal/treesize"
-	"github.com/vmihailenco/msgpack/v5"
 )
 
 // Msgpack encodes values as MessagePack (https://msgpack.org), in the way of
@@ -45,8 +44,25 @@ import (
 //   - A slice, map or []byte that is empty stays empty, and nil stays nil.
 //   - What the tag omitempty left out arrives as zero, and a nil pointer to an
 //     embedded struct as a pointer to a zero one.
-//   - A field of an interface type with methods can be sent, but receiving
-//     anything but nil for it is an error (except for the type error itself).
+//   - A field with the tag omitempty is left out if it is empty, as v5 has it: zero (by its
+//     method IsZero, if there is one), an empty string, slice or map, or a struct of such
+//     fields; in an interface, too, which arrives as nil. A type with methods of its own is
+//     left out only if it is zero.
+//
+// # Values
+//
+// A Protocol is refused (see [Protocol]) if T, or what is encoded of it, has
+//
+//   - an interface with methods, except for error, for those of a time.Time, and where the
+//     program has registered extensions: nothing can be received for it;
+//   - a chan, func, complex number, uintptr or unsafe.Pointer;
+//   - one half of a pair of methods (MarshalText without UnmarshalText, say) such that the
+//     decoder refuses what the encoder writes; what EncodeMsgpack or MarshalMsgpack alone
+//     write is tried with simple values;
+//   - methods of an embedded type, such as a time.Time, beside fields that would be lost;
+//   - an embedded pointer to an unexported type, a struct that embeds itself, or two fields
+//     of one name, unless structs are arrays;
+//   - a struct with unexported fields only and no methods, but for locks.
 //
 // # Errors
 //
@@ -77,11 +93,7 @@ import (
 // but must not decode them with v5 to a map without looking: v5
 // takes an extension for one. DecodeMsgpack is guarded against that.
 func Msgpack[T any](opts ...MsgpackOption) Codec[T] {
-	c := msgpackCodec[T]{
-		unfit: halfBinary[T](func(t reflect.Type) bool {
-			return t.Implements(reflect.TypeFor[msgpack.CustomDecoder]()) || t.Implements(reflect.TypeFor[msgpack.Unmarshaler]())
-		}),
-	}
+	var c msgpackCodec[T]
 	for _, opt := range opts {
 		opt(&c.opts)
 	}
@@ -130,19 +142,17 @@ func MaxExpansion(factor int) MsgpackOption {
 	return func(o *msgpackOptions) { o.Expansion = factor }
 }
 
-type msgpackCodec[T any] struct {
-	opts  msgpackOptions
-	unfit error // why T cannot be sent
-}
+type msgpackCodec[T any] struct{ opts msgpackOptions }
 
 func (c msgpackCodec[T]) Name() string    { return "msgpack" }
 func (c msgpackCodec[T]) Stateless() bool { return true }
+func (c msgpackCodec[T]) unfit() error    { return mpplan.For[T]().Fit(c.opts.Options) }
 
 // The plan is compiled here and not in Msgpack, which can run before the
 // program has registered its extensions.
 
 func (c msgpackCodec[T]) NewEncoder() Encoder[T] {
-	e := &msgpackEncoder[T]{plan: mpplan.For[T](), unfit: c.unfit, state: mpplan.Encoder{Options: c.opts.Options}}
+	e := &msgpackEncoder[T]{plan: mpplan.For[T](), state: mpplan.Encoder{Options: c.opts.Options}}
 	// Half of what the receiver allows: the estimate is one of elements, not of whole values.
 	if factor, _ := (&mpplan.Decoder{Options: c.opts.Options}).Bound(); e.plan.Sparse(factor / 2) {
 		e.trial = &mpplan.Decoder{Options: c.opts.Options}
@@ -156,16 +166,12 @@ func (c msgpackCodec[T]) NewDecoder() Decoder[T] {
 
 type msgpackEncoder[T any] struct {
 	plan  mpplan.Plan[T]
-	unfit error
 	state mpplan.Encoder
 	trial *mpplan.Decoder // nil: no receiver finds a payload too short for what it becomes
 	v     T               // the value being encoded; here it costs no allocation of its own
 }
 
 func (e *msgpackEncoder[T]) Append(dst []byte, v T) ([]byte, error) {
-	if e.unfit != nil {
-		return dst, e.unfit
-	}
 	e.v = v
 	b, err := e.plan.Append(&e.state, dst, &e.v)
 	if err == nil && e.trial != nil {

@@ -217,7 +217,7 @@ func (h *halfBinary) UnmarshalBinary(b []byte) error       { h.N = int(b[0]); re
 // be sent by the codecs that know only MarshalBinary.
 func TestHalfBinaryTypes(t *testing.T) {
 	for _, codec := range []qsocket.Codec[halfBinary]{qsocket.Msgpack[halfBinary](), qsocket.Gob[halfBinary]()} {
-		_, err := codec.NewEncoder().Append(nil, halfBinary{7})
+		_, _, err := qsocket.Pipe(qsocket.Protocol[halfBinary]{Codec: codec}, nil)
 		if err == nil || !strings.Contains(err.Error(), "no MarshalBinary") {
 			t.Errorf("%s: got %v, want an error about MarshalBinary", codec.Name(), err)
 		}

@@ -35,6 +35,9 @@ import (
 // T and a nil pointer, both ways: receivers need not check for nil.
 // So is a tag that is not known, unless there is an [Otherwise].
 //
+// A Protocol with a type in it that the codec of its case cannot carry is refused (see
+// [Protocol]).
+//
 // Union panics, and says which, if a tag or a type is there twice, if a Variant is
 // nil, or if there are no cases.
 func Union[T any](cases ...Variant[T]) Codec[T] {
@@ -128,6 +131,7 @@ type unionCase[T any] interface {
 	isStateless() bool
 	canReset() bool
 	schema() (text string, err error)
+	unfit() error
 	newEncoder() caseEncoder[T]
 	newDecoder() caseDecoder[T]
 }
@@ -170,6 +174,7 @@ func (c *variant[T, V]) tag() uint64             { return c.number }
 func (c *variant[T, V]) valueType() reflect.Type { return c.rtype }
 func (c *variant[T, V]) codecName() string       { return c.codec.Name() }
 func (c *variant[T, V]) isStateless() bool       { return isStateless(c.codec) }
+func (c *variant[T, V]) unfit() error            { return unfit(c.codec) }
 
 func (c *variant[T, V]) canReset() bool {
 	if isStateless(c.codec) { // and NewEncoder is not called before the program begins
@@ -190,6 +195,16 @@ type unionCodec[T any] struct {
 
 func (u *unionCodec[T]) Name() string    { return u.name }
 func (u *unionCodec[T]) Stateless() bool { return u.stateless }
+
+// unfit is that of the cases, in the order of their tags.
+func (u *unionCodec[T]) unfit() error {
+	for _, c := range u.cases {
+		if err := c.unfit(); err != nil {
+			return fmt.Errorf("case %d: %w", c.tag(), err)
+		}
+	}
+	return nil
+}
 
 func (u *unionCodec[T]) NewEncoder() Encoder[T] {
 	e := &unionEncoder[T]{union: u}

@@ -123,7 +123,8 @@ type Peer struct {
 // Options.HandshakeTimeout bound the handshake: that of TLS if nc is a *tls.Conn
 // that has not done it, and the hello of a named protocol, in whose error
 // errors.As finds a [*HandshakeError]. Later ctx has no effect. Options.TLS must
-// be nil: to use TLS over nc, wrap it with package tls first.
+// be nil: to use TLS over nc, wrap it with package tls first. A p that cannot work is an
+// error, see [Protocol].
 //
 // nc must support deadlines. Without them a Recv cannot honour its ctx, and
 // FrameTimeout and WriteTimeout have no effect; Close works all the same.

@@ -22,7 +22,7 @@ import (
 // have found that they can talk. If they cannot, errors.As finds a
 // [*HandshakeError] in the error, or the [*RemoteError] of a peer that has refused this
 // end for a reason that this end does not see; otherwise it is ctx's, or that of the
-// network or of TLS.
+// network or of TLS. A p that cannot work is an error as well, see [Protocol].
 //
 // With Options.TLS the connection is a TLS client's. The server's name is taken
 // from address if the Config has none.

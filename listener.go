@@ -63,7 +63,7 @@ type ListenerStats struct {
 
 // Listen listens on address and returns a Listener. network is "tcp",
 // "tcp4", "tcp6" or "unix"; addresses are those of package net. With Options.TLS
-// the connections are a TLS server's.
+// the connections are a TLS server's. A p that cannot work is an error, see [Protocol].
 func Listen[T any](network, address string, p Protocol[T], opts *Options) (*Listener[T], error) {
 	if _, err := checked(p, opts); err != nil {
 		return nil, err

@@ -18,6 +18,15 @@ const maxName = wire.MaxName
 //
 // The zero Protocol is usable: msgpack payloads in Uint32 frames. A Protocol
 // is a plain value; copy it, and do not change one that is in use.
+//
+// Types are judged where a Protocol is first used: Dial, Listen, NewListener, NewConn, Pipe
+// and Prepare return an error, and NewGroup panics, if no value of T, or of something in it,
+// can be received or would arrive whole. The error names the field and says what to do:
+//
+//	qsocket: json: Order.Legs[].Err: error is an interface with methods: …
+//
+// Types are judged by the codecs of this package, once for each, and messages do not pay for
+// it. The codecs say under "Values" what they refuse.
 type Protocol[T any] struct {
 	// Name is the identity and version of the protocol, "orders/2", in UTF-8 of at
 	// most 1,024 bytes. It switches on named mode: the two ends greet each other
@@ -60,6 +69,9 @@ func (p Protocol[T]) check() error {
 	}
 	if name := p.codec().Name(); p.Name != "" && (len(name) > maxName || !utf8.ValidString(name)) {
 		return fmt.Errorf("qsocket: protocol %s: the name of its codec is %d bytes, want UTF-8 of at most %d", excerpt.Quote(p.Name, excerpt.MaxName), len(name), maxName)
+	}
+	if err := unfit(p.codec()); err != nil {
+		return fmt.Errorf("qsocket: %w", err)
 	}
 	return nil
 }

@@ -55,7 +55,7 @@ func TestPythonClientRefused(t *testing.T) {
 		want string
 	}{
 		{"another name", qsocket.Protocol[market.Message]{Name: "orders/2", Codec: codec}, `orders.py: proto differs: "orders/1" here, "orders/2" at the peer`},
-		{"another codec", qsocket.Protocol[market.Message]{Name: "orders/1", Codec: qsocket.JSON[market.Message]()}, `orders.py: codec differs: "union(msgpack)" here, "json" at the peer`},
+		{"another codec", qsocket.Protocol[market.Message]{Name: "orders/1", Codec: qsocket.Stateless[market.Message]("json", nil, nil)}, `orders.py: codec differs: "union(msgpack)" here, "json" at the peer`},
 		{"raw mode", qsocket.Protocol[market.Message]{Codec: codec}, "the peer runs raw mode or another protocol"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

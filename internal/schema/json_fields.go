@@ -33,15 +33,49 @@ func JSONFields(t reflect.Type) (indexes [][]int) {
 	return indexes
 }
 
+// JSONClash returns the first fields of t that encoding/json leaves out, and names them, if
+// there are any: they have one name, and none of them counts more than the others.
+func JSONClash(t reflect.Type) (name string, indexes [][]int) {
+	_, clash := pickJSONFields(allJSONFields(t))
+	for _, f := range clash {
+		name, indexes = f.Name, append(indexes, f.index)
+	}
+	return name, indexes
+}
+
+// JSONEmbedsItself reports whether t is a struct like "type N struct{ *N }", in which
+// encoding/json does not see what is embedded.
+func JSONEmbedsItself(t reflect.Type) bool {
+	seen := make(map[reflect.Type]bool)
+	var leads func(in reflect.Type) bool
+	leads = func(in reflect.Type) bool {
+		seen[in] = true
+		for i := range in.NumField() {
+			if _, embedded, ok := jsonFieldOf(in.Field(i)); ok && embedded != nil {
+				if embedded == t || !seen[embedded] && leads(embedded) {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	return leads(t)
+}
+
 // jsonFields lists exported fields, and those of embedded structs, of which the least deep
 // of a name counts, or the only one among several with a tag; if it is not the only one,
 // none of the name does.
 func jsonFields(t reflect.Type) []jsonField {
+	kept, _ := pickJSONFields(allJSONFields(t))
+	return kept
+}
+
+// allJSONFields lists the fields of t and those of embedded structs.
+func allJSONFields(t reflect.Type) (found []jsonField) {
 	type level struct {
 		typ   reflect.Type
 		index []int
 	}
-	var found []jsonField
 	visited := make(map[reflect.Type]bool)
 	var count map[reflect.Type]int // how often a struct is embedded at the current level
 	for next := []level{{typ: t}}; len(next) > 0; {
@@ -74,7 +108,12 @@ func jsonFields(t reflect.Type) []jsonField {
 		}
 		count = nextCount
 	}
+	return found
+}
 
+// pickJSONFields returns those of the fields that count, in the order of declaration, and
+// the first of a name of which none does.
+func pickJSONFields(found []jsonField) (kept, clash []jsonField) {
 	slices.SortStableFunc(found, func(a, b jsonField) int {
 		byTag := 0
 		if a.tagged != b.tagged {
@@ -85,7 +124,6 @@ func jsonFields(t reflect.Type) []jsonField {
 		}
 		return cmp.Or(strings.Compare(a.Name, b.Name), cmp.Compare(len(a.index), len(b.index)), byTag, slices.Compare(a.index, b.index))
 	})
-	var kept []jsonField
 	for i := 0; i < len(found); {
 		j := i + 1
 		for j < len(found) && found[j].Name == found[i].Name {
@@ -93,11 +131,13 @@ func jsonFields(t reflect.Type) []jsonField {
 		}
 		if j == i+1 || len(found[i].index) != len(found[i+1].index) || found[i].tagged != found[i+1].tagged {
 			kept = append(kept, found[i])
+		} else if clash == nil {
+			clash = found[i : i+2]
 		}
 		i = j
 	}
 	slices.SortFunc(kept, func(a, b jsonField) int { return slices.Compare(a.index, b.index) })
-	return kept
+	return kept, clash
 }
 
 // jsonFieldOf looks at one field. embedded is the struct whose fields are to be

@@ -127,7 +127,7 @@ func TestPayloadsGiveExcerpts(t *testing.T) {
 	decodeAll(t, "json any", qsocket.JSON[any](), payloads)
 	decodeAll(t, "json struct", qsocket.JSON[hostileStruct](), payloads)
 	decodeAll(t, "binary", qsocket.Binary[words](), payloads)
-	decodeAll(t, "union", qsocket.Union(qsocket.Case[fmt.Stringer](1, qsocket.Msgpack[words]()), qsocket.Case[fmt.Stringer](2, qsocket.JSON[*words]())), payloads)
+	decodeAll(t, "union", qsocket.Union(qsocket.Case[fmt.Stringer](1, qsocket.Msgpack[words]()), qsocket.Case[fmt.Stringer](2, qsocket.JSON[*shownWords]())), payloads)
 }
 
 // allPayloads returns the payloads of the corpora and of the seeds of all fuzz targets in

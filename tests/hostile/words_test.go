@@ -21,6 +21,11 @@ func (w words) String() string { return w.text }
 func (w *words) UnmarshalBinary(b []byte) error { return hostileError(string(b)) }
 func (w words) MarshalBinary() ([]byte, error)  { return nil, hostileError(w.text) }
 
+// shownWords can be sent by codecs that send fields.
+type shownWords struct{ Text string }
+
+func (w *shownWords) String() string { return w.Text }
+
 // hostileError returns the errors that a method may return, one kind for each text: what it
 // says, what says so only when it is asked, what wraps and joins others, and what cannot be
 // asked at all.
