@@ -4,8 +4,11 @@ import (
 	"io"
 	"net"
 	"os"
+	"reflect"
 	"sync"
 	"time"
+
+	"github.com/fb9bb4ed/qsocket/internal/socket"
 )
 
 // streamBuffer is how many bytes one end may be ahead of the other's reading.
@@ -55,6 +58,8 @@ type StreamConn struct {
 
 	readDeadline, writeDeadline deadline
 }
+
+func init() { socket.Know(reflect.TypeFor[*StreamConn]()) } // deadlines are kept as those of TCP
 
 type streamAddr string
 

@@ -96,6 +96,8 @@ type Inbox struct {
 	onServeCtx  bool            // the wait under way has serveCtx: InterruptServe breaks it
 	silence     silence         // how long the peer has been silent
 
+	overdue *overdue // the watch over deadlines that the socket may not keep; nil if it does
+
 	// Copies, for other goroutines than the receiver's, of count and of whether buf holds
 	// anything. The receiver publishes them whenever it has emptied buf or may be about
 	// to wait: an atomic operation for each message of a stream would cost as much as
@@ -117,6 +119,11 @@ type Config struct {
 	// receiver that has come to one calls it, with no other lock held. An error ends
 	// receiving; ErrGoodbye that of messages only.
 	OnControl func(kind byte, body []byte) error
+
+	// OnOverdue is needed unless the socket is Interruptible. It is told, without locks held,
+	// that a Read has not ended at the deadline that was to be the end of the connection, and
+	// why it was. It closes the socket.
+	OnOverdue func(why error)
 }
 
 // Init makes in ready for use.
@@ -127,6 +134,9 @@ func (in *Inbox) Init(sock *socket.Socket, c Config) {
 	in.maxFrame = c.MaxFrame
 	in.frameTimeout = c.FrameTimeout
 	in.onControl = c.OnControl
+	if !sock.Interruptible {
+		in.overdue = &overdue{tell: c.OnOverdue}
+	}
 	in.readFunc = in.onReadable
 	in.readSize = minReadSize
 }
@@ -256,6 +266,7 @@ func (in *Inbox) Cut() (payload []byte, ok bool, err error) {
 func (in *Inbox) Fail(err error) {
 	in.err = err
 	in.drop()
+	in.publish() // for who looks at the counters when the connection has ended by it
 }
 
 // sizeError returns why there must not be a message of that size at b.

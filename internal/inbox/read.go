@@ -30,8 +30,6 @@ const (
 	rawReadSize = 64 << 10 // smaller reads cost a stream of small frames up to twice as much
 	minReadSize = 1 << 10  // while nothing happens on a connection without raw access
 	tlsRecord   = 16 << 10 // the most that a Read of package tls returns
-
-	maxEmptyReads = 100 // of a net.Conn that returns neither bytes nor an error
 )
 
 // readKeep is readMore, and keeps the error as Next does. What is in the buffer is
@@ -71,7 +69,7 @@ func (in *Inbox) readMore(ctx context.Context) error {
 	in.publish()
 	w := &in.wait
 	w.ctx = ctx
-	for range maxEmptyReads {
+	for range socket.MaxEmptyReads {
 		w.n, w.err = 0, nil
 		if in.sock.Raw != nil {
 			// Its own error is a deadline or the closing of the socket. What
@@ -218,10 +216,11 @@ func (in *Inbox) Discard() error {
 		return broken
 	}
 	in.clearDeadline() // Stop has set it in the past, to send that receiver away
+	r := socket.NewReader(in.sock.Conn)
 	scratch := bufpool.Get(bufpool.Min)
 	defer func() { bufpool.Put(scratch) }()
 	for {
-		n, err := in.sock.Read(scratch[:cap(scratch)])
+		n, err := r.Read(scratch[:cap(scratch)])
 		if err == io.EOF {
 			return nil
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"time"
 
@@ -26,6 +27,9 @@ import (
 //	the ctx of Serve ends  InterruptServe, on the goroutine with which Serve closes the Conn
 //	the peer is silent     CheckSilence, on that of the link's heartbeat timer
 //	Stop                   on that of the caller of Close, or of whatever ends the connection
+//
+// Stop and InterruptServe do that only where it harms nothing else (Socket.Interruptible).
+// Elsewhere the wait goes on, until bytes come, or the end, or the closing of the socket.
 //
 // All of them set the deadline under mu, and so does arm, which looks at the same time
 // whether there is a reason not to wait. So no reason is lost: it comes before arm,
@@ -82,6 +86,9 @@ func (in *Inbox) arm() bool {
 		return false
 	}
 	in.silence.beginWaitLocked()
+	if in.overdue != nil {
+		in.overdue.frame = !w.frameStart.IsZero()
+	}
 	in.setDeadlineLocked(deadline)
 	if w.ctx == in.serveCtx {
 		in.onServeCtx = true
@@ -98,9 +105,13 @@ func (in *Inbox) arm() bool {
 // setDeadlineLocked sets the read deadline, and spares the socket a call when nothing
 // changes. Every deadline goes through it, or deadline would be wrong.
 func (in *Inbox) setDeadlineLocked(t time.Time) {
-	if !t.Equal(in.deadline) {
-		in.deadline = t
-		_ = in.sock.SetReadDeadline(t) // fails only on a closed socket, which the read will notice
+	if t.Equal(in.deadline) {
+		return
+	}
+	in.deadline = t
+	_ = in.sock.SetReadDeadline(t) // fails only on a closed socket, which the read will notice
+	if in.overdue != nil {
+		in.watchLocked(t)
 	}
 }
 
@@ -130,7 +141,7 @@ func (in *Inbox) SetServeCtx(ctx context.Context) {
 func (in *Inbox) InterruptServe() {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if in.onServeCtx && !in.stoppedLocked() {
+	if in.onServeCtx && !in.stoppedLocked() && in.sock.Interruptible {
 		in.breakLocked(byContext)
 	}
 }
@@ -159,7 +170,6 @@ func (in *Inbox) disarm() error {
 		w.unwatch()
 		w.unwatch = nil
 	}
-	timedOut := errors.Is(w.err, os.ErrDeadlineExceeded)
 	inFrame := !w.frameStart.IsZero()
 	if inFrame { // at least 1: 0 would start the clock anew
 		in.frameLeft = max(in.frameLeft-time.Since(w.frameStart), 1)
@@ -173,8 +183,11 @@ func (in *Inbox) disarm() error {
 	in.onServeCtx = false
 	in.silence.endWaitLocked(w.n > 0)
 	by := in.brokenBy
+	timedOut := in.isTimeoutLocked(w.err)
 	if by != notBroken {
 		in.brokenBy = notBroken
+		in.setDeadlineLocked(noDeadline)
+	} else if !in.sock.Interruptible && armed { // one that passes between two Reads may be the end of such a net.Conn
 		in.setDeadlineLocked(noDeadline)
 	}
 	switch {
@@ -184,7 +197,7 @@ func (in *Inbox) disarm() error {
 		}
 		return ErrStopped
 	case by == bySilence && timedOut:
-		return fmt.Errorf("%w: nothing came for %v, twice Options.Heartbeat", ErrPeerDead, in.silence.limit)
+		return in.deadLocked()
 	case w.ctx.Err() != nil && (timedOut || w.err == errBroken):
 		return w.ctx.Err()
 	case !timedOut:
@@ -203,6 +216,26 @@ func (in *Inbox) disarm() error {
 	default:
 		return fmt.Errorf("qsocket: read: nothing came for %v after a failed write: %w", in.endWithin, os.ErrDeadlineExceeded)
 	}
+}
+
+// deadLocked is the error for a peer that has been silent for too long.
+func (in *Inbox) deadLocked() error {
+	return fmt.Errorf("%w: nothing came for %v, twice Options.Heartbeat", ErrPeerDead, in.silence.limit)
+}
+
+// isTimeoutLocked reports whether err, of a Read, is that of a deadline. Each net.Conn has
+// its own: where it cannot be told what one means, it is known that this end has broken the
+// wait. (An end of the connection that comes at the same time is met again.)
+func (in *Inbox) isTimeoutLocked(err error) bool {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return true
+	}
+	if err == nil || in.sock.Interruptible {
+		return false
+	}
+	var ne net.Error
+	return errors.As(err, &ne) && ne.Timeout() ||
+		in.brokenBy != notBroken && err != io.EOF && !errors.Is(err, net.ErrClosed)
 }
 
 // ExpectEnd bounds, from now on, each wait for a new frame: after a failed
@@ -225,7 +258,7 @@ func (in *Inbox) Stop() {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.stopped = true
-	if !in.controlOnly { // DrainControl reads on until the socket is closed
+	if !in.controlOnly && in.sock.Interruptible { // DrainControl reads on until the socket is closed
 		in.setDeadlineLocked(socket.Past)
 	}
 }

@@ -165,6 +165,9 @@ func (l *Link) closeLoop() {
 		l.mu.Unlock()
 		sent := l.Out.GoodbyeSent() // before the flush, which then covers that goodbye
 		ok := l.flushGoodbye()
+		l.mu.Lock()
+		ok = ok && l.state.socket == socketOpen // else there is nothing left to half-close
+		l.mu.Unlock()
 		// Seal fails if a control frame was queued after the flush: another round.
 		if ok && last && l.Out.Seal() {
 			l.halfClose()
@@ -300,9 +303,10 @@ func (l *Link) closeWriteTimedOut() {
 // closeError returns, to the first call of Close that asks, why accepted messages were
 // lost. Once they are flushed none is lost, whatever has failed since.
 func (l *Link) closeError() error {
+	unsent := l.Out.Unsent() > 0 // closeLoop, which has yet to say so, may not be needed for it
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.reported || l.state.flushed {
+	if l.reported || l.state.flushed || !unsent {
 		return nil
 	}
 	l.reported = l.state.err != nil // a patient Close does not wait for the outcome

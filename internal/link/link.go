@@ -63,7 +63,7 @@ type Link struct {
 	closeTimer *time.Timer          // of CloseTimeout; nil if nothing bounds the end
 
 	// Signals. closeLoop fires the three about sending, in this order, also when writing
-	// has failed; confirmed may never fire.
+	// has failed, and teardown at the latest; confirmed may never fire.
 	recvStop     xsync.Signal // receivers are to leave; see stopReceiving
 	messagesSent xsync.Signal // after endSending: what was accepted is with the kernel, or will not get there
 	endSent      xsync.Signal // ... and so is the goodbye or the half-close
@@ -87,6 +87,9 @@ func (l *Link) Init(s socket.Socket, c Config) {
 	l.remoteError = c.RemoteError
 	l.owner = c.Owner
 	recv := inbox.Config{Framing: c.Framing, MaxFrame: c.MaxFrame, FrameTimeout: c.FrameTimeout}
+	if !s.Interruptible {
+		recv.OnOverdue = l.Fail
+	}
 	if c.Named {
 		recv.OnControl = l.onControl
 		recv.MaxFrame = min(recv.MaxFrame, wire.MaxNamedFrame)
@@ -300,8 +303,16 @@ func (l *Link) teardown() {
 		(*f)()
 	}
 	l.logEnd(err, remote)
+	if err == nil {
+		err = ErrClosed
+	}
+	l.Out.GiveUp(err)
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	// closeLoop fires these as well, unless a Write or a half-close keeps it.
+	l.messagesSent.FireLocked()
+	l.endSent.FireLocked()
+	l.fullSent.FireLocked()
 	l.state.socket = socketClosed
 	if !l.reading {
 		l.done.FireLocked()

@@ -92,7 +92,16 @@ func (o *Outbox) flush() {
 		return
 	}
 	o.writing = true
-	for o.remainder != nil || o.accepted > 0 {
+	for {
+		if o.remainder == nil && o.accepted == 0 {
+			if o.overdue == nil || !o.overdue.set {
+				break
+			}
+			o.mu.Unlock()
+			o.takeBackDeadline()
+			o.mu.Lock()
+			continue // what has come meanwhile
+		}
 		buf := o.remainder // first: it is the rest of a frame whose start is with the kernel
 		if o.remainder = nil; buf == nil {
 			buf = o.takeLocked()
@@ -136,7 +145,7 @@ func (o *Outbox) takeLocked() []byte {
 func (o *Outbox) write(b []byte) error {
 	for len(b) > 0 {
 		if o.writeTimeout > 0 {
-			if err := o.sock.SetWriteDeadline(time.Now().Add(o.writeTimeout)); err != nil {
+			if err := o.setDeadline(); err != nil {
 				return err
 			}
 		}
@@ -149,6 +158,13 @@ func (o *Outbox) write(b []byte) error {
 			err = nil
 		}
 		o.mu.Lock()
+		if o.overdue != nil {
+			o.overdue.at = time.Time{}
+		}
+		if o.writeErr != nil { // GiveUp, or checkOverdue, did not wait for this
+			o.mu.Unlock()
+			return errGivenUp
+		}
 		o.writes++
 		o.wroteLocked(n)
 		// After an error fail calls it, once the failure is recorded: what waits for the
@@ -200,22 +216,53 @@ func (o *Outbox) onWritable(fd uintptr) (done bool) {
 
 // fail ends sending for good: nothing may follow a write that was cut short. Its
 // caller, the flusher or a Send that wrote by itself, writes no more. It holds no lock, as
-// the watcher may close the socket and stop the outbox.
+// the watcher may close the socket and stop the outbox. If sending has ended before, by
+// GiveUp or the timer of checkOverdue, this is a consequence.
 func (o *Outbox) fail(err error) {
-	if errors.Is(err, os.ErrDeadlineExceeded) && o.writeTimeout > 0 {
+	o.mu.Lock()
+	over := o.failing
+	o.failing = true
+	if over {
+		o.writing = false
+	}
+	o.mu.Unlock()
+	if over {
+		return
+	}
+	if o.isTimeout(err) {
 		err = fmt.Errorf("qsocket: write: no progress within WriteTimeout %v: %w", o.writeTimeout, os.ErrDeadlineExceeded)
 	} else {
 		err = socket.NetworkError("write", err)
 	}
 	err = o.watcher.WriteFailed(err) // first: a Send that learns of the failure finds it recorded
 	o.mu.Lock()
-	o.writeErr = err
 	o.writing = false
+	o.endLocked(err)
+	o.mu.Unlock()
+}
+
+// GiveUp ends sending because the connection has ended with err. It is called when the
+// socket has been closed: a write that is under way would fail, but not every net.Conn has
+// a Close that wakes a Write, and what waits for its outcome must not wait for ever. The
+// writer finds out when it returns.
+func (o *Outbox) GiveUp(err error) {
+	o.mu.Lock()
+	o.failing = true
+	o.endLocked(err)
+	o.mu.Unlock()
+}
+
+// endLocked records why nothing more is written, if that is not known yet.
+func (o *Outbox) endLocked(err error) {
+	if o.writeErr == nil {
+		o.writeErr = err
+	}
 	o.stopLocked(&EndedError{err}) // if nothing has stopped it yet, such as teardown just now
 	o.dropLocked()
 	o.progressLocked()
-	o.mu.Unlock()
 }
+
+var errGivenUp = errors.New("the connection has ended")
 
 // dropLocked gives back what will not be written: a program may keep a connection that
 // has ended. It still counts as unsent. The sender of a staged frame has been told by

@@ -73,6 +73,7 @@ type Outbox struct {
 	writing     bool             // the flusher writes, or a Send does by itself
 	scheduled   bool             // a flusher has been started and has not looked yet for what there is to write
 	goodbyeSent wire.GoodbyeKind // named mode: no message is accepted behind it
+	failing     bool             // writeErr is set, or about to be
 	sealed      bool             // named mode: no control frame is accepted either: the write side is about to be closed
 	flushes     int32            // Flushes that wait
 
@@ -101,7 +102,8 @@ type Outbox struct {
 	direct direct // when Send writes by itself
 
 	// Owned by the flusher.
-	raw struct {
+	overdue *overdue // the watch over WriteTimeout where the socket is none of the kernel's; nil if it is, or was not needed so far
+	raw     struct {
 		buf   []byte
 		n     int
 		err   error

@@ -1,10 +1,10 @@
 // Package socket finds out what a net.Conn can do besides Read and Write: non-blocking
-// reads and writes of a file descriptor, a half-close, a reset. Errors look the same
-// whichever way the bytes went.
+// reads and writes of a file descriptor, a half-close, a reset, reads that can be
+// interrupted. It makes up for what can be made up for: deadlines of reads, and a Close that
+// takes its time. Errors look the same whichever way the bytes went.
 package socket
 
 import (
-	"crypto/tls"
 	"errors"
 	"net"
 	"os"
@@ -27,39 +27,25 @@ type Socket struct {
 	// itself: with TLS, net.Pipe and wrappers only the methods of Conn will do.
 	Raw syscall.RawConn
 
-	Half interface{ CloseWrite() error } // nil: no half-close
+	Half HalfCloser // nil: no half-close
+
+	// Interruptible: a read deadline in the past wakes a Read, with an error that wraps
+	// os.ErrDeadlineExceeded, and harms nothing else. See interrupt.go.
+	Interruptible bool
 }
 
-// New finds out what is possible with nc.
+// HalfCloser is a connection with a half-close.
+type HalfCloser interface{ CloseWrite() error }
+
+// New finds out what is possible with nc, which Adopt has returned.
 func New(nc net.Conn) Socket {
-	s := Socket{Conn: nc, Raw: rawConn(nc)}
-	s.Half, _ = nc.(interface{ CloseWrite() error })
-	return s
+	return Socket{Conn: nc, Raw: rawConn(nc), Half: Half(nc), Interruptible: interruptible(nc)}
 }
 
-// HardClose ends the connection without telling the peer. A TLS connection is closed
-// below TLS, because tls.Conn.Close waits up to 5 s for its alert to be taken. It waits
-// for callbacks of Raw to return, so it must not be called from one.
-//
-// reset makes the kernel send a reset, so that the peer does not mistake the
-// end of a connection that has failed for a clean one.
-func HardClose(nc net.Conn, reset bool) {
-	nc = belowTLS(nc)
-	if t, ok := nc.(interface{ SetLinger(sec int) error }); ok && reset {
-		_ = t.SetLinger(0) // fails only if the connection has ended anyway
-	}
-	_ = nc.Close() // an error changes nothing: the connection is given up
-}
-
-// belowTLS returns the connection that TLS runs over, or nc if that is not TLS.
-func belowTLS(nc net.Conn) net.Conn {
-	for {
-		t, ok := nc.(*tls.Conn)
-		if !ok {
-			return nc
-		}
-		nc = t.NetConn()
-	}
+// Half returns nc as a HalfCloser, or nil if it has no half-close.
+func Half(nc net.Conn) HalfCloser {
+	h, _ := Given(nc).(HalfCloser)
+	return h
 }
 
 // Unread reports whether the kernel has bytes of the peer's that nobody has read, below

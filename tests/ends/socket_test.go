@@ -6,10 +6,13 @@ import (
 	"io"
 	"net"
 	"os"
+	"reflect"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
+
+	known "github.com/fb9bb4ed/qsocket/internal/socket"
 )
 
 // socket is the connection under a Conn. The test is its peer and its network.
@@ -52,6 +55,12 @@ func (s *halfSocket) CloseWrite() error {
 		}
 	})
 	return s.err
+}
+
+// Both keep deadlines as the kernel's sockets do, so a Read can be interrupted.
+func init() {
+	known.Know(reflect.TypeFor[*socket]())
+	known.Know(reflect.TypeFor[*halfSocket]())
 }
 
 // change calls f and wakes all that wait.

@@ -1,0 +1,92 @@
+package outbox
+
+import (
+	"errors"
+	"net"
+	"os"
+	"time"
+)
+
+// overdue watches over write deadlines. WriteTimeout is one of the socket; where that is none of the kernel's, a timer of
+// our own watches over it: some net.Conns have no deadlines, or do not keep them. A Write
+// that has not returned overdueGrace after its deadline has failed; the closing of the
+// socket that follows may wake it or not.
+
+type overdue struct {
+	set bool // owned by the writer: there is a deadline that has to be taken back
+
+	// Guarded by the Outbox's mu.
+	at    time.Time   // when the write under way is overdue; zero if none is
+	timer *time.Timer // runs checkOverdue; nil if it was not needed so far
+	runs  bool        // it is about to
+}
+
+const overdueGrace = 100 * time.Millisecond
+
+// setDeadline sets the deadline of the next write. It is called by the writer.
+func (o *Outbox) setDeadline() error {
+	deadline := time.Now().Add(o.writeTimeout)
+	err := o.sock.SetWriteDeadline(deadline)
+	if o.sock.Raw != nil {
+		return err
+	}
+	if o.overdue == nil {
+		o.overdue = new(overdue)
+	}
+	w := o.overdue
+	w.set = true
+	if o.sock.Interruptible {
+		return err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	w.at = deadline.Add(overdueGrace)
+	if w.timer == nil {
+		w.timer = time.AfterFunc(o.writeTimeout+overdueGrace, o.checkOverdue)
+	} else if !w.runs {
+		w.timer.Reset(o.writeTimeout + overdueGrace)
+	}
+	w.runs = true
+	return nil // without deadlines there is the timer
+}
+
+// takeBackDeadline is called by the flusher, which is about to end. Over TLS a Read may
+// write, the answer to a KeyUpdate for example, and a deadline that had passed by then would
+// be the end of the connection. (On a kernel socket only the flusher waits in a write.)
+func (o *Outbox) takeBackDeadline() {
+	o.overdue.set = false
+	_ = o.sock.SetWriteDeadline(time.Time{}) // fails on a closed socket, and where there are no deadlines
+}
+
+// checkOverdue is run by the timer, in a goroutine of its own that ends with its return. The
+// timer is not set anew for each write: it looks whether the one of then is over.
+func (o *Outbox) checkOverdue() {
+	o.mu.Lock()
+	w := o.overdue
+	w.runs = false
+	left := time.Until(w.at)
+	switch {
+	case w.at.IsZero() || o.failing:
+		o.mu.Unlock()
+		return
+	case left > 0:
+		w.runs = true
+		w.timer.Reset(left)
+		o.mu.Unlock()
+		return
+	}
+	o.mu.Unlock()
+	o.fail(os.ErrDeadlineExceeded)
+}
+
+// isTimeout reports whether err, of a write, is that of its deadline.
+func (o *Outbox) isTimeout(err error) bool {
+	if o.writeTimeout == 0 {
+		return false
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return true
+	}
+	var ne net.Error
+	return !o.sock.Interruptible && errors.As(err, &ne) && ne.Timeout()
+}

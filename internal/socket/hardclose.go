@@ -1,0 +1,73 @@
+package socket
+
+import (
+	"crypto/tls"
+	"net"
+	"reflect"
+	"time"
+)
+
+// closeGrace is how long HardClose waits for the Close of a net.Conn that is none of the
+// kernel's. Some wait for their peer.
+const closeGrace = 100 * time.Millisecond
+
+// HardClose ends the connection without telling the peer. A TLS connection is closed
+// below TLS, because tls.Conn.Close waits up to 5 s for its alert to be taken. It waits
+// for callbacks of Raw to return, so it must not be called from one. What
+// waits in a Read or a Write is woken, if the net.Conn can do that; its Close is given
+// closeGrace, and may go on after that.
+//
+// reset makes the kernel send a reset, so that the peer does not mistake the
+// end of a connection that has failed for a clean one.
+func HardClose(nc net.Conn, reset bool) {
+	given := Given(nc)
+	if l := lingerer(given); l != nil && reset {
+		_ = l.SetLinger(0) // fails only if the connection has ended anyway
+	}
+	below := belowTLS(given)
+	_, isTLS := given.(*tls.Conn)
+	if known[reflect.TypeOf(below)] && (isTLS || below == given) && nc == given {
+		_ = below.Close() // an error changes nothing: the connection is given up
+		return
+	}
+	closed := make(chan struct{})
+	go func() { // ends with the Close, whenever that is; closes closed
+		defer close(closed)
+		_ = below.SetDeadline(Past) // Close alone wakes no Write of smux and QUIC
+		if below != given {
+			_ = below.Close() // before a type that embeds a *tls.Conn, which would wait as well
+		}
+		switch p, ok := nc.(*patient); {
+		case ok && !isTLS:
+			_ = p.Close()
+		case ok:
+			p.wake()
+		case !isTLS:
+			_ = nc.Close()
+		}
+	}()
+	timer := time.NewTimer(closeGrace)
+	defer timer.Stop()
+	select {
+	case <-closed:
+	case <-timer.C:
+	}
+}
+
+// lingerer returns what can make the kernel reset the connection that nc runs over, or nil.
+func lingerer(nc net.Conn) (l interface{ SetLinger(sec int) error }) {
+	for {
+		if l, ok := nc.(interface{ SetLinger(sec int) error }); ok {
+			return l
+		}
+		over, ok := nc.(interface{ NetConn() net.Conn })
+		if !ok {
+			return nil
+		}
+		below := over.NetConn()
+		if below == nil || below == nc {
+			return nil
+		}
+		nc = below
+	}
+}

@@ -1,0 +1,30 @@
+package socket
+
+import (
+	"fmt"
+	"io"
+)
+
+// MaxEmptyReads is how many Reads of a net.Conn in a row may return neither bytes nor an error.
+const MaxEmptyReads = 100
+
+// Reader reads from a net.Conn that is not trusted to keep to the rules of io.Reader: it
+// returns bytes or an error, and no more bytes than there is space for.
+type Reader struct{ r io.Reader }
+
+// NewReader returns a Reader over r.
+func NewReader(r io.Reader) Reader { return Reader{r} }
+
+// Read returns io.ErrNoProgress after MaxEmptyReads.
+func (r Reader) Read(b []byte) (int, error) {
+	for range MaxEmptyReads {
+		n, err := r.r.Read(b)
+		if n < 0 || n > len(b) {
+			return 0, fmt.Errorf("%T.Read returned %d for %d bytes", r.r, n, len(b))
+		}
+		if n > 0 || err != nil || len(b) == 0 {
+			return n, err
+		}
+	}
+	return 0, io.ErrNoProgress
+}
