@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	"github.com/fb9bb4ed/qsocket/internal/excerpt"
@@ -54,11 +55,28 @@ func (l *Listener[T]) accept() {
 	}
 }
 
-// isTemporary reports whether accepting again may succeed, as it may after every error
-// of the network but net.ErrClosed.
+// passing are the errors of accept that say nothing of the listener, besides those that
+// package net calls temporary: a connection has gone wrong before it was accepted, or memory is
+// short (accept(2) of Linux lists them).
+var passing = []error{
+	syscall.ECONNABORTED, syscall.ECONNRESET, syscall.EPROTO, syscall.ENOBUFS, syscall.ENOMEM,
+	syscall.ENETDOWN, syscall.ENETUNREACH, syscall.EHOSTDOWN, syscall.EHOSTUNREACH,
+}
+
+// isTemporary reports whether accepting again may succeed. As in net/http, an error that
+// does not say so is taken to be there for good: to try again after it would hide it, and
+// take time, for ever.
 func isTemporary(err error) bool {
-	var ne net.Error
-	return errors.As(err, &ne) && !errors.Is(err, net.ErrClosed)
+	if errors.Is(err, net.ErrClosed) {
+		return false
+	}
+	for _, passes := range passing {
+		if errors.Is(err, passes) {
+			return true
+		}
+	}
+	var ne interface{ Temporary() bool } // as net.Error has it
+	return errors.As(err, &ne) && ne.Temporary()
 }
 
 // reserve waits until one more connection is allowed. It returns false when the
@@ -230,7 +248,8 @@ func (l *Listener[T]) countRefusal(cause string) {
 //	timeout   not over within HandshakeTimeout
 //	crowded   given up, by chance, in favour of a newer one, see Options.MaxHandshakes
 //	closed    the Listener was closed meanwhile
-//	tls       the handshake of TLS failed, also because the client spoke no TLS
+//	tls       the handshake of TLS failed, also because the client spoke no TLS, or
+//	          sent an alert in place of its hello
 //	magic, version, hello, proto, codec, heartbeat, types
 //	          the field of a HandshakeError; hello also if the client was gone
 //	remote    the client refused this end, with a goodbye
@@ -256,12 +275,12 @@ func refusalCause(err error) string {
 		return "timeout"
 	case errors.As(err, &panicked):
 		return "panic"
+	case handshake.IsTLS(err):
+		return "tls"
 	case errors.As(err, &he):
 		return he.Field
 	case errors.As(err, &re):
 		return "remote"
-	case handshake.IsTLS(err):
-		return "tls"
 	}
 	return "other"
 }

@@ -7,8 +7,10 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"os"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -378,6 +380,84 @@ func TestPermanentAcceptError(t *testing.T) {
 			t.Errorf("got %q, %v, want the message", m, err)
 		}
 	})
+}
+
+// netError is an error of the network that does, or does not, say that it passes.
+type netError struct{ temporary, timeout bool }
+
+func (netError) Error() string     { return "mux: listener closed" }
+func (e netError) Timeout() bool   { return e.timeout }
+func (e netError) Temporary() bool { return e.temporary }
+
+// What passes is retried, in whatever it is wrapped; everything else ends the Listener, for
+// which trying again would be in vain.
+func TestAcceptErrorKinds(t *testing.T) {
+	opError := func(err error) error {
+		return &net.OpError{Op: "accept", Net: "tcp", Err: os.NewSyscallError("accept4", err)}
+	}
+	for _, tt := range []struct {
+		name   string
+		err    error
+		passes bool
+	}{
+		{"too many files", opError(syscall.EMFILE), true},
+		{"too many files in the system", opError(syscall.ENFILE), true},
+		{"interrupted", opError(syscall.EINTR), true},
+		{"aborted", opError(syscall.ECONNABORTED), true},
+		{"reset", opError(syscall.ECONNRESET), true},
+		{"no buffers", opError(syscall.ENOBUFS), true},
+		{"no memory", fmt.Errorf("wrapped: %w", opError(syscall.ENOMEM)), true},
+		{"protocol", opError(syscall.EPROTO), true},
+		{"network down", opError(syscall.ENETDOWN), true},
+		{"host unreachable", opError(syscall.EHOSTUNREACH), true},
+		{"deadline", opError(os.ErrDeadlineExceeded), true},
+		{"says so", netError{temporary: true}, true},
+		{"invalid", opError(syscall.EINVAL), false},
+		{"no socket", opError(syscall.ENOTSOCK), false},
+		{"bad descriptor", opError(syscall.EBADF), false},
+		{"no stream", opError(syscall.EOPNOTSUPP), false},
+		{"bad descriptor, bare", syscall.EBADF, false},
+		{"says that it stays", netError{}, false},
+		{"a timeout that stays", netError{timeout: true}, false},
+		{"closed", opError(net.ErrClosed), false},
+		{"end", io.EOF, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				nl := newFakeListener()
+				nl.queue <- tt.err
+				nl.client(t)
+				ln, err := qsocket.NewListener(nl, testkit.Text, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer testkit.EndListener(ln)
+				served := make(chan error, 1)
+				go func() { // ends with the Listener
+					served <- ln.Serve(t.Context(), func(context.Context, *qsocket.Conn[string]) {})
+				}()
+				time.Sleep(time.Minute)
+				stats := ln.Stats()
+				if tt.passes {
+					if stats.Accepted != 1 || stats.AcceptErrors != 1 || ln.Err() != nil {
+						t.Errorf("got %+v, %v, want the next connection accepted", stats, ln.Err())
+					}
+					return
+				}
+				if calls := len(nl.callTimes()); stats.Accepted != 0 || stats.AcceptErrors != 1 || calls != 1 {
+					t.Errorf("got %+v after %d calls of Accept, want none after the error", stats, calls)
+				}
+				select {
+				case err := <-served:
+					if !errors.Is(err, tt.err) || !errors.Is(ln.Err(), tt.err) {
+						t.Errorf("Serve: got %v, Err: %v, want %v", err, ln.Err(), tt.err)
+					}
+				default:
+					t.Error("Serve goes on")
+				}
+			})
+		})
+	}
 }
 
 // A connection that was not taken when accepting fails for good is closed.

@@ -229,7 +229,7 @@ func (c *Conn[T]) Peer() Peer { return c.peer }
 // NetConn returns the connection that c owns, for what only it knows: the TLS
 // state and peer certificates, socket options, credentials. Reading, writing,
 // closing or setting deadlines on it breaks c.
-func (c *Conn[T]) NetConn() net.Conn { return c.link.Socket().Conn }
+func (c *Conn[T]) NetConn() net.Conn { return socket.Given(c.link.Socket().Conn) }
 
 // LocalAddr returns the address of this end.
 func (c *Conn[T]) LocalAddr() net.Addr { return c.link.Socket().LocalAddr() }

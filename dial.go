@@ -114,6 +114,7 @@ func openIf[T any](ctx context.Context, nc net.Conn, p Protocol[T], opts *Option
 		socket.HardClose(nc, false)
 		return nil, err
 	}
+	nc = socket.Adopt(nc)
 	bounded, cancel := context.WithTimeout(ctx, opts.HandshakeTimeout)
 	defer cancel()
 	peer, err := greet(bounded, nc, p, opts)

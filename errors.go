@@ -83,10 +83,24 @@ func (e *CodecError) Unwrap() (err error) {
 //	          does. That peer gets a RemoteError
 //	types     messages of one end cannot be decoded by the other, or would arrive
 //	          changed: a field is of another type, say
+//
+// Whether there is any point in dialing again says Final.
 type HandshakeError struct {
 	Field string
 	Local string // what this end has or wants
 	Peer  string // what the peer has or sent
+}
+
+// Final reports whether dialing again will not help as long as both ends run the programs that
+// they run: where version, proto, codec, heartbeat or types differ. It is false for magic and
+// hello, which are also what a client sees while its service restarts, behind a proxy that has
+// none to pass it on to, and in front of one that is at its MaxConns.
+func (e *HandshakeError) Final() bool {
+	switch e.Field {
+	case "version", "proto", "codec", "heartbeat", "types", "refused", "session":
+		return true
+	}
+	return false
 }
 
 // Error shows an excerpt of what is long or not printable.
@@ -98,7 +112,7 @@ func handshakeError(err error) error {
 	case *wire.Mismatch:
 		return (*HandshakeError)(e)
 	case *handshake.Broken:
-		return &brokenHandshake{(*HandshakeError)(&e.Mismatch), e.Cause}
+		return &brokenHandshake{e}
 	case *handshake.Refused:
 		return newRemoteError(e.Reason)
 	}
@@ -106,13 +120,12 @@ func handshakeError(err error) error {
 }
 
 // brokenHandshake is a HandshakeError that has a cause.
-type brokenHandshake struct {
-	refusal *HandshakeError
-	cause   error
-}
+type brokenHandshake struct{ broken *handshake.Broken }
 
-func (e *brokenHandshake) Error() string   { return excerpt.Pair(e.refusal, e.cause) }
-func (e *brokenHandshake) Unwrap() []error { return []error{e.refusal, e.cause} }
+func (e *brokenHandshake) Error() string { return e.broken.Error() }
+func (e *brokenHandshake) Unwrap() []error {
+	return []error{(*HandshakeError)(&e.broken.Mismatch), e.broken.Cause}
+}
 
 // RemoteError is the reason that the peer gave for ending a connection of a
 // named protocol. Raw mode cannot carry a reason and never returns one.

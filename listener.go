@@ -19,8 +19,10 @@ import (
 // One goroutine accepts. Each connection then does its handshake (TLS, hello) in a
 // goroutine of its own, under Options.HandshakeTimeout, so a client that says
 // nothing does not delay others. Failed handshakes are logged and counted; no call
-// returns their errors. After an error of the network such as syscall.EMFILE, accepting is
-// tried again, after 5 ms at first and 1 s at most.
+// returns their errors. After an error of accepting that passes, such as syscall.EMFILE,
+// accepting is tried again, after 5 ms at first and 1 s at most. Passing are an error with a
+// method Temporary that returns true, and syscall.ECONNABORTED, ECONNRESET, EPROTO, ENOBUFS, ENOMEM and
+// those of an unreachable network. Any other ends the Listener: Serve, Accept and Err return it.
 //
 // The caller must end every Listener it obtains, with Close, Shutdown, or the ctx given
 // to Serve.

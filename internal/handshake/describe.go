@@ -31,21 +31,23 @@ import (
 // compareTypes exchanges descriptions and returns what differs, a line for
 // each, if the ends can talk, and otherwise a *wire.Mismatch. theirs is the peer's hello.
 func compareTypes(ctx context.Context, nc net.Conn, ours *schema.Own, theirs *wire.Hello) (differences string, err error) {
-	var text string
-	var sum schema.Sum
-	err = exchange(ctx, nc, typesFrames(ours.Text), func(r io.Reader) (err error) {
-		if text, err = readTypes(r, int(theirs.Desc)); err != nil {
-			return err
+	type description struct {
+		text string
+		sum  schema.Sum
+	}
+	d, err := exchange(ctx, nc, typesFrames(ours.Text), func(r io.Reader) (d description, err error) {
+		if d.text, err = readTypes(r, int(theirs.Desc)); err != nil {
+			return d, err
 		}
-		if sum = schema.SumOf(text); sum.Fingerprint() != theirs.Types {
-			return wire.BadHello("the description whose fingerprint is "+theirs.Types, "one whose fingerprint is "+sum.Fingerprint())
+		if d.sum = schema.SumOf(d.text); d.sum.Fingerprint() != theirs.Types {
+			return d, wire.BadHello("the description whose fingerprint is "+theirs.Types, "one whose fingerprint is "+d.sum.Fingerprint())
 		}
-		return nil
+		return d, nil
 	})
 	if err != nil {
 		return "", err
 	}
-	v, err := judge(ctx, ours, text, sum)
+	v, err := judge(ctx, ours, d.text, d.sum)
 	switch {
 	case err != nil:
 		return "", err

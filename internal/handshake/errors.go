@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
+	"reflect"
 	"strings"
 	"time"
 
@@ -21,8 +23,22 @@ type Broken struct {
 	Cause    error
 }
 
-func (e *Broken) Error() string   { return excerpt.Pair(&e.Mismatch, e.Cause) }
+// Error begins with what is known: an alert says more than that no hello has come.
+func (e *Broken) Error() string {
+	if IsAlert(e.Cause) {
+		return excerpt.Wrap(tlsPrefix, e.Cause).Error()
+	}
+	return excerpt.Pair(&e.Mismatch, e.Cause)
+}
+
 func (e *Broken) Unwrap() []error { return []error{&e.Mismatch, e.Cause} }
+
+// IsAlert reports whether err is a fatal alert of TLS, as a Read returns it. In TLS 1.3 a client learns only after its own handshake what the
+// server thinks of its certificate (RFC 8446, section 4.4.2.4).
+func IsAlert(err error) bool {
+	var oe *net.OpError
+	return errors.As(err, &oe) && oe.Err != nil && reflect.TypeOf(oe.Err).PkgPath() == "crypto/tls"
+}
 
 // Refused is the peer's goodbye in the handshake: it has accepted our hello as little as
 // one that it cannot read, but says why.
@@ -37,12 +53,18 @@ func silentPeer(err error) error {
 	if err == io.EOF {
 		err = io.ErrUnexpectedEOF
 	}
-	return &Broken{wire.Mismatch{
-		Field: "hello",
-		Local: "beginning with " + wire.Magic,
-		Peer:  "the connection ended before one came; peer runs raw mode or another protocol, or is gone",
-	}, err}
+	found := "the connection ended before one came: " + endGuesses
+	if IsAlert(err) {
+		found = "an alert of TLS has ended the connection"
+	}
+	return &Broken{wire.Mismatch{Field: "hello", Local: "beginning with " + wire.Magic, Peer: found}, err}
 }
+
+// What may be behind an end, or a silence, the likely causes first.
+const (
+	endGuesses     = "the service is restarting, or there is none behind a proxy, or the peer runs raw mode or another protocol"
+	silenceGuesses = "the service is at its MaxConns, or stuck, or the peer runs raw mode or another protocol"
+)
 
 // isRefusal reports whether err is about what the peer has said, and not about
 // the connection.
@@ -71,7 +93,7 @@ func Late(err error, timeout time.Duration) error {
 	return &Broken{wire.Mismatch{
 		Field: "hello",
 		Local: "within HandshakeTimeout",
-		Peer:  fmt.Sprintf("none came for %v; peer runs raw mode or another protocol, or is stuck", timeout),
+		Peer:  fmt.Sprintf("none came for %v: "+silenceGuesses, timeout),
 	}, os.ErrDeadlineExceeded}
 }
 

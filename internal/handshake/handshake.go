@@ -36,12 +36,19 @@ type Peer struct {
 	Differences string
 }
 
-// TLS does the handshake of TLS, if nc has one to do.
+// TLS does the handshake of TLS, if nc is a TLS connection, or a type that embeds one, and
+// has one to do.
 func TLS(ctx context.Context, nc net.Conn) error {
-	if t, ok := nc.(*tls.Conn); ok {
-		if err := t.HandshakeContext(ctx); err != nil {
-			return tlsError(err)
-		}
+	secure, ok := socket.Given(nc).(socket.Secure)
+	if !ok {
+		return nil
+	}
+	err, ok := within(ctx, nc, func() error { return secure.HandshakeContext(ctx) })
+	if !ok {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return tlsError(err)
 	}
 	return nil
 }
@@ -105,13 +112,18 @@ func Reject(ctx context.Context, nc net.Conn, why error) {
 	case mismatch.Field != "magic": // else it would not understand
 		farewell = wire.GoodbyeFrame(wire.GoodbyeFull, mismatch.Error())
 	}
-	h, ok := nc.(interface{ CloseWrite() error })
-	if !ok {
+	h := socket.Half(nc)
+	if h == nil {
 		return
 	}
-	_ = nc.SetDeadline(time.Now().Add(rejectLinger))
+	ctx, cancel := context.WithTimeout(ctx, rejectLinger)
+	defer cancel()
 	defer context.AfterFunc(ctx, func() { _ = nc.SetDeadline(socket.Past) })()
-	_, _ = nc.Write(farewell)
-	_ = h.CloseWrite()
-	_, _ = io.CopyN(io.Discard, nc, maxLinger)
+	_ = nc.SetDeadline(time.Now().Add(rejectLinger)) // takes back what exchange has set
+	within(ctx, nc, func() struct{} {
+		_, _ = nc.Write(farewell)
+		_ = h.CloseWrite()
+		_, _ = io.CopyN(io.Discard, socket.NewReader(nc), maxLinger)
+		return struct{}{}
+	})
 }

@@ -24,52 +24,75 @@ import (
 // exchangeHello sends ours over nc and returns the hello of the peer. What is wrong with the
 // peer's bytes is a *wire.Mismatch, a connection that ends before they have come a *Broken.
 func exchangeHello(ctx context.Context, nc net.Conn, ours *wire.Hello) (theirs *wire.Hello, err error) {
-	err = exchange(ctx, nc, ours.Append(nil), func(r io.Reader) (err error) {
-		theirs, err = readHello(r)
-		return err
-	})
-	return theirs, err
+	return exchange(ctx, nc, ours.Append(nil), readHello)
+}
+
+// received is what has been read.
+type received[R any] struct {
+	it  R
+	err error
 }
 
 // exchange sends greeting and reads what the peer sends at the same time: neither
 // end waits for the other. When ctx ends it returns an error that wraps ctx's,
 // and nc is of no use afterwards.
 //
-// It owns nc's deadlines while it runs. The goroutine that writes is over before it
-// returns: at the latest a deadline in the past ends its Write, or the closing of an nc
-// that has no deadlines. A success leaves no deadline behind; after an error nc is only good
+// It owns nc's deadlines while it runs. A deadline in the past ends both the Read and the
+// Write; a net.Conn which they do not wake is left with them, and is of no use but to be
+// closed. A success leaves no deadline behind; after an error nc is only good
 // for Reject, which sets its own.
 //
 // If stop reports false, ctx has ended and its function may still run, and set a deadline
 // at any time: so that is an error even if both hellos have been exchanged.
-func exchange(ctx context.Context, nc net.Conn, greeting []byte, read func(io.Reader) error) error {
-	stop := context.AfterFunc(ctx, func() {
-		if nc.SetDeadline(socket.Past) != nil { // it has none, or is closed
-			_ = nc.Close()
-		}
-	})
+func exchange[R any](ctx context.Context, nc net.Conn, greeting []byte, read func(io.Reader) (R, error)) (it R, err error) {
+	stop := context.AfterFunc(ctx, func() { _ = nc.SetDeadline(socket.Past) })
 	sent := make(chan error, 1)
 	go func() { // ends when the peer has taken the greeting, at a deadline, or when nc is closed; its result is in sent
-		_, err := nc.Write(greeting)
+		n, err := nc.Write(greeting)
+		if err == nil && n != len(greeting) {
+			err = io.ErrShortWrite
+		}
 		sent <- err
 	}()
-	err := read(nc)
-	// The Write is waited for in any case, but for how long depends on what was read.
+	r, ok := within(ctx, nc, func() (r received[R]) {
+		r.it, r.err = read(socket.NewReader(nc))
+		return r
+	})
+	if !ok {
+		return it, ended(ctx)
+	}
+	sendErr, ok := awaitSent(ctx, nc, sent, r.err)
+	if !stop() || !ok && r.err == nil {
+		return it, ended(ctx)
+	}
+	if r.err == nil && sendErr != nil { // what was read says more about a peer than a failed write
+		r.err = silentPeer(sendErr)
+	}
+	return r.it, r.err
+}
+
+// awaitSent returns what comes from sent, or false if that takes too long. How long is too
+// long depends on the error of what was read.
+func awaitSent(ctx context.Context, nc net.Conn, sent <-chan error, readErr error) (err error, ok bool) {
 	switch {
-	case err == nil: // for as long as ctx allows
-	case isRefusal(err): // the peer may be about to read ours, and should: it learns why from it
+	case readErr == nil: // as long as ctx allows
+		return await(ctx, sent)
+	case isRefusal(readErr): // the peer may be about to read ours, and should: it learns why from it
 		_ = nc.SetWriteDeadline(time.Now().Add(rejectLinger))
-	default: // the connection is of no use: break the Write
-		_ = nc.SetWriteDeadline(socket.Past)
+		ctx, cancel := context.WithTimeout(ctx, rejectLinger)
+		defer cancel()
+		return await(ctx, sent)
+	case nc.SetWriteDeadline(socket.Past) != nil: // the connection is of no use, but the Write cannot be broken
+		return nil, false
 	}
-	sendErr := <-sent
-	if !stop() {
-		return fmt.Errorf("qsocket: handshake: %w before the peer's hello had come", ctx.Err())
-	}
-	if err == nil && sendErr != nil { // what was read says more about a peer than a failed write
-		err = silentPeer(sendErr)
-	}
-	return err
+	ctx, cancel := context.WithCancel(ctx)
+	cancel()
+	return await(ctx, sent)
+}
+
+// ended is the error for a handshake that ctx has ended.
+func ended(ctx context.Context) error {
+	return fmt.Errorf("qsocket: handshake: %w before the peer's hello had come", ctx.Err())
 }
 
 // readHello reads the hello of the peer, and no byte beyond it. The header is checked

@@ -7,15 +7,16 @@ import (
 	"time"
 )
 
-// closeGrace is how long HardClose waits for the Close of a net.Conn that is none of the
-// kernel's. Some wait for their peer.
-const closeGrace = 100 * time.Millisecond
+// CloseGrace is how long HardClose waits for the Close of a net.Conn that is none of the
+// kernel's, and others for what a deadline in the past should have woken. Some wait for
+// their peer, or are never woken.
+const CloseGrace = 100 * time.Millisecond
 
 // HardClose ends the connection without telling the peer. A TLS connection is closed
 // below TLS, because tls.Conn.Close waits up to 5 s for its alert to be taken. It waits
 // for callbacks of Raw to return, so it must not be called from one. What
 // waits in a Read or a Write is woken, if the net.Conn can do that; its Close is given
-// closeGrace, and may go on after that.
+// CloseGrace, and may go on after that.
 //
 // reset makes the kernel send a reset, so that the peer does not mistake the
 // end of a connection that has failed for a clean one.
@@ -46,7 +47,7 @@ func HardClose(nc net.Conn, reset bool) {
 			_ = nc.Close()
 		}
 	}()
-	timer := time.NewTimer(closeGrace)
+	timer := time.NewTimer(CloseGrace)
 	defer timer.Stop()
 	select {
 	case <-closed:

@@ -31,7 +31,9 @@ var known = func() map[reflect.Type]bool {
 // Know adds a type that is Interruptible. It is for initializing a package.
 func Know(t reflect.Type) { known[t] = true }
 
-func interruptible(nc net.Conn) bool {
+// Interruptible reports whether a read deadline in the past wakes a Read of nc and harms
+// nothing else.
+func Interruptible(nc net.Conn) bool {
 	for {
 		t, ok := nc.(*tls.Conn)
 		if !ok {

@@ -40,7 +40,7 @@ type result struct {
 
 // Adopt returns nc, or where nc has no read deadlines a net.Conn over it that has.
 func Adopt(nc net.Conn) net.Conn {
-	if interruptible(nc) {
+	if Interruptible(nc) {
 		return nc
 	}
 	if err := nc.SetReadDeadline(noDeadline); err == nil || errors.Is(err, net.ErrClosed) {

@@ -30,7 +30,7 @@ type Socket struct {
 	Half HalfCloser // nil: no half-close
 
 	// Interruptible: a read deadline in the past wakes a Read, with an error that wraps
-	// os.ErrDeadlineExceeded, and harms nothing else. See interrupt.go.
+	// os.ErrDeadlineExceeded, and harms nothing else. See the function of that name.
 	Interruptible bool
 }
 
@@ -39,7 +39,7 @@ type HalfCloser interface{ CloseWrite() error }
 
 // New finds out what is possible with nc, which Adopt has returned.
 func New(nc net.Conn) Socket {
-	return Socket{Conn: nc, Raw: rawConn(nc), Half: Half(nc), Interruptible: interruptible(nc)}
+	return Socket{Conn: nc, Raw: rawConn(nc), Half: Half(nc), Interruptible: Interruptible(nc)}
 }
 
 // Half returns nc as a HalfCloser, or nil if it has no half-close.
