@@ -40,7 +40,8 @@ func (o Overflow) String() string {
 // does). A Conn leaves by itself when it ends, and may be in several groups.
 // All methods are safe for concurrent use.
 //
-// A Group has no goroutines and need not be closed. It does not own its
+// A Group has goroutines only while a Broadcast waits for several members, and need not be
+// closed. It does not own its
 // members: the program still has to close every Conn.
 type Group[T any] struct {
 	// Immutable.
@@ -129,11 +130,12 @@ func (g *Group[T]) Len() int {
 
 // Broadcast sends v to all members, and returns to how many: those whose Send
 // would have returned nil. It first hands v to every member that has room. Then,
-// under Block, it waits for the others, as long as ctx allows; under Drop and
-// Disconnect it never waits. Members that have ended are removed.
+// under Block, it waits for all others at the same time, as long as ctx allows: one that
+// takes nothing keeps v from no other. Under Drop and Disconnect it never waits. Members that have ended are removed.
 //
 // The error is a [*CodecError] if v cannot be encoded, [ErrFrameTooLarge] if the
-// framing cannot announce so large a payload, or ctx's error. A member for whose
+// framing cannot announce so large a payload, or ctx's error. After an error v may have
+// reached some members. A member for whose
 // MaxFrame, or that of its peer, v is too large does not get it, and is not counted.
 //
 // Each member gets the messages of one goroutine in order. What several
@@ -175,26 +177,44 @@ func (g *Group[T]) Broadcast(ctx context.Context, v T) (sent int, err error) {
 			go mb.c.link.Fail(ErrSlowConsumer) // ends when the socket is closed
 		}
 	}
-	for _, mb := range b.slow {
-		select {
-		case <-mb.gone: // while others were waited for
-			continue
-		default:
-		}
-		err := mb.c.send(ctx, &v, m, mb.gone)
-		switch {
-		case err == nil:
+	later, err := g.await(ctx, b.slow, v, m)
+	return sent + later, err
+}
+
+// await sends v, which m is if it is not nil, to members that had no room, and returns when
+// each of them has taken it or failed, or ctx has ended.
+func (g *Group[T]) await(ctx context.Context, slow []*member[T], v T, m *Prepared[T]) (sent int, err error) {
+	if len(slow) == 0 {
+		return 0, nil
+	}
+	var encoding sync.Mutex // v is encoded for one member at a time: a method of its type may not be made for more
+	results := make(chan error, len(slow))
+	for _, mb := range slow[1:] {
+		go func() { results <- g.awaitMember(ctx, mb, &v, m, &encoding) }() // ends when mb has room, leaves or fails, or ctx ends; is waited for
+	}
+	results <- g.awaitMember(ctx, slow[0], &v, m, &encoding)
+	for range slow {
+		switch got := <-results; {
+		case got == nil:
 			sent++
-		case err == link.ErrGone:
-		case ctx.Err() != nil && err == ctx.Err():
-			return sent, err
-		default:
-			if err := g.refused(mb.c, err); err != nil {
-				return sent, err
-			}
+		case got != link.ErrGone && err == nil:
+			err = got
 		}
 	}
-	return sent, nil
+	return sent, err
+}
+
+// awaitMember sends v to mb when that has room. It returns ErrGone where v does not reach mb,
+// but may reach others.
+func (g *Group[T]) awaitMember(ctx context.Context, mb *member[T], v *T, m *Prepared[T], encoding *sync.Mutex) error {
+	err := mb.c.send(ctx, v, m, mb.gone, encoding)
+	if err == nil || err == link.ErrGone || ctx.Err() != nil && err == ctx.Err() {
+		return err
+	}
+	if err := g.refused(mb.c, err); err != nil {
+		return err
+	}
+	return link.ErrGone
 }
 
 // refused handles the error of a member's Send. It returns the error if the message could

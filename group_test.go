@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -130,6 +131,81 @@ func TestBroadcastBlock(t *testing.T) {
 	if got := testkit.Result(t, "Broadcast", broadcast); got.sent != 3 || got.err != nil {
 		t.Errorf("got %+v, want 3", got)
 	}
+}
+
+// All slow members are waited for at the same time: one that takes nothing keeps the message
+// from no other, and each of them is counted that has got it when ctx ends. A value is never
+// encoded by two goroutines at a time.
+func TestBroadcastWaitsForAllAtOnce(t *testing.T) {
+	var encoding, most atomic.Int64
+	encode := func(s string) ([]byte, error) {
+		most.Store(max(most.Load(), encoding.Add(1)))
+		runtime.Gosched()
+		encoding.Add(-1)
+		return []byte(s), nil
+	}
+	for name, codec := range map[string]qsocket.Codec[string]{
+		"encoded once":     qsocket.Stateless("text", encode, func(b []byte, s *string) error { *s = string(b); return nil }),
+		"encoded for each": stateful{encode},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const n = 12
+				p := qsocket.Protocol[string]{Codec: codec}
+				g := qsocket.NewGroup(p, qsocket.Block)
+				var peers []*qsocket.Conn[string]
+				for range n {
+					a, b := testkit.Pair(t, "pipe", p, &qsocket.Options{SendBuffer: 300}, nil)
+					g.Add(a)
+					peers = append(peers, b)
+					stall(t, a)
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				received := make([]time.Duration, n)
+				start := time.Now()
+				news := strings.Repeat("y", 100) // as long as what has filled the buffers
+				for i, peer := range peers[1:] { // the first never reads
+					go func() { // ends with the message
+						time.Sleep(time.Duration(i%3) * 20 * time.Millisecond)
+						for m := range peer.Messages() {
+							if m == news {
+								received[i+1] = time.Since(start)
+								return
+							}
+						}
+					}()
+				}
+				sent, err := g.Broadcast(ctx, news)
+				if sent != n-1 || err != context.DeadlineExceeded {
+					t.Errorf("got %d, %v, want %d and context.DeadlineExceeded", sent, err, n-1)
+				}
+				synctest.Wait()
+				for i := range n - 1 {
+					if want := time.Duration(i%3) * 20 * time.Millisecond; received[i+1] != want {
+						t.Errorf("member %d got it after %v, want %v", i+1, received[i+1], want)
+					}
+				}
+				if most.Load() != 1 {
+					t.Errorf("got %d encodings at a time, want 1", most.Load())
+				}
+			})
+		})
+	}
+}
+
+// stateful is a codec that does not say that it is stateless.
+type stateful struct {
+	encode func(string) ([]byte, error)
+}
+
+func (stateful) Name() string                          { return "stateful" }
+func (s stateful) NewEncoder() qsocket.Encoder[string] { return s }
+func (s stateful) NewDecoder() qsocket.Decoder[string] { return s }
+func (stateful) Decode(payload []byte) (string, error) { return string(payload), nil }
+func (s stateful) Append(b []byte, v string) ([]byte, error) {
+	text, err := s.encode(v)
+	return append(b, text...), err
 }
 
 // A Broadcast that waits for a member goes on when the member is removed.

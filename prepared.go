@@ -64,5 +64,5 @@ func (c *Conn[T]) SendPrepared(ctx context.Context, m *Prepared[T]) error {
 		return fmt.Errorf("qsocket: message prepared with codec %s and framing %v, but the connection uses %s and %v",
 			excerpt.Quote(m.codec, excerpt.MaxName), m.framing, excerpt.Quote(c.codecName, excerpt.MaxName), c.framing)
 	}
-	return c.send(ctx, nil, m, nil)
+	return c.send(ctx, nil, m, nil, nil)
 }

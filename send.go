@@ -2,6 +2,7 @@ package qsocket
 
 import (
 	"context"
+	"sync"
 )
 
 // Send encodes v and queues it. Messages go out in the order in which Send
@@ -33,12 +34,12 @@ import (
 // a net.Conn that is neither TCP nor Unix, plain or under TLS, it cannot be seen whether
 // there are any; there only a receiver finds a dead peer.) v is not retained.
 func (c *Conn[T]) Send(ctx context.Context, v T) error {
-	return c.send(ctx, &v, nil, nil)
+	return c.send(ctx, &v, nil, nil, nil)
 }
 
-// send is Send, or SendPrepared if m is not nil. It gives up once gone, which may be
-// nil, is closed.
-func (c *Conn[T]) send(ctx context.Context, v *T, m *Prepared[T], gone <-chan struct{}) error {
+// send is Send, or SendPrepared if m is not nil. It gives up once gone is closed, and
+// encodes with the mutex encoding held; both may be nil.
+func (c *Conn[T]) send(ctx context.Context, v *T, m *Prepared[T], gone <-chan struct{}, encoding *sync.Mutex) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -50,7 +51,13 @@ func (c *Conn[T]) send(ctx context.Context, v *T, m *Prepared[T], gone <-chan st
 	if err != nil {
 		return c.refused(err)
 	}
+	if encoding != nil {
+		encoding.Lock()
+	}
 	buf, unsure, err := safeEncode(c.codecName, c.enc, buf, v)
+	if encoding != nil {
+		encoding.Unlock()
+	}
 	if err != nil {
 		return c.refused(out.Abort(err, unsure))
 	}
