@@ -14,7 +14,6 @@ import (
 	"github.com/fb9bb4ed/qsocket/internal/excerpt"
 	"github.com/fb9bb4ed/qsocket/internal/link"
 	"github.com/fb9bb4ed/qsocket/internal/socket"
-	"github.com/fb9bb4ed/qsocket/internal/wire"
 	"github.com/fb9bb4ed/qsocket/internal/xsync"
 )
 
@@ -68,15 +67,10 @@ type Conn[T any] struct {
 	//     a refused one leaves no byte behind.
 	link link.Link
 
-	// Immutable.
-	codecName string
-	framing   Framing
-	stateless bool
-
 	// The consumer of messages looks at queued and messages each time, so what the
 	// reader goroutine writes stands elsewhere.
-	queued   atomic.Bool // the reader goroutine has been started, or never will be; messages is set by then
-	opts     *Options
+	queued   atomic.Bool  // the reader goroutine has been started, or never will be; messages is set by then
+	settings *settings    // immutable
 	messages chan T       // set once; may be read without readerMu when queued is set
 	readerMu sync.Mutex   // guards messages and started
 	started  xsync.Signal // fired after queued was set
@@ -151,34 +145,25 @@ func isNil(v any) bool {
 
 // wrap makes a Conn of a connection that is ready for messages. peer is nil in
 // raw mode.
-func wrap[T any](nc net.Conn, p Protocol[T], opts *Options, peer *Peer) (*Conn[T], error) {
+func wrap[T any](nc net.Conn, p Protocol[T], set *settings, peer *Peer) (*Conn[T], error) {
 	codec := p.codec()
-	c := &Conn[T]{
-		codecName: codec.Name(),
-		framing:   p.Framing,
-		stateless: isStateless(codec),
-		opts:      opts,
-		enc:       codec.NewEncoder(),
-		dec:       codec.NewDecoder(),
-	}
+	c := &Conn[T]{settings: set, enc: codec.NewEncoder(), dec: codec.NewDecoder()}
 	if c.enc == nil || c.dec == nil {
-		return nil, fmt.Errorf("qsocket: codec %s: NewEncoder or NewDecoder returned nil", excerpt.Quote(c.codecName, excerpt.MaxName))
+		return nil, fmt.Errorf("qsocket: codec %s: NewEncoder or NewDecoder returned nil", excerpt.Quote(set.codec, excerpt.MaxName))
 	}
 	c.into, _ = c.dec.(intoDecoder[T])
-	config := opts.config()
-	config.Framing = wire.Framing(p.Framing)
+	config := set.config()
 	config.Owner = (*owner[T])(c)
 	if peer != nil {
 		c.peer = *peer
 		config.Named = true
 		config.PeerHeartbeat = peer.Heartbeat
-		config.RemoteError = newRemoteError
 		if peer.MaxFrame < config.SendLimit {
 			config.SendLimit, config.PeerLimit = peer.MaxFrame, true
 		}
 	}
 	c.link.Init(socket.New(nc), config)
-	c.link.LogOpen(p.Name)
+	c.link.LogOpen()
 	return c, nil
 }
 
@@ -188,6 +173,9 @@ type owner[T any] Conn[T]
 func (o *owner[T]) Undo() bool       { return (*Conn[T])(o).undo() }
 func (o *owner[T]) InputReady() bool { return (*Conn[T])(o).inputReady() }
 func (o *owner[T]) StartReader()     { (*Conn[T])(o).startReader() }
+func (o *owner[T]) Protocol() string { return o.settings.protocol }
+
+func (o *owner[T]) RemoteError(reason string) error { return &RemoteError{Reason: reason} }
 
 // Done returns a channel that is closed when the Conn is over: both directions
 // have ended, or the first failure has ended it. Messages is closed by then. A

@@ -101,23 +101,22 @@ func Pipe[T any](p Protocol[T], opts *Options) (a, b *Conn[T], err error) {
 	return nil, nil, err
 }
 
-// open makes a Conn of nc, or closes nc. opts have been checked and have their
-// defaults.
-func open[T any](ctx context.Context, nc net.Conn, p Protocol[T], opts *Options) (*Conn[T], error) {
-	return openIf(ctx, nc, p, opts, func() error { return nil })
+// open makes a Conn of nc, or closes nc.
+func open[T any](ctx context.Context, nc net.Conn, p Protocol[T], set *settings) (*Conn[T], error) {
+	return openIf(ctx, nc, p, set, func() error { return nil })
 }
 
 // openIf is open, and asks admit when the handshake is done: after an error of it there
 // is no Conn.
-func openIf[T any](ctx context.Context, nc net.Conn, p Protocol[T], opts *Options, admit func() error) (*Conn[T], error) {
+func openIf[T any](ctx context.Context, nc net.Conn, p Protocol[T], set *settings, admit func() error) (*Conn[T], error) {
 	if err := ctx.Err(); err != nil {
 		socket.HardClose(nc, false)
 		return nil, err
 	}
 	nc = socket.Adopt(nc)
-	bounded, cancel := context.WithTimeout(ctx, opts.HandshakeTimeout)
+	bounded, cancel := context.WithTimeout(ctx, set.HandshakeTimeout)
 	defer cancel()
-	peer, err := greet(bounded, nc, p, opts)
+	peer, err := greet(bounded, nc, p, set)
 	if err == nil {
 		err = stillWanted(bounded)
 	}
@@ -126,7 +125,7 @@ func openIf[T any](ctx context.Context, nc net.Conn, p Protocol[T], opts *Option
 	}
 	if err == nil {
 		var c *Conn[T]
-		if c, err = wrap(nc, p, opts, peer); err == nil {
+		if c, err = wrap(nc, p, set, peer); err == nil {
 			return c, nil
 		}
 	}
@@ -135,7 +134,7 @@ func openIf[T any](ctx context.Context, nc net.Conn, p Protocol[T], opts *Option
 	}
 	socket.HardClose(nc, false)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil { // ours
-		err = handshake.Late(err, opts.HandshakeTimeout)
+		err = handshake.Late(err, set.HandshakeTimeout)
 	}
 	return nil, handshakeError(err)
 }
@@ -151,24 +150,24 @@ func stillWanted(ctx context.Context) error {
 
 // greet does what two ends do before the first message. In raw mode that is
 // TLS at most, and there is no Peer.
-func greet[T any](ctx context.Context, nc net.Conn, p Protocol[T], opts *Options) (*Peer, error) {
+func greet[T any](ctx context.Context, nc net.Conn, p Protocol[T], set *settings) (*Peer, error) {
 	if err := handshake.TLS(ctx, nc); err != nil || p.Name == "" {
 		return nil, err
 	}
-	hello, types := newHello(p, opts)
+	hello, types := newHello(p, set)
 	peer, err := handshake.Hello(ctx, nc, hello, types)
 	return (*Peer)(peer), err
 }
 
 // newHello returns the hello of this end, and the description of its message types that
 // goes with it, nil if it tells none.
-func newHello[T any](p Protocol[T], opts *Options) (h *wire.Hello, types *schema.Own) {
-	limit := uint64(min(opts.MaxFrame, wire.MaxNamedFrame))
+func newHello[T any](p Protocol[T], set *settings) (h *wire.Hello, types *schema.Own) {
+	limit := uint64(min(set.MaxFrame, wire.MaxNamedFrame))
 	h = &wire.Hello{
 		Proto: p.Name,
-		Codec: p.codec().Name(),
+		Codec: set.codec,
 		Max:   &limit,
-		Beat:  uint64(opts.Heartbeat / time.Millisecond),
+		Beat:  uint64(set.Heartbeat / time.Millisecond),
 		Lines: wire.HelloLines,
 	}
 	if text := p.Schema(); text != "" && len(text) <= wire.MaxTypes {

@@ -114,7 +114,7 @@ func handshakeError(err error) error {
 	case *handshake.Broken:
 		return &brokenHandshake{e}
 	case *handshake.Refused:
-		return newRemoteError(e.Reason)
+		return &RemoteError{Reason: e.Reason}
 	}
 	return err
 }
@@ -140,7 +140,3 @@ func (e *RemoteError) Error() string {
 
 // maxReasonShown leaves space, in an error of MaxText bytes, for what else it says.
 const maxReasonShown = excerpt.MaxText - 128
-
-// newRemoteError makes the error for a peer's reason. The link calls it: it does not know
-// the type.
-func newRemoteError(reason string) error { return &RemoteError{Reason: reason} }

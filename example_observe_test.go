@@ -62,7 +62,7 @@ func ExampleListener_Stats() {
 func ExampleOptions_logger() {
 	log := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
 		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-			if a.Key == slog.TimeKey || a.Key == "peer" {
+			if a.Key == slog.TimeKey || a.Key == "peer" || a.Key == "duration" {
 				return slog.Attr{} // different each time
 			}
 			return a
@@ -79,7 +79,7 @@ func ExampleOptions_logger() {
 	b.Close()
 	// Output:
 	// level=INFO msg="qsocket: closing connection" reason=maintenance
-	// level=INFO msg="qsocket: connection closed by peer" sent=0 received=0 dropped=0 err="qsocket: closed by peer: maintenance"
+	// level=INFO msg="qsocket: connection closed by peer" protocol=ticks/1 sent=0 received=0 bytesSent=0 bytesReceived=0 dropped=0 err="qsocket: closed by peer: maintenance"
 }
 
 // A server on the open internet: what to set, and why. docs/security.md says

@@ -90,8 +90,8 @@ func NewGroup[T any](p Protocol[T], policy Overflow) *Group[T] {
 // panics if c is nil, or uses a codec of another name or another framing than the
 // Group: use the Protocol with which the Conns were made.
 func (g *Group[T]) Add(c *Conn[T]) {
-	if c.codecName != g.codec.Name() || c.framing != g.p.Framing {
-		panic(fmt.Sprintf("qsocket: Group.Add of a connection with codec %q and framing %v, but the Group uses %q and %v", c.codecName, c.framing, g.codec.Name(), g.p.Framing))
+	if c.settings.codec != g.codec.Name() || c.settings.framing != g.p.Framing {
+		panic(fmt.Sprintf("qsocket: Group.Add of a connection with codec %q and framing %v, but the Group uses %q and %v", c.settings.codec, c.settings.framing, g.codec.Name(), g.p.Framing))
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -30,7 +30,7 @@ type Listener[T any] struct {
 	// Immutable.
 	ln   net.Listener
 	p    Protocol[T]
-	opts *Options
+	opts *settings
 	log  *slog.Logger
 
 	conns       chan *Conn[T]   // closed by accept, its last act

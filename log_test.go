@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/fb9bb4ed/qsocket"
 	"github.com/fb9bb4ed/qsocket/internal/testkit"
@@ -27,7 +29,7 @@ func (l *logged) WithGroup(string) slog.Handler            { return l }
 func (l *logged) Handle(_ context.Context, r slog.Record) error {
 	line := fmt.Sprintf("%v %s", r.Level, r.Message)
 	r.Attrs(func(a slog.Attr) bool {
-		if a.Key != "peer" && a.Key != "local" && a.Key != "stack" {
+		if a.Key != "peer" && a.Key != "local" && a.Key != "stack" && a.Key != "duration" {
 			line += fmt.Sprintf(" %s=%v", a.Key, a.Value)
 		}
 		return true
@@ -44,6 +46,58 @@ func (l *logged) String() string {
 	return strings.Join(l.lines, "\n") + "\n"
 }
 
+// The line about the end has all that was sent and received until then, also where another
+// goroutine than the receiver ends the connection, and how long it was open.
+func TestLogOfEndCounts(t *testing.T) {
+	for _, n := range []int{0, 1, 50, 5000} {
+		for name, end := range map[string]func(a, b *qsocket.Conn[string]){
+			"the peer is gone": func(a, _ *qsocket.Conn[string]) { a.NetConn().Close() },
+			"a slow consumer": func(_, b *qsocket.Conn[string]) {
+				g := qsocket.NewGroup(testkit.Named, qsocket.Disconnect)
+				g.Add(b)
+				for g.Len() > 0 {
+					if _, err := g.Broadcast(t.Context(), "x"); err != nil {
+						t.Fatal(err)
+					}
+				}
+			},
+		} {
+			t.Run(fmt.Sprint(n, " messages, ", name), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					var log testkit.LogRecorder
+					a, b := testkit.Pair(t, "pipe", testkit.Named, nil, &qsocket.Options{Logger: log.Logger(), SendBuffer: 5, Heartbeat: -1})
+					received := make(chan int)
+					go func() { // ends with b
+						n := 0
+						for range b.Messages() {
+							n++
+						}
+						received <- n
+					}()
+					for range n {
+						if err := a.Send(t.Context(), "tick"); err != nil {
+							t.Fatal(err)
+						}
+					}
+					if err := a.Flush(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+					time.Sleep(3 * time.Second)
+					end(a, b)
+					if got := <-received; got != n {
+						t.Errorf("received %d messages, want %d", got, n)
+					}
+					<-b.Done()
+					// "tick" has 4 bytes, and the header of its frame has 4
+					if want := fmt.Sprintf(" received=%d bytesSent=%d bytesReceived=%d ", n, b.Stats().BytesSent, 8*n); log.Count("connection failed", "protocol=text/1 duration=3s", want) != 1 {
+						t.Errorf("want a line with %q, got %s", want, log.Text())
+					}
+				})
+			})
+		}
+	}
+}
+
 // What is logged of a connection: its opening and its end, and why.
 func TestLogOfConn(t *testing.T) {
 	ctx := testkit.Context(t)
@@ -55,16 +109,16 @@ func TestLogOfConn(t *testing.T) {
 	}{
 		{"clean", func(a, b *qsocket.Conn[string]) { a.Close() }, []string{
 			"DEBUG qsocket: connection open protocol=text/1",
-			"DEBUG qsocket: connection ended sent=0 received=1 dropped=0",
+			"DEBUG qsocket: connection ended protocol=text/1 sent=0 received=1 bytesSent=0 bytesReceived=44 dropped=0",
 		}},
 		{"a reason", func(a, b *qsocket.Conn[string]) { a.CloseWithReason("maintenance") }, []string{
-			"INFO qsocket: connection closed by peer sent=0 received=1 dropped=0 err=qsocket: closed by peer: maintenance",
+			"INFO qsocket: connection closed by peer protocol=text/1 sent=0 received=1 bytesSent=0 bytesReceived=44 dropped=0 err=qsocket: closed by peer: maintenance",
 		}},
 		{"our reason", func(a, b *qsocket.Conn[string]) { b.CloseWithReason("maintenance") }, []string{
 			"INFO qsocket: closing connection reason=maintenance",
 		}},
 		{"a failure", func(a, b *qsocket.Conn[string]) { a.NetConn().Close() }, []string{
-			"INFO qsocket: connection failed sent=0 received=1 dropped=0 err=qsocket: the connection ended without a goodbye: unexpected EOF",
+			"INFO qsocket: connection failed protocol=text/1 sent=0 received=1 bytesSent=0 bytesReceived=44 dropped=0 err=qsocket: the connection ended without a goodbye: unexpected EOF",
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fb9bb4ed/qsocket/internal/excerpt"
 	"github.com/fb9bb4ed/qsocket/internal/link"
+	"github.com/fb9bb4ed/qsocket/internal/wire"
 )
 
 // Options are the choices of one end. In named mode the peer is told MaxFrame and
@@ -63,8 +64,9 @@ type Options struct {
 	TLS *tls.Config
 
 	// Logger gets what happens to connections, never what they carry. At level
-	// Debug: connections that are open, and those that have ended well, with their
-	// counters. Info: failures, and reasons given for an end. Warn: handshakes
+	// Debug: connections that are open, and those that have ended well, with the name of
+	// the protocol, how long they were open, and their counters. Info: failures, with
+	// the same, and reasons given for an end. Warn: handshakes
 	// refused, errors of accept, the first message that a Group drops for a Conn,
 	// consumers that it disconnects, and messages lost when Serve closed a Conn.
 	// Error: panics, and the end of accepting. Nil: silent.
@@ -140,19 +142,32 @@ func (o *Options) withDefaults() (Options, error) {
 	return d, nil
 }
 
-// checked returns a copy of opts with their defaults if both p and opts are valid.
-// All Conns of a Listener share one.
-func checked[T any](p Protocol[T], opts *Options) (*Options, error) {
+// settings are the choices that a Conn is made with. All Conns of a Listener share one.
+type settings struct {
+	Options   // with their defaults
+	protocol  string
+	codec     string
+	framing   Framing
+	stateless bool
+}
+
+// checked returns the settings if both p and opts are valid.
+func checked[T any](p Protocol[T], opts *Options) (*settings, error) {
 	o, err := opts.withDefaults()
 	if err == nil {
 		err = p.check()
 	}
-	return &o, err
+	if err != nil {
+		return &settings{Options: o}, err
+	}
+	codec := p.codec()
+	return &settings{Options: o, protocol: p.Name, codec: codec.Name(), framing: p.Framing, stateless: isStateless(codec)}, nil
 }
 
-// config returns the part of o that the link needs in both modes.
-func (o *Options) config() link.Config {
+// config returns what the link needs in both modes.
+func (o *settings) config() link.Config {
 	return link.Config{
+		Framing:      wire.Framing(o.framing),
 		MaxFrame:     o.MaxFrame,
 		SendLimit:    o.MaxFrame,
 		SendBuffer:   o.SendBuffer,

@@ -60,9 +60,9 @@ func (c *Conn[T]) SendPrepared(ctx context.Context, m *Prepared[T]) error {
 	if m == nil {
 		return fmt.Errorf("qsocket: the Prepared is nil")
 	}
-	if m.codec != c.codecName || m.framing != c.framing {
+	if m.codec != c.settings.codec || m.framing != c.settings.framing {
 		return fmt.Errorf("qsocket: message prepared with codec %s and framing %v, but the connection uses %s and %v",
-			excerpt.Quote(m.codec, excerpt.MaxName), m.framing, excerpt.Quote(c.codecName, excerpt.MaxName), c.framing)
+			excerpt.Quote(m.codec, excerpt.MaxName), m.framing, excerpt.Quote(c.settings.codec, excerpt.MaxName), c.settings.framing)
 	}
 	return c.send(ctx, nil, m, nil, nil)
 }

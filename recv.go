@@ -160,8 +160,8 @@ func (c *Conn[T]) startReader() {
 		return
 	}
 	if c.link.ReaderStarts() {
-		c.messages = make(chan T, c.opts.RecvQueue)
-		c.backlog = backlog.New(c.opts.DecodedBuffer, c.opts.RecvQueue)
+		c.messages = make(chan T, c.settings.RecvQueue)
+		c.backlog = backlog.New(c.settings.DecodedBuffer, c.settings.RecvQueue)
 		factor, free := maxDecoded(c.dec)
 		c.backlog.Small = max(c.backlog.Share()-free, 0) / factor
 		go c.read() // ends when the link stops receivers, or with the last message; closes messages
@@ -307,7 +307,7 @@ func (c *Conn[T]) putMeasured(n int) bool {
 	b := c.backlog
 	b.Held = b.Share()
 	if n > b.Small {
-		b.Held = decodedSize(c.dec, &c.next, n, c.opts.DecodedBuffer)
+		b.Held = decodedSize(c.dec, &c.next, n, c.settings.DecodedBuffer)
 	}
 	waiting := len(c.messages)
 	if !b.Fits(b.Held, waiting) {
@@ -334,7 +334,7 @@ func (c *Conn[T]) decode(payload []byte) (err error) {
 		if err != nil {
 			var zero T
 			c.next = zero
-			err = codecError("decode", c.codecName, err)
+			err = codecError("decode", c.settings.codec, err)
 		}
 	}()
 	if c.into != nil {

@@ -54,7 +54,7 @@ func (c *Conn[T]) send(ctx context.Context, v *T, m *Prepared[T], gone <-chan st
 	if encoding != nil {
 		encoding.Lock()
 	}
-	buf, unsure, err := safeEncode(c.codecName, c.enc, buf, v)
+	buf, unsure, err := safeEncode(c.settings.codec, c.enc, buf, v)
 	if encoding != nil {
 		encoding.Unlock()
 	}
@@ -83,7 +83,7 @@ func (c *Conn[T]) trySend(v *T, m *Prepared[T]) (sent bool, err error) {
 	if !ok {
 		return false, c.refused(err)
 	}
-	buf, unsure, err := safeEncode(c.codecName, c.enc, buf, v)
+	buf, unsure, err := safeEncode(c.settings.codec, c.enc, buf, v)
 	if err != nil {
 		return false, c.refused(out.Abort(err, unsure))
 	}
@@ -95,7 +95,7 @@ func (c *Conn[T]) trySend(v *T, m *Prepared[T]) (sent bool, err error) {
 // whether what it encodes next can be decoded without that payload. It is called
 // under the outbox's lock.
 func (c *Conn[T]) undo() (ok bool) {
-	if c.stateless {
+	if c.settings.stateless {
 		return true
 	}
 	defer func() {

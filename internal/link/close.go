@@ -213,8 +213,8 @@ func (l *Link) flushGoodbye() (ok bool) {
 // closed in its place is up to state.mayClose.
 func (l *Link) halfClose() {
 	var err error
-	if l.sock.Half != nil {
-		err = l.sock.Half.CloseWrite()
+	if half := socket.Half(l.sock.Conn); half != nil {
+		err = half.CloseWrite()
 	}
 	l.advance(event{kind: halfClosed, err: err})
 }
@@ -264,7 +264,7 @@ func (l *Link) abandon(why error) {
 // over a connection without a half-close it does nothing, and its error wraps
 // errors.ErrUnsupported.
 func (l *Link) CloseWrite() error {
-	if l.sock.Half == nil && !l.Named() {
+	if !l.state.hasHalfClose && !l.Named() {
 		return fmt.Errorf("qsocket: CloseWrite over %T: %w", l.sock.Conn, errors.ErrUnsupported)
 	}
 	l.endSending(errSendEnded, wire.GoodbyeHalf, "")

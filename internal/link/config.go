@@ -25,9 +25,6 @@ type Config struct {
 	Named         bool
 	Heartbeat     time.Duration // the interval that we ask of the peer; 0: none
 	PeerHeartbeat time.Duration // the interval that the peer asks of us; 0: none
-
-	// RemoteError makes the error that a peer's reason for its goodbye becomes.
-	RemoteError func(reason string) error
 }
 
 // Owner is what a Link asks of the Conn that owns it.
@@ -38,4 +35,9 @@ type Owner interface {
 	// needs one to read the rest of the connection. It is called with no mutex held; the
 	// caller may be a receiver, and hold the inbox's lock.
 	StartReader()
+
+	// RemoteError makes the error that a peer's reason for its goodbye becomes.
+	RemoteError(reason string) error
+
+	Protocol() string // its name; empty in raw mode
 }

@@ -51,7 +51,7 @@ const goodbyeGrace = 90 * time.Millisecond // so that Close takes less than 100
 func (l *Link) onGoodbye(g wire.Goodbye) error {
 	e := event{kind: goodbyeReceived, goodbye: g.Kind()}
 	if g.Reason != "" {
-		e.err = l.remoteError(g.Reason)
+		e.err = l.owner.RemoteError(g.Reason)
 	}
 	l.mu.Lock()
 	before := l.state.goodbyeReceived
@@ -118,7 +118,7 @@ func (l *Link) awaitGoodbye(patient bool) {
 		late = timer.C
 	}
 	sent := &l.fullSent
-	if l.sock.Half == nil {
+	if !l.state.hasHalfClose {
 		sent = &l.messagesSent
 	}
 	select {
@@ -126,7 +126,7 @@ func (l *Link) awaitGoodbye(patient bool) {
 	case <-late:
 		return
 	}
-	if l.sock.Half != nil {
+	if l.state.hasHalfClose {
 		return
 	}
 	timer := time.NewTimer(goodbyeGrace)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/fb9bb4ed/qsocket/internal/inbox"
+	"github.com/fb9bb4ed/qsocket/internal/monotime"
 	"github.com/fb9bb4ed/qsocket/internal/outbox"
 	"github.com/fb9bb4ed/qsocket/internal/socket"
 	"github.com/fb9bb4ed/qsocket/internal/wire"
@@ -48,7 +49,7 @@ type Link struct {
 	sock         socket.Socket
 	log          *slog.Logger
 	closeTimeout time.Duration
-	remoteError  func(reason string) error
+	opened       time.Duration // when, on the clock of monotime
 	owner        Owner
 	onFinish     func() // see SetOnFinish
 
@@ -82,9 +83,9 @@ func (l *Link) Init(s socket.Socket, c Config) {
 	l.sock = s
 	l.log = c.Log
 	l.closeTimeout = c.CloseTimeout
+	l.opened = monotime.Now()
 	l.state.named = c.Named
-	l.state.hasHalfClose = s.Half != nil
-	l.remoteError = c.RemoteError
+	l.state.hasHalfClose = socket.Half(s.Conn) != nil
 	l.owner = c.Owner
 	recv := inbox.Config{Framing: c.Framing, MaxFrame: c.MaxFrame, FrameTimeout: c.FrameTimeout}
 	if !s.Interruptible {

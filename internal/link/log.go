@@ -4,13 +4,14 @@ import (
 	"context"
 	"log/slog"
 
+	"github.com/fb9bb4ed/qsocket/internal/monotime"
 	"github.com/fb9bb4ed/qsocket/internal/socket"
 )
 
 // LogOpen logs a connection that is ready for messages.
-func (l *Link) LogOpen(protocol string) {
+func (l *Link) LogOpen() {
 	if l.log.Enabled(context.Background(), slog.LevelDebug) {
-		l.log.Debug("qsocket: connection open", "peer", socket.AddrString(l.sock.RemoteAddr()), "local", socket.AddrString(l.sock.LocalAddr()), "protocol", protocol)
+		l.log.Debug("qsocket: connection open", "peer", socket.AddrString(l.sock.RemoteAddr()), "local", socket.AddrString(l.sock.LocalAddr()), "protocol", l.owner.Protocol())
 	}
 }
 
@@ -32,9 +33,12 @@ func (l *Link) logEnd(err error, remote bool) {
 	if !l.log.Enabled(ctx, level) {
 		return
 	}
-	sent := l.Out.Counters().Messages
-	received := l.In.Received().Load() // its receiver may be at work still
-	args := []any{"peer", socket.AddrString(l.sock.RemoteAddr()), "sent", sent, "received", received, "dropped", l.skipped.Load()}
+	sent := l.Out.Counters()
+	received, bytesReceived := l.In.Counters()
+	args := []any{
+		"peer", socket.AddrString(l.sock.RemoteAddr()), "protocol", l.owner.Protocol(), "duration", monotime.Now() - l.opened,
+		"sent", sent.Messages, "received", received, "bytesSent", sent.Bytes, "bytesReceived", bytesReceived, "dropped", l.skipped.Load(),
+	}
 	if err != nil {
 		args = append(args, "err", err)
 	}

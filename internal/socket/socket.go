@@ -27,8 +27,6 @@ type Socket struct {
 	// itself: with TLS, net.Pipe and wrappers only the methods of Conn will do.
 	Raw syscall.RawConn
 
-	Half HalfCloser // nil: no half-close
-
 	// Interruptible: a read deadline in the past wakes a Read, with an error that wraps
 	// os.ErrDeadlineExceeded, and harms nothing else. See the function of that name.
 	Interruptible bool
@@ -39,7 +37,7 @@ type HalfCloser interface{ CloseWrite() error }
 
 // New finds out what is possible with nc, which Adopt has returned.
 func New(nc net.Conn) Socket {
-	return Socket{Conn: nc, Raw: rawConn(nc), Half: Half(nc), Interruptible: Interruptible(nc)}
+	return Socket{Conn: nc, Raw: rawConn(nc), Interruptible: Interruptible(nc)}
 }
 
 // Half returns nc as a HalfCloser, or nil if it has no half-close.

@@ -26,6 +26,13 @@ func (r *LogRecorder) Write(b []byte) (int, error) {
 	return r.buf.Write(b)
 }
 
+// Text returns all records.
+func (r *LogRecorder) Text() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.buf.String()
+}
+
 // Count returns the number of records that contain all of the given texts.
 func (r *LogRecorder) Count(texts ...string) int {
 	r.mu.Lock()
