@@ -232,22 +232,29 @@ continues until they have called CloseWrite. The order example shows how.
 # Reconnecting
 
 A Conn does not reconnect. When it has ended, cleanly or not, dial again, and
-decide what to send again:
+decide what to send again. A service that restarts, a proxy without one, and a
+server at its MaxConns end a handshake as well; that passes.
+[HandshakeError.Final] tells what does not:
 
-	for ctx.Err() == nil {
-		conn, err := qsocket.Dial(ctx, "tcp", address, protocol, nil)
-		if refused := (*qsocket.HandshakeError)(nil); errors.As(err, &refused) {
+	const shortest, longest = 50 * time.Millisecond, 5 * time.Second
+	wait := shortest
+	for {
+		conn, err := qsocket.Dial(ctx, network, address, protocol, opts)
+		if refused := (*qsocket.HandshakeError)(nil); errors.As(err, &refused) && refused.Final() {
 			return err // dialing again will not help
 		}
 		if err == nil {
+			wait = shortest
 			err = use(ctx, conn) // until Messages ends
 			conn.Close()
 		}
-		log.Println("connecting again:", err)
+		log.Info("connecting again", "err", err)
 		select {
-		case <-time.After(time.Second): // better: growing, and with jitter
+		case <-time.After(rand.N(wait)): // by chance: all clients of a server that restarts come at the same time
 		case <-ctx.Done():
+			return ctx.Err()
 		}
+		wait = min(2*wait, longest)
 	}
 
 # Codecs, and whom to trust
