@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"time"
 
 	"github.com/fb9bb4ed/qsocket"
@@ -20,10 +21,11 @@ import (
 //   - stream sends; it ends once the orders are sent and the gateway's stream
 //     has ended, and run waits for it.
 type client struct {
-	number int // from 1
-	orders []market.Order
-	rate   int // orders per second, 0 for no limit
-	log    io.Writer
+	number   int // from 1
+	orders   []market.Order
+	rate     int           // orders per second, 0 for no limit
+	patience time.Duration // with a gateway that is not there
+	log      io.Writer
 }
 
 // run trades until the gateway has answered everything. When ctx ends, or the
@@ -35,11 +37,7 @@ func (c *client) run(ctx context.Context, address string) (*ledger, error) {
 	if ctx.Err() != nil {
 		return book, nil // interrupted before there was anything to do
 	}
-	// Not under ctx: a gateway that has accepted the handshake would see a
-	// client that gives up just then as one that has crashed.
-	dialing, cancelDial := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
-	conn, err := qsocket.Dial(dialing, "tcp", address, market.Protocol, nil)
-	cancelDial()
+	conn, err := c.connect(ctx, address)
 	if err != nil {
 		return book, c.failure(err)
 	}
@@ -84,12 +82,38 @@ func (c *client) run(ctx context.Context, address string) (*ledger, error) {
 	return book, nil
 }
 
+// connect dials until it finds a gateway. One that restarts, a proxy that has none, and one
+// that is full end a handshake as well; that passes. It gives up where dialing again will not
+// help, after c.patience, and when ctx ends.
+func (c *client) connect(ctx context.Context, address string) (*qsocket.Conn[market.Message], error) {
+	const shortest, longest = 50 * time.Millisecond, 2 * time.Second
+	patience := time.After(c.patience)
+	for wait := shortest; ; wait = min(2*wait, longest) {
+		// Not under ctx: a gateway that has accepted the handshake would see a
+		// client that gives up just then as one that has crashed.
+		dialing, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+		conn, err := qsocket.Dial(dialing, "tcp", address, market.Protocol, nil)
+		cancel()
+		var refused *qsocket.HandshakeError
+		if err == nil || errors.As(err, &refused) && refused.Final() {
+			return conn, err
+		}
+		select {
+		case <-time.After(rand.N(wait)): // by chance: all clients of a gateway that restarts come at the same time
+		case <-patience:
+			return nil, err
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+}
+
 // failure says what err means to the user of a client.
 func (c *client) failure(err error) error {
 	var refusal *qsocket.HandshakeError
 	var remote *qsocket.RemoteError
 	switch {
-	case errors.As(err, &refusal):
+	case errors.As(err, &refusal) && refusal.Final():
 		return fmt.Errorf("client %d: the other end is no gateway for %s: %w", c.number, market.Protocol.Name, err)
 	case errors.As(err, &remote):
 		return fmt.Errorf("client %d: the gateway has ended the connection: %q", c.number, remote.Reason)

@@ -276,6 +276,59 @@ func TestClientFailures(t *testing.T) {
 	}
 }
 
+// starting is a net.Listener that closes the first connections, as a proxy whose service is
+// only starting.
+type starting struct {
+	net.Listener
+	closed int
+}
+
+func (l *starting) Accept() (net.Conn, error) {
+	for {
+		nc, err := l.Listener.Accept()
+		if err != nil || l.closed == 3 {
+			return nc, err
+		}
+		l.closed++
+		nc.Close()
+	}
+}
+
+// A client that comes too early looks for the gateway until it is there.
+func TestClientWaitsForGateway(t *testing.T) {
+	ctx := testContext(t)
+	nl, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := qsocket.NewListener(&starting{Listener: nl}, market.Protocol, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	go ln.Serve(ctx, func(ctx context.Context, conn *qsocket.Conn[market.Message]) { // ends with ln
+		conn.CloseWithReason("we are here")
+	})
+	c := client{number: 1, patience: time.Minute, log: io.Discard}
+	want := `client 1: the gateway has ended the connection: "we are here"`
+	if _, err := c.run(ctx, ln.Addr().String()); err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+
+	c.patience = 0
+	nl, err = net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nl.Close()
+	address := nl.Addr().String()
+	go (&starting{Listener: nl, closed: -1 << 30}).Accept() // ends with nl
+	var refused *qsocket.HandshakeError
+	if _, err := c.run(ctx, address); !errors.As(err, &refused) || refused.Final() {
+		t.Errorf("without patience: got %v, want the error of the last handshake", err)
+	}
+}
+
 // A client and a gateway that is newer: what the client does not know is not for it.
 func TestClientOfNewerGateway(t *testing.T) {
 	ctx := testContext(t)
@@ -368,7 +421,7 @@ func TestClientsFindWrongGateways(t *testing.T) {
 				// The same id is another order on another connection.
 				file.orders[i] = []market.Order{{ID: 1, Symbol: "RYE", Side: market.Buy, Quantity: 10, Limit: 100}}
 			}
-			report := runClients(ctx, ln.Addr().String(), &file, 0, io.Discard)
+			report := runClients(ctx, ln.Addr().String(), &file, 0, 0, io.Discard)
 			got := strings.Join(report.problems(), "; ")
 			if tt.want == "" && got != "" || !strings.Contains(got, tt.want) {
 				t.Errorf("got problems %q, want %q", got, tt.want)

@@ -53,6 +53,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.SetOutput(stderr)
 	listen := flags.String("listen", "", "run only the gateway, on this `address`")
 	dial := flags.String("dial", "", "run only the clients, with the gateway at this `address`")
+	wait := flags.Duration("wait", 10*time.Second, "with -dial: how long to look for a gateway")
 	name := flags.String("orders", "", "CSV `file` with the orders (default: the one in the program)")
 	rate := flags.Int("rate", 0, "orders per second of each client, 0 for no limit")
 	if err := flags.Parse(args); err != nil {
@@ -61,8 +62,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		}
 		return 2
 	}
-	if flags.NArg() > 0 || *listen != "" && *dial != "" || *rate < 0 {
-		fmt.Fprintln(stderr, "want at most one of -listen and -dial, a -rate that is not negative, no other arguments")
+	if flags.NArg() > 0 || *listen != "" && *dial != "" || *rate < 0 || *wait < 0 {
+		fmt.Fprintln(stderr, "want at most one of -listen and -dial, a -rate and a -wait that are not negative, no other arguments")
 		return 2
 	}
 
@@ -80,7 +81,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case *listen != "":
 		s.gateway, err = runGateway(ctx, *listen, log)
 	case *dial != "":
-		s.clients = runClients(ctx, *dial, s.file, *rate, log)
+		s.clients = runClients(ctx, *dial, s.file, *rate, *wait, log)
 	default:
 		err = runBoth(ctx, &s, *rate, log)
 	}
@@ -127,7 +128,7 @@ func runGateway(ctx context.Context, address string, log io.Writer) (*gatewayRep
 }
 
 // runClients runs all clients of file and returns when the last has ended.
-func runClients(ctx context.Context, address string, file *orderFile, rate int, log io.Writer) *clientReport {
+func runClients(ctx context.Context, address string, file *orderFile, rate int, patience time.Duration, log io.Writer) *clientReport {
 	var (
 		began   = time.Now()
 		ledgers [clients]*ledger
@@ -136,7 +137,7 @@ func runClients(ctx context.Context, address string, file *orderFile, rate int, 
 	)
 	for i, orders := range file.orders {
 		wg.Go(func() {
-			c := client{number: i + 1, orders: orders, rate: rate, log: log}
+			c := client{number: i + 1, orders: orders, rate: rate, patience: patience, log: log}
 			ledgers[i], errs[i] = c.run(ctx, address)
 		})
 	}
@@ -163,7 +164,7 @@ func runBoth(ctx context.Context, s *summary, rate int, log io.Writer) error {
 		defer close(served)
 		report, err = g.run(serving)
 	}()
-	s.clients = runClients(ctx, g.ln.Addr().String(), s.file, rate, log)
+	s.clients = runClients(ctx, g.ln.Addr().String(), s.file, rate, 0, log)
 	stop()
 	<-served
 	s.gateway = &report

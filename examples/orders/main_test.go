@@ -77,7 +77,8 @@ func TestRunRefuses(t *testing.T) {
 		{"unknown flag", []string{"-fast"}, 2},
 		{"no such file", []string{"-orders", filepath.Join(t.TempDir(), "none.csv")}, 1},
 		{"not a port", []string{"-listen", "127.0.0.1:port"}, 1},
-		{"no gateway", []string{"-dial", "127.0.0.1:port"}, 1},
+		{"negative wait", []string{"-wait", "-1s"}, 2},
+		{"no gateway", []string{"-dial", "127.0.0.1:port", "-wait", "0s"}, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer

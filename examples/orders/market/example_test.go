@@ -51,7 +51,7 @@ func ending(err error) string {
 		return "well"
 	case errors.As(err, &remote): // the peer has told why
 		return "closed by the peer: " + remote.Reason
-	case errors.As(err, &refused): // to dial again will not help
+	case errors.As(err, &refused) && refused.Final(): // to dial again will not help
 		return "another " + refused.Field + ": " + err.Error()
 	case errors.Is(err, qsocket.ErrPeerDead): // the machine, or the network, is gone
 		return "no sign of life"
