@@ -88,6 +88,7 @@ type Inbox struct {
 	mu          sync.Mutex      // guards following, and every read deadline; never held across I/O
 	stopped     bool            // Stop was called: no waiting for messages
 	controlOnly bool            // ... but for control frames there is, and stopped does not count
+	closing     bool            // ... unless the socket is about to be closed
 	brokenBy    cause           // why the deadline of the wait under way is in the past
 	deadline    time.Time       // the read deadline that was set last; the zero time is none
 	endWithin   time.Duration   // not 0: how long a wait for a new frame may take, see ExpectEnd

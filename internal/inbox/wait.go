@@ -225,7 +225,8 @@ func (in *Inbox) deadLocked() error {
 
 // isTimeoutLocked reports whether err, of a Read, is that of a deadline. Each net.Conn has
 // its own: where it cannot be told what one means, it is known that this end has broken the
-// wait. (An end of the connection that comes at the same time is met again.)
+// wait, or that the deadline has passed. (An end of the connection that comes at the same
+// time is met again.)
 func (in *Inbox) isTimeoutLocked(err error) bool {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return true
@@ -234,8 +235,11 @@ func (in *Inbox) isTimeoutLocked(err error) bool {
 		return false
 	}
 	var ne net.Error
-	return errors.As(err, &ne) && ne.Timeout() ||
-		in.brokenBy != notBroken && err != io.EOF && !errors.Is(err, net.ErrClosed)
+	if errors.As(err, &ne) && ne.Timeout() {
+		return true
+	}
+	passed := in.brokenBy != notBroken || !in.deadline.IsZero() && !time.Now().Before(in.deadline)
+	return passed && err != io.EOF && !errors.Is(err, net.ErrClosed)
 }
 
 // ExpectEnd bounds, from now on, each wait for a new frame: after a failed
@@ -251,18 +255,20 @@ func (in *Inbox) ExpectEnd(within time.Duration) {
 	}
 }
 
-// Stop breaks the wait under way and refuses all further ones, for good. What
-// is in the buffer stays there. It may be called more than once: by Close, and when
-// the socket is about to be closed.
-func (in *Inbox) Stop() {
+// Stop breaks the wait under way and refuses all further ones, for good, but for those of
+// DrainControl if the socket stays open. What is in the buffer stays there. It may be called
+// more than once: by Close, and when the socket is about to be closed.
+func (in *Inbox) Stop(closing bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.stopped = true
+	in.closing = in.closing || closing
 	if !in.controlOnly && in.sock.Interruptible { // DrainControl reads on until the socket is closed
 		in.setDeadlineLocked(socket.Past)
 	}
 }
 
 // stoppedLocked reports whether there is to be no wait: what DrainControl waits for is
-// the end, so it goes on after Stop.
-func (in *Inbox) stoppedLocked() bool { return in.stopped && !in.controlOnly }
+// the end, so it goes on after Stop, until the socket is closed. (Some net.Conns wake a Read
+// before their Close is over.)
+func (in *Inbox) stoppedLocked() bool { return in.stopped && (in.closing || !in.controlOnly) }

@@ -92,7 +92,7 @@ func (l *Link) startClose(reason string) {
 	discard := !over && l.state.recv != recvEnded && l.state.socket == socketOpen
 	l.mu.Unlock()
 	l.endSending(ErrClosed, wire.GoodbyeFull, reason)
-	l.stopReceiving()
+	l.stopReceiving(false)
 	switch {
 	case over: // nothing is waited for: a write had failed, for example
 		l.teardown()

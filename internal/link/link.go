@@ -293,7 +293,7 @@ func (l *Link) teardown() {
 	} else {
 		l.Out.Stop(ErrClosed)
 	}
-	l.stopReceiving()
+	l.stopReceiving(true)
 	// A reset tells the peer that this is no clean end. If err is the peer's own reason,
 	// it knows.
 	socket.HardClose(l.sock.Conn, err != nil && !remote)
@@ -374,10 +374,11 @@ func (l *Link) ReaderDone() {
 }
 
 // stopReceiving sends receivers away: those that wait for the socket (In.Stop), and the
-// reader goroutine that waits for its consumer (recvStop).
-func (l *Link) stopReceiving() {
+// reader goroutine that waits for its consumer (recvStop). closing says that the socket is
+// about to be closed.
+func (l *Link) stopReceiving(closing bool) {
 	l.fire(&l.recvStop)
-	l.In.Stop()
+	l.In.Stop(closing)
 }
 
 // EndError returns what a receiver reports when there is nothing more to

@@ -7,13 +7,14 @@ import (
 	"time"
 )
 
-// overdue watches over write deadlines. WriteTimeout is one of the socket; where that is none of the kernel's, a timer of
-// our own watches over it: some net.Conns have no deadlines, or do not keep them. A Write
-// that has not returned overdueGrace after its deadline has failed; the closing of the
-// socket that follows may wake it or not.
-
+// overdue watches over write deadlines. WriteTimeout is one of the socket; where that is none
+// of the kernel's, a timer of our own watches over it: some net.Conns have no deadlines, or do
+// not keep them. A Write that has not returned overdueGrace after its deadline has failed; the
+// closing of the socket that follows may wake it or not.
 type overdue struct {
-	set bool // owned by the writer: there is a deadline that has to be taken back
+	// Owned by the writer.
+	set      bool      // there is a deadline that has to be taken back
+	deadline time.Time // of the last write
 
 	// Guarded by the Outbox's mu.
 	at    time.Time   // when the write under way is overdue; zero if none is
@@ -34,8 +35,8 @@ func (o *Outbox) setDeadline() error {
 		o.overdue = new(overdue)
 	}
 	w := o.overdue
-	w.set = true
-	if o.sock.Interruptible {
+	w.set, w.deadline = true, deadline
+	if o.sock.Interruptible && !errors.Is(err, errors.ErrUnsupported) { // that is of one which has been given read deadlines
 		return err
 	}
 	o.mu.Lock()
@@ -79,7 +80,8 @@ func (o *Outbox) checkOverdue() {
 	o.fail(os.ErrDeadlineExceeded)
 }
 
-// isTimeout reports whether err, of a write, is that of its deadline.
+// isTimeout reports whether err, of a write, is that of its deadline. It is called by the
+// writer. Where it cannot be told what an error means, it is known that the deadline has passed.
 func (o *Outbox) isTimeout(err error) bool {
 	if o.writeTimeout == 0 {
 		return false
@@ -87,6 +89,9 @@ func (o *Outbox) isTimeout(err error) bool {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return true
 	}
+	if o.sock.Interruptible || errors.Is(err, net.ErrClosed) {
+		return false
+	}
 	var ne net.Error
-	return !o.sock.Interruptible && errors.As(err, &ne) && ne.Timeout()
+	return errors.As(err, &ne) && ne.Timeout() || !time.Now().Before(o.overdue.deadline)
 }
