@@ -154,7 +154,7 @@ func (o *Outbox) write(b []byte) error {
 			n, err = 0, fmt.Errorf("%T.Write returned %d without an error: %w", o.sock.Conn, n, io.ErrNoProgress)
 		}
 		b = b[n:]
-		if n > 0 && err != nil && o.isTimeout(err) { // it made progress, so the timeout does not count
+		if n > 0 && o.writeTimeout > 0 && o.saysTimeout(err) { // it made progress, so the timeout does not count
 			err = nil
 		}
 		o.mu.Lock()

@@ -83,15 +83,16 @@ func (o *Outbox) checkOverdue() {
 // isTimeout reports whether err, of a write, is that of its deadline. It is called by the
 // writer. Where it cannot be told what an error means, it is known that the deadline has passed.
 func (o *Outbox) isTimeout(err error) bool {
-	if o.writeTimeout == 0 {
-		return false
+	return o.writeTimeout > 0 && (o.saysTimeout(err) ||
+		!o.sock.Interruptible && !errors.Is(err, net.ErrClosed) && !time.Now().Before(o.overdue.deadline))
+}
+
+// saysTimeout reports whether err says that it is that of a deadline, after which the
+// socket can be written to again. (The kernel's ETIMEDOUT is a timeout as well, but the end.)
+func (o *Outbox) saysTimeout(err error) bool {
+	if o.sock.Interruptible {
+		return errors.Is(err, os.ErrDeadlineExceeded)
 	}
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return true
-	}
-	if o.sock.Interruptible || errors.Is(err, net.ErrClosed) {
-		return false
-	}
-	var ne net.Error
-	return errors.As(err, &ne) && ne.Timeout() || !time.Now().Before(o.overdue.deadline)
+	var ne net.Error // os.ErrDeadlineExceeded is one
+	return errors.As(err, &ne) && ne.Timeout()
 }

@@ -220,7 +220,8 @@ func TestTimeouts(t *testing.T) {
 			if err := <-flushed; !errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Errorf("Flush: got %v, want os.ErrDeadlineExceeded", err)
 			}
-			if took := time.Since(start); took < bound || took > bound+grace {
+			// A Write that has made some progress gets as much time again.
+			if took := time.Since(start); took < bound || took > 2*bound+grace {
 				t.Errorf("Flush returned after %v, want %v", took, bound)
 			}
 		})
