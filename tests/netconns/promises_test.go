@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -272,7 +273,7 @@ func TestHandshake(t *testing.T) {
 						t.Errorf("got %v after %v, want %s", err, took, peer.want)
 					}
 					time.Sleep(2 * time.Minute)
-					if n := closes.n; n != 1 {
+					if n := closes.n.Load(); n != 1 {
 						t.Errorf("closed %d times, want once", n)
 					}
 					b.Close()
@@ -301,10 +302,10 @@ func hello(t *testing.T) string {
 // closeCounter counts calls of Close.
 type closeCounter struct {
 	net.Conn
-	n int
+	n atomic.Int64
 }
 
-func (c *closeCounter) Close() error { c.n++; return c.Conn.Close() }
+func (c *closeCounter) Close() error { c.n.Add(1); return c.Conn.Close() }
 
 // as returns c with a half-close if there is one.
 func (c *closeCounter) as() net.Conn {
