@@ -20,6 +20,9 @@ import (
 //	bytes, no error    they are delivered
 //	bytes and a failure, or an end of file
 //	                   they are delivered first; the next read reports the rest
+//	bytes and a timeout
+//	                   they are delivered, and that is all: the connection goes on
+//	spoilt bytes       they are dropped, and the connection has failed
 //	no bytes, errBroken or a timeout
 //	                   this end has broken the wait, or did not let it begin: the error
 //	                   that disarm returns is the reason; without one it is tried again,
@@ -83,10 +86,17 @@ func (in *Inbox) readMore(ctx context.Context) error {
 		} else {
 			in.readOnce()
 		}
+		spoilt := w.n > 0 && in.isSpoilt(w.err)
+		if spoilt {
+			in.w -= w.n
+			w.n = 0
+		}
 		err := in.disarm()
 		switch {
+		case spoilt && (err == nil || err == ctx.Err()):
+			return socket.NetworkError("read", w.err)
 		case w.n > 0:
-			if w.err != nil && w.err != errBroken && w.err != io.EOF {
+			if w.err != nil && w.err != errBroken && w.err != io.EOF && !isTimeout(w.err) {
 				in.deferredErr = w.err
 			}
 			return nil

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/fb9bb4ed/qsocket/internal/socket"
@@ -234,12 +235,30 @@ func (in *Inbox) isTimeoutLocked(err error) bool {
 	if err == nil || in.sock.Interruptible {
 		return false
 	}
-	var ne net.Error
-	if errors.As(err, &ne) && ne.Timeout() {
+	if isTimeout(err) {
 		return true
 	}
 	passed := in.brokenBy != notBroken || !in.deadline.IsZero() && !time.Now().Before(in.deadline)
 	return passed && err != io.EOF && !errors.Is(err, net.ErrClosed)
+}
+
+// isTimeout reports whether err says that it is that of a deadline. That of the kernel, which
+// has given up a peer, is a failure.
+func isTimeout(err error) bool {
+	var ne net.Error
+	return errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &ne) && ne.Timeout() && !errors.Is(err, syscall.ETIMEDOUT)
+}
+
+// isSpoilt reports whether the bytes that a Read has returned along with err are not to
+// be trusted. coder/websocket returns those of a message that was cut still masked, and
+// from other wrappers nobody knows. After a timeout the connection goes on, and under TLS
+// bytes have been authenticated before they are returned.
+func (in *Inbox) isSpoilt(err error) bool {
+	if err == nil || err == io.EOF || err == errBroken || in.sock.Interruptible || isTimeout(err) {
+		return false
+	}
+	_, secure := in.sock.Conn.(socket.Secure)
+	return !secure
 }
 
 // ExpectEnd bounds, from now on, each wait for a new frame: after a failed

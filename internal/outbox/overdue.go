@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"syscall"
 	"time"
 )
 
@@ -88,11 +89,11 @@ func (o *Outbox) isTimeout(err error) bool {
 }
 
 // saysTimeout reports whether err says that it is that of a deadline, after which the
-// socket can be written to again. (The kernel's ETIMEDOUT is a timeout as well, but the end.)
+// socket can be written to again. That of the kernel, which has given up the peer, is the end.
 func (o *Outbox) saysTimeout(err error) bool {
-	if o.sock.Interruptible {
-		return errors.Is(err, os.ErrDeadlineExceeded)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return true
 	}
-	var ne net.Error // os.ErrDeadlineExceeded is one
-	return errors.As(err, &ne) && ne.Timeout()
+	var ne net.Error
+	return !o.sock.Interruptible && errors.As(err, &ne) && ne.Timeout() && !errors.Is(err, syscall.ETIMEDOUT)
 }

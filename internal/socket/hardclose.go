@@ -18,6 +18,10 @@ const CloseGrace = 100 * time.Millisecond
 // waits in a Read or a Write is woken, if the net.Conn can do that; its Close is given
 // CloseGrace, and may go on after that.
 //
+// Close alone wakes no Read of yamux and no Write of QUIC: they need a deadline in the past. It
+// comes after the Close, or after CloseGrace, because for a WebSocket it is the end of the
+// connection, before it could be closed in the way in which its peer sees a clean end.
+//
 // reset makes the kernel send a reset, so that the peer does not mistake the
 // end of a connection that has failed for a clean one.
 func HardClose(nc net.Conn, reset bool) {
@@ -34,7 +38,8 @@ func HardClose(nc net.Conn, reset bool) {
 	closed := make(chan struct{})
 	go func() { // ends with the Close, whenever that is; closes closed
 		defer close(closed)
-		_ = below.SetDeadline(Past) // Close alone wakes no Write of smux and QUIC
+		late := time.AfterFunc(CloseGrace, func() { _ = below.SetDeadline(Past) }) // a goroutine that ends with that call
+		defer late.Stop()
 		if below != given {
 			_ = below.Close() // before a type that embeds a *tls.Conn, which would wait as well
 		}
@@ -46,6 +51,7 @@ func HardClose(nc net.Conn, reset bool) {
 		case !isTLS:
 			_ = nc.Close()
 		}
+		_ = below.SetDeadline(Past)
 	}()
 	timer := time.NewTimer(CloseGrace)
 	defer timer.Stop()
