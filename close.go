@@ -32,6 +32,9 @@ func (c *Conn[T]) CloseWrite() error { return c.link.CloseWrite() }
 // Before the process exits, wait for Done or use Shutdown: when the process ends,
 // so does the discarding.
 //
+// A Recv returns at once over TCP, Unix sockets, net.Pipe and TLS over those; over other
+// net.Conns when the peer ends, after CloseTimeout at the latest (see NewConn).
+//
 // Over a net.Conn without CloseWrite (net.Pipe), Close waits for no more than
 // 100 ms until the goodbye is taken, and in raw mode the connection is closed at
 // once after the flush.

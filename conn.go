@@ -120,8 +120,20 @@ type Peer struct {
 // be nil: to use TLS over nc, wrap it with package tls first. A p that cannot work is an
 // error, see [Protocol].
 //
-// nc must support deadlines. Without them a Recv cannot honour its ctx, and
-// FrameTimeout and WriteTimeout have no effect; Close works all the same.
+// Everything holds over any nc whose Close wakes a Read, and some of it at another price than
+// over TCP, Unix sockets, net.Pipe and TLS over those:
+//   - Nothing interrupts a Read there when this end closes, because that may be the end of nc:
+//     a Recv, or the reader goroutine, stays until the peer ends, for CloseTimeout at most.
+//   - The ctx of a Recv interrupts the Read by a deadline. Where a passed deadline is the
+//     end of the connection, as with WebSockets, it ends the Conn.
+//   - Where nc has no deadlines, as channels of SSH, each Read has a goroutine and a buffer of
+//     its own. A method to set a deadline that does nothing must return an error, or a Recv
+//     cannot honour its ctx.
+//   - A Write that neither a deadline nor Close wakes may outlive the Conn, with its
+//     goroutine. All calls return in time nevertheless.
+//
+// docs/transports.md says what holds over which, and what a type that wraps a net.Conn
+// should forward.
 func NewConn[T any](ctx context.Context, nc net.Conn, p Protocol[T], opts *Options) (*Conn[T], error) {
 	if isNil(nc) {
 		return nil, errors.New("qsocket: the net.Conn is nil")

@@ -37,7 +37,7 @@ func (c *Conn[T]) Messages() <-chan T {
 // Err(). When ctx ends it returns ctx's error, and the Conn and the message
 // that may be on its way are as before. (Under TLS that can take until
 // WriteTimeout or Close, if the peer neither reads nor keeps to the protocol:
-// crypto/tls then waits to send an alert.)
+// crypto/tls then waits to send an alert. Over a WebSocket it ends the Conn, see NewConn.)
 func (c *Conn[T]) Recv(ctx context.Context) (v T, err error) {
 	if err = ctx.Err(); err != nil {
 		return v, err
