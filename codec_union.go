@@ -18,6 +18,7 @@ import (
 //	qsocket.Union(
 //		qsocket.Case[Event](1, qsocket.Msgpack[Placed]()),
 //		qsocket.Case[Event](2, qsocket.Msgpack[*Filled]()),
+//		qsocket.SkipUnknown[Event](), // of newer peers
 //	)
 //
 // A payload is the tag, as a base-128 varint (encoding/binary), followed by what
@@ -33,7 +34,9 @@ import (
 // A value is encoded by the case of its exact type: a Placed by that of Placed, and a
 // *Placed by that of *Placed. Any other type is a [*CodecError], and so are a nil
 // T and a nil pointer, both ways: receivers need not check for nil.
-// So is a tag that is not known, unless there is an [Otherwise].
+// So is a tag that is not known, as a newer peer may send it, unless there is [SkipUnknown] or
+// [Otherwise]. A protocol that is to grow needs one of them from its first version on: it is
+// the receivers of today that have to live with the cases of tomorrow.
 //
 // A Protocol with a type in it that the codec of its case cannot carry is refused (see
 // [Protocol]).
@@ -71,7 +74,7 @@ func Union[T any](cases ...Variant[T]) Codec[T] {
 	return u
 }
 
-// Variant is a part of a [Union]: a [Case] or an [Otherwise].
+// Variant is a part of a [Union]: a [Case], [SkipUnknown] or [Otherwise].
 type Variant[T any] interface {
 	addTo(u *unionCodec[T])
 }
@@ -104,7 +107,7 @@ func Case[T, V any](tag uint64, codec Codec[V]) Variant[T] {
 // Otherwise is the part of a [Union] that takes payloads with tags that no Case
 // has: a newer peer may send them. f gets the tag and what follows it, which it
 // must not keep; it returns the message to deliver, or the error that ends the
-// Conn. To drop such messages, return a value that the receivers ignore.
+// Conn. To drop such messages, use [SkipUnknown] in its place.
 //
 // Otherwise panics if f is nil.
 func Otherwise[T any](f func(tag uint64, payload []byte) (T, error)) Variant[T] {
@@ -117,10 +120,47 @@ func Otherwise[T any](f func(tag uint64, payload []byte) (T, error)) Variant[T] 
 type otherwise[T any] func(tag uint64, payload []byte) (T, error)
 
 func (f otherwise[T]) addTo(u *unionCodec[T]) {
-	if u.otherwise != nil {
+	switch {
+	case u.otherwise != nil:
 		panic(fmt.Sprintf("qsocket: Union of %v: Otherwise is given twice", reflect.TypeFor[T]()))
+	case u.skip:
+		panic(bothWays[T]())
 	}
 	u.otherwise = f
+}
+
+// SkipUnknown is the part of a [Union] that drops messages with tags that no Case has, as if
+// they had not been sent: a newer peer may send them. They are counted in Stats.Unknown, and the first one of
+// a Conn is logged with its tag. Nothing else comes of them: a Shutdown of the peer is confirmed, and Recv
+// goes on to the next message.
+//
+// A codec that has a Union inside passes that on if its Decode returns the error of the
+// Union's, as it is or wrapped.
+//
+// Union panics if there is SkipUnknown twice, or beside Otherwise.
+func SkipUnknown[T any]() Variant[T] { return skipUnknown[T]{} }
+
+type skipUnknown[T any] struct{}
+
+func (skipUnknown[T]) addTo(u *unionCodec[T]) {
+	switch {
+	case u.skip:
+		panic(fmt.Sprintf("qsocket: Union of %v: SkipUnknown is given twice", reflect.TypeFor[T]()))
+	case u.otherwise != nil:
+		panic(bothWays[T]())
+	}
+	u.skip = true
+}
+
+func bothWays[T any]() string {
+	return fmt.Sprintf("qsocket: Union of %v: SkipUnknown and Otherwise, want one of them", reflect.TypeFor[T]())
+}
+
+// skippedCase is the error of a Decode whose message is to be dropped.
+type skippedCase struct{ tag uint64 }
+
+func (e *skippedCase) Error() string {
+	return fmt.Sprintf("unknown tag %d, which SkipUnknown drops", e.tag)
 }
 
 // unionCase is a Case without its type parameter V.
@@ -188,6 +228,7 @@ type unionCodec[T any] struct {
 	name      string
 	cases     []unionCase[T]         // in the order of their tags
 	otherwise otherwise[T]           // may be nil
+	skip      bool                   // SkipUnknown
 	schema    func() (string, error) // worked out once
 	stateless bool
 	resets    bool // every stateful case can be Reset
@@ -335,7 +376,10 @@ func (d *unionDecoder[T]) unknown(tag uint64, payload []byte) (T, error) {
 		return d.union.otherwise(tag, payload[:len(payload):len(payload)])
 	}
 	var zero T
-	return zero, fmt.Errorf("unknown tag %d, want one of %v", tag, d.tags)
+	if d.union.skip {
+		return zero, &skippedCase{tag}
+	}
+	return zero, fmt.Errorf("unknown tag %d, want one of %v; with SkipUnknown the Union drops the cases of newer peers", tag, d.tags)
 }
 
 func (c *variant[T, V]) newEncoder() caseEncoder[T] {

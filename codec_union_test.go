@@ -1,14 +1,19 @@
 package qsocket_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/fb9bb4ed/qsocket"
 	"github.com/fb9bb4ed/qsocket/internal/testkit"
+	"github.com/fb9bb4ed/qsocket/qsockettest"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -188,6 +193,192 @@ func TestUnionOtherwise(t *testing.T) {
 	}
 }
 
+// enveloped is a codec with another one inside.
+type enveloped struct {
+	qsocket.Codec[testkit.Event]
+}
+
+func (c enveloped) NewDecoder() qsocket.Decoder[testkit.Event] {
+	return envelopedDecoder{c.Codec.NewDecoder()}
+}
+
+type envelopedDecoder struct {
+	qsocket.Decoder[testkit.Event]
+}
+
+func (d envelopedDecoder) Decode(payload []byte) (testkit.Event, error) {
+	v, err := d.Decoder.Decode(payload)
+	if err != nil {
+		err = fmt.Errorf("in the envelope: %w", err)
+	}
+	return v, err
+}
+
+// box is a case with an Event in it.
+type box struct{ testkit.Event }
+
+type boxCodec struct{ inner qsocket.Codec[testkit.Event] }
+
+func (c boxCodec) Name() string                     { return "box" }
+func (c boxCodec) NewEncoder() qsocket.Encoder[box] { return boxEncoder{c.inner.NewEncoder()} }
+func (c boxCodec) NewDecoder() qsocket.Decoder[box] { return boxDecoder{c.inner.NewDecoder()} }
+
+type boxEncoder struct {
+	inner qsocket.Encoder[testkit.Event]
+}
+
+func (e boxEncoder) Append(dst []byte, v box) ([]byte, error) { return e.inner.Append(dst, v.Event) }
+
+type boxDecoder struct {
+	inner qsocket.Decoder[testkit.Event]
+}
+
+func (d boxDecoder) Decode(payload []byte) (box, error) {
+	v, err := d.inner.Decode(payload)
+	return box{v}, err
+}
+
+// SkipUnknown drops the cases of a newer peer, wherever the Union is: nothing is received
+// in their place, they are counted and the first one logged, and the peer's Shutdown is
+// confirmed.
+func TestSkipUnknown(t *testing.T) {
+	placed := qsocket.Case[testkit.Event](1, qsocket.Msgpack[testkit.Placed]())
+	newer := qsocket.Union(placed, qsocket.Case[testkit.Event](300, qsocket.Gob[testkit.Reason]()))
+	older := qsocket.Union(placed, qsocket.SkipUnknown[testkit.Event]())
+	for _, codec := range []struct {
+		name         string
+		newer, older qsocket.Codec[testkit.Event]
+	}{
+		{"a union", newer, older},
+		{"an envelope around one", newer, enveloped{older}},
+		{"a case that is one", qsocket.Union(qsocket.Case[testkit.Event](7, boxCodec{newer})), qsocket.Union(qsocket.Case[testkit.Event](7, boxCodec{older}))},
+	} {
+		wrap := func(m testkit.Event) testkit.Event { return m }
+		if codec.name == "a case that is one" {
+			wrap = func(m testkit.Event) testkit.Event { return box{m} }
+		}
+		for _, how := range []string{"Recv", "Messages"} {
+			t.Run(codec.name+" "+how, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					var log testkit.LogRecorder
+					na, nb := qsockettest.NetPipe()
+					made := testkit.Async(func() *qsocket.Conn[testkit.Event] {
+						c, err := qsocket.NewConn(t.Context(), nb, qsocket.Protocol[testkit.Event]{Name: "union/1", Codec: named{codec.older, "union"}}, &qsocket.Options{Logger: log.Logger()})
+						if err != nil {
+							t.Error(err)
+						}
+						return c
+					})
+					a, err := qsocket.NewConn(t.Context(), na, qsocket.Protocol[testkit.Event]{Name: "union/1", Codec: named{codec.newer, "union"}}, nil)
+					if err != nil {
+						t.Fatal(err)
+					}
+					b := <-made
+					defer testkit.End(a)
+					defer testkit.End(b)
+					received := testkit.Async(func() (n int) {
+						if how == "Messages" {
+							for m := range b.Messages() {
+								if m != wrap(testkit.Placed{ID: uint64(n)}) {
+									t.Errorf("got %v", m)
+								}
+								n++
+							}
+							return n
+						}
+						for m, err := range b.All(t.Context()) {
+							if m != wrap(testkit.Placed{ID: uint64(n)}) || err != nil {
+								t.Errorf("got %v, %v", m, err)
+							}
+							n++
+						}
+						return n
+					})
+					const n = 100
+					for i := range n {
+						for _, m := range []testkit.Event{testkit.Reason("new"), testkit.Placed{ID: uint64(i)}, testkit.Reason("another")} {
+							if err := a.Send(t.Context(), wrap(m)); err != nil {
+								t.Fatal(err)
+							}
+						}
+					}
+					if err := a.Shutdown(t.Context()); err != nil {
+						t.Errorf("Shutdown: got %v, want nil: skipping is no discarding", err)
+					}
+					if got := <-received; got != n || b.Err() != nil {
+						t.Errorf("received %d messages, %v, want %d", got, b.Err(), n)
+					}
+					if s := b.Stats(); s.Unknown != 2*n || s.MessagesReceived != 3*n {
+						t.Errorf("got %+v, want %d unknown of %d", s, 2*n, 3*n)
+					}
+					if got := log.Count("level=INFO", "unknown case", "protocol=union/1", "tag=300"); got != 1 {
+						t.Errorf("logged %d times, want once:\n%s", got, log.Text())
+					}
+				})
+			})
+		}
+	}
+}
+
+// named is a codec under another name.
+type named struct {
+	qsocket.Codec[testkit.Event]
+	name string
+}
+
+func (c named) Name() string { return c.name }
+
+// While it skips, Recv looks at its ctx, and Close is not kept.
+func TestSkipUnknownForEver(t *testing.T) {
+	p := qsocket.Protocol[testkit.Event]{Codec: qsocket.Union(qsocket.Case[testkit.Event](1, qsocket.Msgpack[testkit.Placed]()), qsocket.SkipUnknown[testkit.Event]())}
+	for _, how := range []string{"ctx", "Close"} {
+		t.Run(how, func(t *testing.T) {
+			na, nb := testkit.NetPair(t, "tcp")
+			flooded := make(chan struct{})
+			go func() { // ends with na
+				defer close(flooded)
+				frames := bytes.Repeat([]byte{0, 0, 0, 2, 9, 0xc0}, 10_000)
+				for {
+					if _, err := na.Write(frames); err != nil {
+						return
+					}
+				}
+			}()
+			c, err := qsocket.NewConn(t.Context(), nb, p, &qsocket.Options{CloseTimeout: time.Second})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			returned := testkit.Async(func() error { _, err := c.Recv(ctx); return err })
+			testkit.Eventually(t, "messages to be skipped", func() bool { return c.Stats().Unknown > 100_000 })
+			if how == "ctx" {
+				cancel()
+				if err := testkit.Result(t, "Recv", returned); err != context.Canceled {
+					t.Errorf("Recv: got %v, want context.Canceled", err)
+				}
+			} else {
+				_ = c.Close()
+				if err := testkit.Result(t, "Recv", returned); !errors.Is(err, net.ErrClosed) {
+					t.Errorf("Recv: got %v, want net.ErrClosed", err)
+				}
+			}
+			testkit.End(c)
+			na.Close()
+			<-flooded
+		})
+	}
+}
+
+// An end without SkipUnknown names it.
+func TestUnknownCaseNamesRemedy(t *testing.T) {
+	codec := qsocket.Union(qsocket.Case[testkit.Event](1, qsocket.Msgpack[testkit.Placed]()))
+	_, err := codec.NewDecoder().Decode([]byte{9, 0xc0})
+	if want := "unknown tag 9, want one of [1]; with SkipUnknown the Union drops the cases of newer peers"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
 // notEvent implements nothing.
 type notEvent struct{}
 
@@ -217,6 +408,17 @@ func TestUnionPanics(t *testing.T) {
 			o := qsocket.Otherwise(func(uint64, []byte) (testkit.Event, error) { return nil, nil })
 			qsocket.Union(placed, o, o)
 		}, "Otherwise is given twice"},
+		{"SkipUnknown twice", func() {
+			qsocket.Union(placed, qsocket.SkipUnknown[testkit.Event](), qsocket.SkipUnknown[testkit.Event]())
+		}, "SkipUnknown is given twice"},
+		{"SkipUnknown and Otherwise", func() {
+			o := qsocket.Otherwise(func(uint64, []byte) (testkit.Event, error) { return nil, nil })
+			qsocket.Union(placed, qsocket.SkipUnknown[testkit.Event](), o)
+		}, "SkipUnknown and Otherwise"},
+		{"Otherwise and SkipUnknown", func() {
+			o := qsocket.Otherwise(func(uint64, []byte) (testkit.Event, error) { return nil, nil })
+			qsocket.Union(placed, o, qsocket.SkipUnknown[testkit.Event]())
+		}, "SkipUnknown and Otherwise"},
 	} {
 		func() {
 			defer func() {

@@ -92,6 +92,7 @@ type Stats struct {
 	BytesReceived    uint64 // frames read, headers included
 	Flushes          uint64 // socket writes
 	Dropped          uint64 // messages that a Group with policy Drop skipped
+	Unknown          uint64 // messages received and dropped by SkipUnknown
 	SendBuffered     int    // bytes accepted and not yet with the kernel
 }
 
@@ -187,6 +188,8 @@ func (o *owner[T]) InputReady() bool { return (*Conn[T])(o).inputReady() }
 func (o *owner[T]) StartReader()     { (*Conn[T])(o).startReader() }
 func (o *owner[T]) Protocol() string { return o.settings.protocol }
 
+func (o *owner[T]) CloseTimeout() time.Duration { return o.settings.CloseTimeout }
+
 func (o *owner[T]) RemoteError(reason string) error { return &RemoteError{Reason: reason} }
 
 // Done returns a channel that is closed when the Conn is over: both directions
@@ -219,6 +222,7 @@ func (c *Conn[T]) Stats() Stats {
 		BytesReceived:    bytes,
 		Flushes:          sent.Writes,
 		Dropped:          c.link.Skipped(),
+		Unknown:          c.link.Unknown(),
 		SendBuffered:     sent.Unsent,
 	}
 }

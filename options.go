@@ -173,7 +173,6 @@ func (o *settings) config() link.Config {
 		SendBuffer:   o.SendBuffer,
 		WriteTimeout: o.WriteTimeout,
 		FrameTimeout: o.FrameTimeout,
-		CloseTimeout: o.CloseTimeout,
 		Heartbeat:    o.Heartbeat,
 		Log:          o.Logger,
 	}

@@ -84,14 +84,20 @@ func (c *Conn[T]) pull(ctx context.Context, v *T) error {
 		return c.recvQueued(ctx, v)
 	}
 	payload, err := in.Next(ctx)
-	if err == nil {
+	for err == nil {
 		if err = c.decode(payload); err == nil {
 			in.Release()
 			var zero T
 			*v = c.next
 			c.next = zero
-		} else {
+			break
+		}
+		if err != errSkipped {
 			in.Fail(err)
+			break
+		}
+		if err = ctx.Err(); err == nil { // a stream of such messages does not keep the caller
+			payload, err = in.Next(ctx)
 		}
 	}
 	if err != nil {
@@ -283,7 +289,9 @@ func (c *Conn[T]) drain() (ready bool) {
 		if !ok {
 			return true
 		}
-		if err := c.decode(payload); err != nil {
+		if err := c.decode(payload); err == errSkipped {
+			continue
+		} else if err != nil {
 			c.link.In.Fail(err)
 			return false
 		}
@@ -324,8 +332,21 @@ func (c *Conn[T]) putMeasured(n int) bool {
 	}
 }
 
+// errSkipped is what decode returns for a message that is dropped.
+var errSkipped = errors.New("qsocket: a message of an unknown case")
+
+// skipped returns errSkipped for the error of a Decoder that says so, and others as they are.
+func (c *Conn[T]) skipped(err error) error {
+	var skip *skippedCase
+	if !errors.As(err, &skip) {
+		return err
+	}
+	c.link.CountUnknown(skip.tag)
+	return errSkipped
+}
+
 // decode decodes payload to next, and makes a *CodecError of an error or a panic of the
-// codec.
+// codec. A message that SkipUnknown drops is errSkipped.
 func (c *Conn[T]) decode(payload []byte) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -334,7 +355,9 @@ func (c *Conn[T]) decode(payload []byte) (err error) {
 		if err != nil {
 			var zero T
 			c.next = zero
-			err = codecError("decode", c.settings.codec, err)
+			if err = c.skipped(err); err != errSkipped {
+				err = codecError("decode", c.settings.codec, err)
+			}
 		}
 	}()
 	if c.into != nil {

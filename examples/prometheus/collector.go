@@ -46,6 +46,7 @@ func add(a *qsocket.Stats, b qsocket.Stats) {
 	a.BytesReceived += b.BytesReceived
 	a.Flushes += b.Flushes
 	a.Dropped += b.Dropped
+	a.Unknown += b.Unknown
 	a.SendBuffered += b.SendBuffered
 }
 
@@ -75,6 +76,7 @@ var (
 	bytesDesc        = describe("bytes_total", "Bytes of frames, by direction.", "direction")
 	flushesDesc      = describe("flushes_total", "Writes to sockets.")
 	droppedDesc      = describe("dropped_total", "Messages that a Group has skipped.")
+	unknownDesc      = describe("unknown_total", "Messages of cases that this end does not know, dropped by SkipUnknown.")
 	bufferedDesc     = describe("send_buffered_bytes", "Bytes accepted and not yet with the kernel.")
 )
 
@@ -104,5 +106,6 @@ func (c *Collector[T]) Collect(ch chan<- prometheus.Metric) {
 	counter(bytesDesc, s.BytesReceived, "received")
 	counter(flushesDesc, s.Flushes)
 	counter(droppedDesc, s.Dropped)
+	counter(unknownDesc, s.Unknown)
 	gauge(bufferedDesc, s.SendBuffered)
 }

@@ -241,13 +241,13 @@ func (l *Link) closeWithin() {
 
 func (l *Link) closeWithinLocked() {
 	if l.closeTimer == nil && l.state.socket == socketOpen {
-		l.closeTimer = time.AfterFunc(l.closeTimeout, l.closeTimedOut)
+		l.closeTimer = time.AfterFunc(l.owner.CloseTimeout(), l.closeTimedOut)
 	}
 }
 
 // closeTimedOut is called by closeTimer, in a goroutine of its own.
 func (l *Link) closeTimedOut() {
-	l.abandon(fmt.Errorf("CloseTimeout %v has passed: %w", l.closeTimeout, os.ErrDeadlineExceeded))
+	l.abandon(fmt.Errorf("CloseTimeout %v has passed: %w", l.owner.CloseTimeout(), os.ErrDeadlineExceeded))
 }
 
 // abandon ends the connection at once, because of why: a timeout, the end of Shutdown's
@@ -270,7 +270,7 @@ func (l *Link) CloseWrite() error {
 	l.endSending(errSendEnded, wire.GoodbyeHalf, "")
 	// A timer of its own, which ends with the call: after CloseWrite the connection may
 	// go on in the other direction for ever, so closeTimer must not run.
-	timer := time.AfterFunc(l.closeTimeout, l.closeWriteTimedOut)
+	timer := time.AfterFunc(l.owner.CloseTimeout(), l.closeWriteTimedOut)
 	defer timer.Stop()
 	<-l.wait(&l.endSent)
 	l.mu.Lock()
@@ -292,7 +292,7 @@ func (l *Link) closeWriteTimedOut() {
 	}
 	over := l.state.send < sendEnded && l.state.advance(event{
 		kind: abandoned,
-		err:  fmt.Errorf("qsocket: close write: CloseTimeout %v has passed: %w", l.closeTimeout, os.ErrDeadlineExceeded),
+		err:  fmt.Errorf("qsocket: close write: CloseTimeout %v has passed: %w", l.owner.CloseTimeout(), os.ErrDeadlineExceeded),
 	})
 	l.mu.Unlock()
 	if over {

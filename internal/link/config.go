@@ -17,7 +17,6 @@ type Config struct {
 	SendBuffer   int           // bytes accepted and not yet written, beyond which sending waits
 	WriteTimeout time.Duration // 0: none
 	FrameTimeout time.Duration // 0: none
-	CloseTimeout time.Duration
 	Log          *slog.Logger
 	Owner        Owner
 
@@ -40,4 +39,5 @@ type Owner interface {
 	RemoteError(reason string) error
 
 	Protocol() string // its name; empty in raw mode
+	CloseTimeout() time.Duration
 }

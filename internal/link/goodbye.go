@@ -113,7 +113,7 @@ func (l *Link) onConfirm() error {
 func (l *Link) awaitGoodbye(patient bool) {
 	var late <-chan time.Time
 	if patient {
-		timer := time.NewTimer(l.closeTimeout)
+		timer := time.NewTimer(l.owner.CloseTimeout())
 		defer timer.Stop()
 		late = timer.C
 	}

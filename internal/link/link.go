@@ -46,14 +46,14 @@ type Link struct {
 	In  inbox.Inbox
 
 	// Immutable after Init.
-	sock         socket.Socket
-	log          *slog.Logger
-	closeTimeout time.Duration
-	opened       time.Duration // when, on the clock of monotime
-	owner        Owner
-	onFinish     func() // see SetOnFinish
+	sock     socket.Socket
+	log      *slog.Logger
+	opened   time.Duration // when, on the clock of monotime
+	owner    Owner
+	onFinish func() // see SetOnFinish
 
 	skipped atomic.Uint64 // messages that a Group has skipped
+	unknown atomic.Uint64 // messages of unknown cases
 
 	mu         sync.Mutex // guards following; never held across I/O or while waiting
 	state      state
@@ -82,7 +82,6 @@ type Link struct {
 func (l *Link) Init(s socket.Socket, c Config) {
 	l.sock = s
 	l.log = c.Log
-	l.closeTimeout = c.CloseTimeout
 	l.opened = monotime.Now()
 	l.state.named = c.Named
 	l.state.hasHalfClose = socket.Half(s.Conn) != nil
@@ -194,7 +193,7 @@ func (l *Link) WriteFailed(err error) error {
 	if over {
 		l.teardown()
 	} else { // a peer that is gone may never send the end that receivers wait for
-		l.In.ExpectEnd(l.closeTimeout)
+		l.In.ExpectEnd(l.owner.CloseTimeout())
 	}
 	if cause == nil {
 		return ErrClosed

@@ -52,6 +52,17 @@ func (l *Link) CountSkipped() {
 	}
 }
 
+// CountUnknown counts a message that is dropped because its case is not known, and logs the
+// first.
+func (l *Link) CountUnknown(tag uint64) {
+	if l.unknown.Add(1) == 1 {
+		l.log.Info("qsocket: message of an unknown case, skipping such", "peer", socket.AddrString(l.sock.RemoteAddr()), "protocol", l.owner.Protocol(), "tag", tag)
+	}
+}
+
+// Unknown returns how many messages CountUnknown has counted.
+func (l *Link) Unknown() uint64 { return l.unknown.Load() }
+
 // LogDisconnect logs that a Group ends the connection.
 func (l *Link) LogDisconnect() {
 	l.log.Warn("qsocket: slow consumer, disconnecting", "peer", socket.AddrString(l.sock.RemoteAddr()))
