@@ -6,31 +6,18 @@ import (
 	"encoding/binary"
 	"io"
 	"net"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 
 	"github.com/fb9bb4ed/qsocket"
 	"github.com/fb9bb4ed/qsocket/examples/orders/market"
+	"github.com/fb9bb4ed/qsocket/internal/testkit"
 )
 
 // runPython runs examples/python/orders.py and returns what it says.
 func runPython(t *testing.T, args ...string) (output string, err error) {
 	t.Helper()
-	python := ""
-	for _, p := range []string{"python3", "/usr/bin/python3", "python"} {
-		if exec.Command(p, "-c", "import msgpack, sys; assert sys.version_info >= (3, 8)").Run() == nil {
-			python = p
-			break
-		}
-	}
-	if python == "" {
-		t.Skip("no Python 3 with the package msgpack: apt-get install python3-msgpack, or pip install msgpack")
-	}
-	cmd := exec.CommandContext(testContext(t), python, append([]string{"../python/orders.py"}, args...)...)
-	cmd.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1")
-	out, err := cmd.CombinedOutput()
+	out, err := testkit.Python(t, append([]string{"../python/orders.py"}, args...)...).CombinedOutput()
 	return string(out), err
 }
 
@@ -84,8 +71,8 @@ func TestPythonClientHeartbeat(t *testing.T) {
 	}
 	defer ln.Close()
 	const (
-		// {proto: orders/1, codec: union(msgpack), max: 1000, hb: 20}
-		hello   = "QSK\x01\x00\x00\x00\x30\x84\xa5proto\xa8orders/1\xa5codec\xaeunion(msgpack)\xa3max\xcd\x03\xe8\xa2hb\x14"
+		// {proto: orders/1, codec: union(msgpack), max: 1000, hb: 100}
+		hello   = "QSK\x01\x00\x00\x00\x30\x84\xa5proto\xa8orders/1\xa5codec\xaeunion(msgpack)\xa3max\xcd\x03\xe8\xa2hb\x64"
 		half    = "\x01\x81\xa4full\xc2"
 		beat    = "\x02"
 		confirm = "\x03"

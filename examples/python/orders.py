@@ -26,7 +26,27 @@ def encode(tag, **fields):
 
 
 def decode(payload):
-    return payload[0], msgpack.unpackb(payload[1:])
+    """Returns tag and message. The tags here are below 128, so one byte is all of the uvarint."""
+    if not payload:
+        raise ConnectionError("message without a tag")
+    tag = payload[0]
+    if tag > CLOSING:
+        return tag, {}  # of a later version, and not for us
+    try:
+        message = msgpack.unpackb(payload[1:], raw=False)
+    except (ValueError, msgpack.UnpackException) as err:
+        raise ConnectionError(f"message with the tag {tag}: {err}") from err
+    if not isinstance(message, dict):
+        raise ConnectionError(f"message with the tag {tag}: want a map, got {message!r}")
+    return tag, message
+
+
+def number(message, key):
+    """Returns a number of the message. One that is zero may be missing, or nil."""
+    value = message.get(key) or 0
+    if type(value) is not int:
+        raise ConnectionError(f"{key}: want an integer, got {value!r}")
+    return value
 
 
 def main(address, pairs):
@@ -56,14 +76,13 @@ def main(address, pairs):
             answered += 1
             rejected += quantity
         elif tag == FILL:
-            filled += message["qty"]
+            filled += number(message, "qty")
         elif tag == CANCELLED:
-            cancelled += message["qty"]
+            cancelled += number(message, "qty")
         elif tag == PRICE:
             prices += 1
         elif tag == CLOSING:
             stop.set()
-        # Other tags are of a later version, and not for us.
     sender.join()
     confirmed = conn.close()
 

@@ -159,35 +159,14 @@ func TestUnknownControl(t *testing.T) {
 
 // What breaks the rules ends the Conn, before and after our own goodbye.
 func TestMalformedControl(t *testing.T) {
-	for _, test := range []struct{ name, words, want string }{
-		{"no kind", "80000000", "control frame of 0 bytes, want 1 to 4096"},
-		{"too long", "80001001 80", "control frame of 4097 bytes, want 1 to 4096"},
-		{"as long as can be", "ffffffff", "control frame of 2147483647 bytes"},
-		{"reserved kind", "80000001 04", "reserved kind 0x04"},
-		{"last reserved kind", "80000001 7f", "reserved kind 0x7f"},
-		{"kind 0", "80000001 00", "reserved kind 0x00"},
-		{"goodbye without a map", "80000001 01", "goodbye"},
-		{"goodbye with a string", "80000003 01 a1 78", "goodbye"},
-		{"goodbye with a number for full", "80000008 01 81 a4 66756c6c 01", "goodbye"},
-		{"bytes after the goodbye's map", "80000003 01 80 80", "goodbye"},
-		{"long reason", "8000040d 01 81 a6 726561736f6e da 0401" + strings.Repeat("61", 1025), "reason of 1025 bytes, want at most 1024"},
-		{"heartbeat with a body", "80000002 02 00", "kind 0x02 with a body of 1 bytes"},
-		{"confirm with a body", "80000002 03 00", "kind 0x03 with a body of 1 bytes"},
-		{"confirm before our goodbye", testkit.GoldenConfirm, "confirm before our goodbye"},
-		{"message after goodbye", testkit.GoldenHalf + "00000001 61", "message of 1 bytes after goodbye"},
-		{"message after full goodbye", testkit.GoldenFull + "00000000", ""},
-		{"half after half", testkit.GoldenHalf + testkit.GoldenHalf, "goodbye after goodbye"},
-		{"full after full", testkit.GoldenFull + testkit.GoldenFull, ""},
-		{"half after full", testkit.GoldenFull + testkit.GoldenHalf, ""},
-		{"message too large", "7fffffff", "exceeds MaxFrame"},
-	} {
-		t.Run(test.name, func(t *testing.T) {
+	for _, test := range testkit.Violations {
+		t.Run(test.Name, func(t *testing.T) {
 			ctx := testkit.Context(t)
 			c, s := testkit.Scripted(t, nil)
-			s.Send(test.words)
+			s.Send(test.Bytes)
 			_, err := c.Recv(ctx)
 			testkit.WaitClosed(t, "Done", c.Done())
-			if test.want == "" { // the peer was done already: it does not matter
+			if test.Want == "" { // the peer was done already: it does not matter
 				if err != io.EOF || c.Err() != nil {
 					t.Errorf("got %v and %v, want io.EOF and nil", err, c.Err())
 				}
@@ -196,8 +175,8 @@ func TestMalformedControl(t *testing.T) {
 			if err == io.EOF { // half a goodbye, and then
 				err = c.Err()
 			}
-			if !errors.Is(err, qsocket.ErrProtocol) || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("got %v, want ErrProtocol: %s", err, test.want)
+			if !errors.Is(err, qsocket.ErrProtocol) || !strings.Contains(err.Error(), test.Want) {
+				t.Errorf("got %v, want ErrProtocol: %s", err, test.Want)
 			}
 		})
 	}

@@ -1,0 +1,184 @@
+package testkit
+
+import (
+	"encoding/binary"
+	"strings"
+)
+
+// A WireCase is what a peer in another language may send, and what an end makes of it that
+// keeps to docs/wire.md.
+type WireCase struct {
+	Name  string
+	Bytes string
+	Field string // of the HandshakeError; only for hellos
+	Want  string // a part of the error's text; empty: it is taken
+}
+
+// str is a MessagePack str.
+func str(s string) string {
+	if len(s) < 32 {
+		return string([]byte{0xa0 | byte(len(s))}) + s
+	}
+	return "\xda" + string(binary.BigEndian.AppendUint16(nil, uint16(len(s)))) + s
+}
+
+// fixmap is a MessagePack map of what stands in entries, keys and values.
+func fixmap(entries ...string) string {
+	return string([]byte{0x80 | byte(len(entries)/2)}) + strings.Join(entries, "")
+}
+
+// helloOf is a whole hello with this map.
+func helloOf(body string) string {
+	return "QSK\x01" + string(binary.BigEndian.AppendUint32(nil, uint32(len(body)))) + body
+}
+
+// Hellos are whole hellos for the protocol Named, and what docs/wire.md says of them,
+// sentence by sentence.
+var Hellos = func() []WireCase {
+	proto, codec, limit := str("proto")+str("text/1"), str("codec")+str("text"), str("max")+"\x01"
+	base := []string{proto, "", codec, "", limit, ""}
+	with := func(entry string) string { return helloOf(fixmap(append(base, entry, "")...)) }
+	fingerprint := strings.Repeat("0123456789abcdef", 2)
+	long := strings.Repeat("n", 1025)
+	return []WireCase{
+		{"as short as it gets", helloOf(fixmap(base...)), "", ""},
+		{"in another order", helloOf(fixmap(limit, "", codec, "", proto, "")), "", ""},
+		{"a map16", helloOf("\xde\x00\x03" + proto + codec + limit), "", ""},
+		{"a map32", helloOf("\xdf\x00\x00\x00\x03" + proto + codec + limit), "", ""},
+		{"a str8", helloOf(fixmap(str("proto")+"\xd9\x06text/1", "", codec, "", limit, "")), "", ""},
+		{"a str32", helloOf(fixmap(str("proto")+"\xdb\x00\x00\x00\x06text/1", "", "\xd9\x05codec"+str("text"), "", limit, "")), "", ""},
+		{"an int that is not negative", helloOf(fixmap(proto, "", codec, "", str("max")+"\xd1\x01\x00", "")), "", ""},
+		{"the greatest max", helloOf(fixmap(proto, "", codec, "", str("max")+"\xcf\xff\xff\xff\xff\xff\xff\xff\xff", "")), "", ""},
+		{"types", with(str("types") + str(fingerprint)), "", ""},
+		{"types empty", with(str("types") + str("")), "", ""},
+		{"desc without types", with(str("desc") + "\x01"), "", ""},
+		{"an unknown key", with(str("x") + "\x93\x01\xc0\xa1x"), "", ""},
+		{"hb", with(str("hb") + "\x64"), "", ""},
+		{"hb of none", with(str("hb") + "\x00"), "", ""},
+		{"hb that never ends", with(str("hb") + "\xcf\xff\xff\xff\xff\xff\xff\xff\xff"), "", ""},
+		{"nested 100 levels deep", with(str("x") + strings.Repeat("\x91", 98) + "\x90"), "", ""},
+		{"nl of another text", with(str("nl") + str("whatever")), "", ""},
+
+		{"nothing", "", "hello", "the connection ended before one came"},
+		{"another protocol", "HTTP/1.1 400 Bad Request", "magic", "HTTP"},
+		{"the first byte", "R", "magic", "raw mode or another protocol"},
+		{"the third byte", "QSM", "magic", "raw mode or another protocol"},
+		{"the header of a raw frame", "\x00\x00\x00\x05", "magic", "raw mode or another protocol"},
+		{"the end inside the magic", "QS", "hello", "the connection ended"},
+		{"version 0", "QSK\x00", "version", "version differs"},
+		{"version 2", "QSK\x02\x00\x00\x00\x00", "version", "version differs"},
+		{"the end inside the length", "QSK\x01\x00", "hello", "the connection ended"},
+		{"a map of 4097 bytes", "QSK\x01\x00\x00\x10\x01", "hello", "4097 bytes"},
+		{"the end inside the map", helloOf(fixmap(base...))[:20], "hello", "the connection ended"},
+		{"hb too short", with(str("hb") + "\x63"), "heartbeat", "99 ms"},
+		{"hb as short as can be", with(str("hb") + "\x01"), "heartbeat", "1 ms"},
+		{"nested 101 levels deep", with(str("x") + strings.Repeat("\x91", 99) + "\x90"), "hello", "nest"},
+
+		{"nil", helloOf("\xc0"), "hello", "nil where a map is expected"},
+		{"an array of as many", helloOf("\x97\xa6text/1\xa4text\x01\x00\xa0\x00\xa0"), "hello", "array where a map is expected"},
+		{"an array of none", helloOf("\x90"), "hello", "array where a map is expected"},
+		{"an array16", helloOf("\xdc\x00\x00"), "hello", "array16 where a map is expected"},
+		{"a number", helloOf("\x07"), "hello", "where a map"},
+		{"a str", helloOf(str("proto")), "hello", "where a map"},
+		{"bin", helloOf("\xc4\x01x"), "hello", "where a map"},
+		{"an ext", helloOf("\xd4\x01x"), "hello", "where a map"},
+		{"nothing behind the count", helloOf("\x83"), "hello", "bytes are left"},
+		{"cut off", helloOf(fixmap(base...)[:12]), "hello", "hello"},
+		{"bytes behind it", helloOf(fixmap(base...) + "\xc0"), "hello", "trailing"},
+		{"two of them", helloOf(fixmap(base...) + fixmap(base...)), "hello", "trailing"},
+
+		{"proto is nil", helloOf(fixmap(str("proto")+"\xc0", "", codec, "", limit, "")), "hello", "proto: nil where a str"},
+		{"proto is bin", helloOf(fixmap(str("proto")+"\xc4\x06text/1", "", codec, "", limit, "")), "hello", "proto: bin8 where a str"},
+		{"codec is nil", helloOf(fixmap(proto, "", str("codec")+"\xc0", "", limit, "")), "hello", "codec: nil where a str"},
+		{"codec is a number", helloOf(fixmap(proto, "", str("codec")+"\x01", "", limit, "")), "hello", "codec"},
+		{"max is nil", helloOf(fixmap(proto, "", codec, "", str("max")+"\xc0", "")), "hello", "max: nil where a uint"},
+		{"max is negative", helloOf(fixmap(proto, "", codec, "", str("max")+"\xff", "")), "hello", "hello.Max"},
+		{"max is a float", helloOf(fixmap(proto, "", codec, "", str("max")+"\xca\x3f\x80\x00\x00", "")), "hello", "hello.Max"},
+		{"max is a bool", helloOf(fixmap(proto, "", codec, "", str("max")+"\xc3", "")), "hello", "hello.Max"},
+		{"hb is nil", with(str("hb") + "\xc0"), "hello", "hb: nil where a uint"},
+		{"hb is a str", with(str("hb") + str("1")), "hello", "hello.Beat"},
+		{"desc is nil", with(str("desc") + "\xc0"), "hello", "desc: nil where a uint"},
+		{"desc is too large", with(str("desc") + "\xce\x00\x01\x00\x01"), "hello", "desc is 65537, want at most 65536"},
+		{"nl is nil", with(str("nl") + "\xc0"), "hello", "nl: nil where a str"},
+		{"nl is a number", with(str("nl") + "\x01"), "hello", "hello.Lines"},
+		{"types is nil", with(str("types") + "\xc0"), "hello", "types: nil where a str"},
+		{"types is bin", with(str("types") + "\xc4\x20" + fingerprint), "hello", "types: bin8 where a str"},
+		{"types is a word", with(str("types") + str("x")), "hello", "types has 1 bytes, want a fingerprint"},
+		{"types is too short", with(str("types") + str(fingerprint[1:])), "hello", "types has 31 bytes, want a fingerprint"},
+		{"types is too long", with(str("types") + str(fingerprint+"0")), "hello", "types has 33 bytes, want a fingerprint"},
+		{"types in upper case", with(str("types") + str(strings.ToUpper(fingerprint))), "hello", "want a fingerprint"},
+		{"types with another letter", with(str("types") + str("g"+fingerprint[1:])), "hello", "want a fingerprint"},
+		{"proto is too long", helloOf(fixmap(str("proto")+str(long), "", codec, "", limit, "")), "hello", "proto has 1025 bytes, want at most 1024"},
+		{"proto is as long as may be", helloOf(fixmap(str("proto")+str(long[1:]), "", codec, "", limit, "")), "proto", "proto differs"},
+		{"proto is not UTF-8", helloOf(fixmap(str("proto")+str("te\xfft/1"), "", codec, "", limit, "")), "hello", "UTF-8"},
+		{"codec is too long", helloOf(fixmap(proto, "", str("codec")+str(long), "", limit, "")), "hello", "codec has 1025 bytes, want at most 1024"},
+		{"codec is not UTF-8", helloOf(fixmap(proto, "", str("codec")+str("te\xfft"), "", limit, "")), "hello", "UTF-8"},
+		{"nl is not UTF-8", with(str("nl") + str("\xff")), "hello", "UTF-8"},
+
+		{"a key twice", with(proto), "hello", "twice"},
+		{"an unknown key twice", helloOf(fixmap(append(base, str("x")+"\x01", "", str("x")+"\x01", "")...)), "hello", `the key "x" is there twice`},
+		{"a key that is a number", with("\x01\x01"), "hello", "hello"},
+		{"a key that is nil", with("\xc0\x01"), "hello", "hello"},
+		{"a key that is bin", helloOf(fixmap("\xc4\x05proto"+str("text/1"), "", codec, "", limit, "")), "hello", "bin8 where a str is expected as a key"},
+		{"an unknown key that is bin", with("\xc4\x01x\x01"), "hello", "bin8 where a str is expected as a key"},
+		{"an unknown key that is not UTF-8", with(str("\xff") + "\x01"), "hello", "UTF-8"},
+		{"no max", helloOf(fixmap(proto, "", codec, "")), "hello", `the key "max" is missing`},
+		{"no proto", helloOf(fixmap(codec, "", limit, "")), "proto", "proto differs"},
+		{"no codec", helloOf(fixmap(proto, "", limit, "")), "codec", "codec differs"},
+		{"an empty map", helloOf("\x80"), "hello", `the key "max" is missing`},
+	}
+}()
+
+// Goodbyes are the bodies of goodbyes.
+var Goodbyes = []WireCase{
+	{"half", "\x80", "", ""},
+	{"full", fixmap(str("full"), "\xc3"), "", ""},
+	{"not full", fixmap(str("full"), "\xc2"), "", ""},
+	{"an empty reason", fixmap(str("reason"), str("")), "", ""},
+	{"a map32", "\xdf\x00\x00\x00\x01" + str("full") + "\xc3", "", ""},
+	{"an unknown key", fixmap(str("x"), "\x91\xc0"), "", ""},
+
+	{"no map", "", "", "goodbye"},
+	{"nil", "\xc0", "", "nil where a map is expected"},
+	{"an array of none", "\x90", "", "array where a map is expected"},
+	{"an array of both", "\x92\xa0\xc3", "", "array where a map is expected"},
+	{"an array16", "\xdc\x00\x00", "", "array16 where a map is expected"},
+	{"a bool", "\xc3", "", "where a map"},
+	{"a str", str("full"), "", "where a map"},
+	{"bytes behind it", "\x80\x80", "", "trailing"},
+	{"cut off", "\x81" + str("full"), "", "goodbye"},
+	{"full is nil", fixmap(str("full"), "\xc0"), "", "full: nil where a bool"},
+	{"full is a number", fixmap(str("full"), "\x01"), "", "goodbye"},
+	{"reason is nil", fixmap(str("reason"), "\xc0"), "", "reason: nil where a str"},
+	{"reason is bin", fixmap(str("reason"), "\xc4\x01x"), "", "reason: bin8 where a str"},
+	{"reason is not UTF-8", fixmap(str("reason"), str("\xff")), "", "UTF-8"},
+	{"reason is too long", fixmap(str("reason"), str(strings.Repeat("r", 1025))), "", "reason of 1025 bytes, want at most 1024"},
+	{"a key twice", fixmap(str("full"), "\xc3", str("full"), "\xc3"), "", "twice"},
+	{"an unknown key twice", fixmap(str("x"), "\xc3", str("x"), "\xc3"), "", "twice"},
+	{"a key that is bin", fixmap("\xc4\x04full", "\xc3"), "", "bin8 where a str is expected as a key"},
+}
+
+// Violations are what an end must not say after the hello, in hex. If Want is empty it comes
+// too late to matter.
+var Violations = []WireCase{
+	{"no kind", "80000000", "", "control frame of 0 bytes, want 1 to 4096"},
+	{"too long", "80001001 80", "", "control frame of 4097 bytes, want 1 to 4096"},
+	{"as long as can be", "ffffffff", "", "control frame of 2147483647 bytes"},
+	{"reserved kind", "80000001 04", "", "reserved kind 0x04"},
+	{"last reserved kind", "80000001 7f", "", "reserved kind 0x7f"},
+	{"kind 0", "80000001 00", "", "reserved kind 0x00"},
+	{"goodbye without a map", "80000001 01", "", "goodbye"},
+	{"goodbye with a string", "80000003 01 a1 78", "", "goodbye"},
+	{"goodbye with a number for full", "80000008 01 81 a4 66756c6c 01", "", "goodbye"},
+	{"bytes after the goodbye's map", "80000003 01 80 80", "", "goodbye"},
+	{"long reason", "8000040d 01 81 a6 726561736f6e da 0401" + strings.Repeat("61", 1025), "", "reason of 1025 bytes, want at most 1024"},
+	{"heartbeat with a body", "80000002 02 00", "", "kind 0x02 with a body of 1 bytes"},
+	{"confirm with a body", "80000002 03 00", "", "kind 0x03 with a body of 1 bytes"},
+	{"confirm before our goodbye", GoldenConfirm, "", "confirm before our goodbye"},
+	{"message after goodbye", GoldenHalf + "00000001 61", "", "message of 1 bytes after goodbye"},
+	{"message after full goodbye", GoldenFull + "00000000", "", ""},
+	{"half after half", GoldenHalf + GoldenHalf, "", "goodbye after goodbye"},
+	{"full after full", GoldenFull + GoldenFull, "", ""},
+	{"half after full", GoldenFull + GoldenHalf, "", ""},
+	{"message too large", "7fffffff", "", "exceeds MaxFrame"},
+}
