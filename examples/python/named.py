@@ -251,11 +251,10 @@ class Conn:
         """Closes the write side of the socket if nothing is left to say."""
         if self.said and self.heard and not self.finished:
             self.finished = True
-            self.quiet.set()
             self.sock.shutdown(socket.SHUT_WR)
 
     def _beat(self):
-        while not self.quiet.wait(self.beat / 4):
+        while not (self.quiet.wait(self.beat / 4) or self.finished):
             with self.writing:
                 if time.monotonic() - self.last_write >= self.beat / 2 and not self.quiet.is_set():
                     try:

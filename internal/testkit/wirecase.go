@@ -57,6 +57,7 @@ var Hellos = func() []WireCase {
 		{"hb of none", with(str("hb") + "\x00"), "", ""},
 		{"hb that never ends", with(str("hb") + "\xcf\xff\xff\xff\xff\xff\xff\xff\xff"), "", ""},
 		{"nested 100 levels deep", with(str("x") + strings.Repeat("\x91", 98) + "\x90"), "", ""},
+		{"an unknown key with other keys in it", with(str("x") + "\x83\x01\x02\xc0\x03\x91\x04\x05"), "", ""},
 		{"nl of another text", with(str("nl") + str("whatever")), "", ""},
 
 		{"nothing", "", "hello", "the connection ended before one came"},
