@@ -62,6 +62,43 @@ func TestPythonClientRefused(t *testing.T) {
 	}
 }
 
+// What the client says of messages that are none.
+func TestPythonClientMalformed(t *testing.T) {
+	// {proto: orders/1, codec: union(msgpack), max: 1000}
+	const hello = "QSK\x01\x00\x00\x00\x2c\x83\xa5proto\xa8orders/1\xa5codec\xaeunion(msgpack)\xa3max\xcd\x03\xe8"
+	for _, tt := range []struct{ name, first, want string }{
+		{"empty", "", "orders.py: message without a tag"},
+		{"no value", "\x02", "orders.py: message with the tag 2: "},
+		{"bytes behind the value", "\x02\x80\x80", "orders.py: message with the tag 2: "},
+		{"text that is not UTF-8", "\x02\x81\xa1\xff\x01", "orders.py: message with the tag 2: "},
+		{"an array", "\x04\x90", "orders.py: message with the tag 4: want a map, got []"},
+		{"a number that is none", "\x04\x81\xa3qty\xa1x", "orders.py: qty: want an integer, got 'x'"},
+		{"a number that is nil", "\x04\x81\xa3qty\xc0", "orders.py: the connection ended without a goodbye"},
+		{"of a later version", "\x80\x01", "orders.py: the connection ended without a goodbye"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			ln, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer ln.Close()
+			go func() { // ends with the client, or ln
+				nc, err := ln.Accept()
+				if err != nil {
+					return
+				}
+				defer nc.Close()
+				io.WriteString(nc, hello+string(binary.BigEndian.AppendUint32(nil, uint32(len(tt.first))))+tt.first)
+				nc.(*net.TCPConn).CloseWrite()
+				io.Copy(io.Discard, nc)
+			}()
+			if out, err := runPython(t, ln.Addr().String(), "1"); err == nil || !strings.HasPrefix(out, tt.want) {
+				t.Errorf("got %v\n%s\nwant %s", err, out, tt.want)
+			}
+		})
+	}
+}
+
 // The client ends when the gateway gives a reason, and answers. Meanwhile, when
 // it has nothing more to say, it sends heartbeats.
 func TestPythonClientHeartbeat(t *testing.T) {

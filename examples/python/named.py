@@ -66,7 +66,7 @@ class Conn:
             raise
         self.over_by = math.inf
         self.silence = 2 * heartbeat or math.inf
-        if self.beat:
+        if self.peer_wants:
             threading.Thread(target=self._beat, daemon=True).start()  # until quiet
 
     def send(self, payload):
@@ -147,7 +147,7 @@ class Conn:
         if 0 < beat < least:
             self._refuse(f"the interval of heartbeats is too short: want at least {least} ms, the peer asks for one every {beat} ms")
         self.peer_max = min(theirs["max"], CONTROL - 1)
-        self.beat = min(beat / 1000, 3600.0)  # more often than the peer needs does no harm
+        self.peer_wants = min(beat / 1000, 3600.0)  # more often than the peer needs does no harm
 
     def _refuse(self, reason):
         """Tells the peer why there is no talking to it, and gives it a second to read that."""
@@ -254,9 +254,9 @@ class Conn:
             self.sock.shutdown(socket.SHUT_WR)
 
     def _beat(self):
-        while not (self.quiet.wait(self.beat / 4) or self.finished):
+        while not (self.quiet.wait(self.peer_wants / 4) or self.finished):
             with self.writing:
-                if time.monotonic() - self.last_write >= self.beat / 2 and not self.quiet.is_set():
+                if time.monotonic() - self.last_write >= self.peer_wants / 2 and not self.quiet.is_set():
                     try:
                         self._control(HEARTBEAT)
                     except OSError:
