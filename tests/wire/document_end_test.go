@@ -61,14 +61,21 @@ func TestWireDocumentEnd(t *testing.T) {
 					}
 					s.Send(testkit.GoldenFull)
 				}
-				e.take()
+				_, eof := e.take() // what was said to get there
+				before := state(done, eof, c.Err())
+
+				s.Send(testkit.GoldenHeartbeat + "80000003 ff 0102") // change nothing
+				got, eof := e.take()
+				if after := state(done, eof, c.Err()); len(got) > 0 || after != before {
+					t.Errorf("after a heartbeat and an extension: sent % x, %s, want %s", got, after, before)
+				}
 
 				if comes == "FIN" {
 					peer.CloseWrite()
 				} else {
 					s.Send(words[comes])
 				}
-				got, eof := e.take()
+				got, eof = e.take()
 				if want, known := words[send]; !known || string(got) != string(testkit.Unhex(want)) {
 					t.Errorf("sent % x, want %s: %s", got, send, want)
 				}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/fb9bb4ed/qsocket"
 	"github.com/fb9bb4ed/qsocket/internal/testkit"
+	"github.com/fb9bb4ed/qsocket/internal/wire"
 )
 
 // Sentence by sentence, what docs/wire.md says of the map of a hello.
@@ -30,7 +31,19 @@ func TestHelloMap(t *testing.T) {
 			if _, err := io.WriteString(s, test.Bytes); err != nil {
 				t.Fatal(err)
 			}
-			s.Conn.(*net.TCPConn).CloseWrite()
+			broken := strings.Contains(test.Want, "the connection ended") // else what has come suffices to tell
+			if test.Field == "" || broken {
+				s.Conn.(*net.TCPConn).CloseWrite()
+			}
+			if test.Field != "" { // the peer is told the reason, or nothing if it would not understand
+				told, _ := io.ReadAll(s)
+				g, err := goodbyeOf(told)
+				silent := broken || test.Field == "magic"
+				if silent && len(told) > 0 || !silent && (err != nil || !g.Full || !strings.Contains(g.Reason, test.Want)) {
+					t.Errorf("the peer was told %q (%v)", told, err)
+				}
+			}
+			s.Close()
 			err := testkit.Result(t, "NewConn", failed)
 			var he *qsocket.HandshakeError
 			switch {
@@ -43,6 +56,14 @@ func TestHelloMap(t *testing.T) {
 			}
 		})
 	}
+}
+
+// goodbyeOf reads the only frame there is.
+func goodbyeOf(frame []byte) (wire.Goodbye, error) {
+	if len(frame) < 5 || binary.BigEndian.Uint32(frame) != 1<<31|uint32(len(frame)-4) || frame[4] != wire.KindGoodbye {
+		return wire.Goodbye{}, errors.New("no goodbye")
+	}
+	return wire.ParseGoodbye(frame[5:])
 }
 
 // The same of the map of a goodbye.
