@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -126,6 +127,18 @@ func TestGoldenParting(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	t.Run("shutdown, confirmed after the peer's goodbye", func(t *testing.T) {
+		c, s := testkit.Scripted(t, nil)
+		down := testkit.Async(func() error { return c.Shutdown(ctx) })
+		s.Expect(testkit.GoldenFull)
+		s.Send(testkit.GoldenFull)
+		s.Expect(testkit.GoldenConfirm)
+		s.ExpectEOF()
+		s.Send(testkit.GoldenConfirm)
+		if err := testkit.Result(t, "Shutdown", down); err != nil {
+			t.Error(err)
+		}
+	})
 	t.Run("shutdown, not confirmed", func(t *testing.T) {
 		c, s := testkit.Scripted(t, nil)
 		down := testkit.Async(func() error { return c.Shutdown(ctx) })
@@ -179,6 +192,32 @@ func TestMalformedControl(t *testing.T) {
 				t.Errorf("got %v, want ErrProtocol: %s", err, test.Want)
 			}
 		})
+	}
+}
+
+// A payload that the codec does not take ends the connection with a reset, and no word of it.
+func TestPayloadThatIsNone(t *testing.T) {
+	nc, peer := testkit.NetPair(t, "tcp")
+	received := testkit.Async(func() error {
+		c, err := qsocket.NewConn(context.Background(), nc, ticks, nil)
+		if err == nil {
+			_, err = c.Recv(context.Background())
+		}
+		return err
+	})
+	_, blocks := wireDocument(t)
+	s := testkit.WirePeer{T: t, Conn: peer}
+	s.ExpectHello()
+	if _, err := s.Write(hexOf(t, blocks["peer-hello"])); err != nil {
+		t.Fatal(err)
+	}
+	s.Send("00000001 c1") // a byte with which no value begins
+	if told, err := io.ReadAll(s); len(told) > 0 || !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the peer was told % x, %v, want a reset", told, err)
+	}
+	var ce *qsocket.CodecError
+	if err := testkit.Result(t, "Recv", received); !errors.As(err, &ce) {
+		t.Errorf("got %v, want a CodecError", err)
 	}
 }
 
