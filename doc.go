@@ -304,6 +304,7 @@ the one in go.mod, Go 1.25, to the newest released one. README.md has the detail
 
 The package takes its idea from a small Python package of the same name, whose
 frames it speaks (with a codec that reads pickles, which is best left to Python).
-README.md has a table of its names and those used here.
+README.md has a table of its names and those used here, and a handler that does not
+get stuck with it: it reads nothing while it sends.
 */
 package qsocket
