@@ -219,6 +219,31 @@ func TestWireDocumentMsgpackSentences(t *testing.T) {
 	}
 }
 
+// What is nil is sent as nil, and a pointer as what it points to.
+func TestWireDocumentMsgpackNil(t *testing.T) {
+	type pointers struct {
+		A any
+		B []byte
+		E error
+		M map[string]int
+		P *int
+		S []int
+	}
+	five := 5
+	for _, test := range []struct {
+		value pointers
+		want  string
+	}{
+		{pointers{}, "86 a141 c0 a142 c0 a145 c0 a14d c0 a150 c0 a153 c0"},
+		{pointers{&five, []byte{}, errors.New(""), map[string]int{}, &five, []int{}}, "86 a141 05 a142 c400 a145 a0 a14d 80 a150 05 a153 90"},
+	} {
+		b, err := qsocket.Msgpack[pointers]().NewEncoder().Append(nil, test.value)
+		if want := testkit.Unhex(test.want); err != nil || string(b) != string(want) {
+			t.Errorf("got % x, %v, want % x", b, err, want)
+		}
+	}
+}
+
 // The same for JSON.
 func TestWireDocumentJSONSentences(t *testing.T) {
 	type message struct {
