@@ -163,18 +163,26 @@ func sendAll(c *qsocket.Conn[[]byte], from, to, size int) error {
 	return nil
 }
 
-// fill sends until nothing more is taken.
+// fill sends until nothing more is taken, and nothing goes out either: on a busy machine what
+// takes the bytes may only be late.
 func fill(e *env, c *qsocket.Conn[[]byte]) {
 	e.Helper()
-	for start := time.Now(); time.Since(start) < hang; {
+	var flushes uint64
+	for start, refused := time.Now(), 0; time.Since(start) < hang; {
 		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 		err := c.Send(ctx, make([]byte, 64<<10))
 		cancel()
-		if err == context.DeadlineExceeded {
-			return
-		}
-		if err != nil {
+		now := c.Stats().Flushes
+		switch {
+		case err != nil && err != context.DeadlineExceeded:
 			e.Fatalf("fill: %v", err)
+		case err == nil || now != flushes:
+			refused, flushes = 0, now
+		default:
+			refused++
+		}
+		if refused == 4 {
+			return
 		}
 	}
 	e.Fatal("fill: the peer takes everything")

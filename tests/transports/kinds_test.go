@@ -142,13 +142,13 @@ var kinds = []kind{
 		name: "smux", what: "a stream of smux",
 		open: func(t testing.TB, n *network) (a, b net.Conn) {
 			client, server := smuxSessions(t, n)
-			a, errA := client.OpenStream()
-			b, errB := server.AcceptStream()
+			a, errA := openSmux(client)
+			b, errB := newSmuxListener(server).Accept()
 			return mustBoth(t, a, errA, b, errB)
 		},
 		listen: func(t testing.TB) (net.Listener, dialer, func()) {
 			client, server := smuxSessions(t, newNetwork(t, false))
-			return newSmuxListener(server), func(context.Context) (net.Conn, error) { return client.OpenStream() }, func() { _ = client.Close() }
+			return newSmuxListener(server), func(context.Context) (net.Conn, error) { return openSmux(client) }, func() { _ = client.Close() }
 		},
 	},
 	{

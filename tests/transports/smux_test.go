@@ -1,6 +1,7 @@
 package transports_test
 
 import (
+	"io"
 	"net"
 	"sync"
 	"testing"
@@ -8,8 +9,24 @@ import (
 	"github.com/xtaci/smux"
 )
 
-// smuxListener accepts the streams of a session. Its Close wakes Accept, and leaves the
-// session and its streams alone.
+// A session of smux drops what comes for a stream that OpenStream has not yet returned. So the
+// end that accepts must not speak first, as qsocket does in named mode: it waits for a byte
+// of the end that has opened the stream.
+
+// openSmux opens a stream.
+func openSmux(s *smux.Session) (net.Conn, error) {
+	stream, err := s.OpenStream()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := stream.Write([]byte{0}); err != nil {
+		return nil, err
+	}
+	return stream, nil
+}
+
+// smuxListener accepts the streams of a session that openSmux opens. Its Close wakes Accept,
+// and leaves the session and its streams alone.
 type smuxListener struct {
 	*smux.Session
 	streams chan *smux.Stream
@@ -33,12 +50,20 @@ func (l *smuxListener) accept() {
 			close(l.ended)
 			return
 		}
+		go l.greet(s) // ends when the byte has come and s is accepted, or the listener is closed, or the session
+	}
+}
+
+func (l *smuxListener) greet(s *smux.Stream) {
+	if _, err := io.ReadFull(s, make([]byte, 1)); err == nil {
 		select {
 		case l.streams <- s:
+			return
 		case <-l.closing:
-			_ = s.Close()
+		case <-l.ended:
 		}
 	}
+	_ = s.Close()
 }
 
 func (l *smuxListener) Accept() (net.Conn, error) {
