@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,7 +33,6 @@ type row struct {
 	name    string
 	promise string // for the document
 	modes   []mode
-	applies func(k kind) bool // nil: to all
 	test    func(e *env) error
 }
 
@@ -196,9 +196,6 @@ func TestBattery(t *testing.T) {
 			t.Parallel()
 			for _, r := range rows {
 				for _, m := range r.modes {
-					if r.applies != nil && !r.applies(k) {
-						continue
-					}
 					t.Run(r.name+"/"+string(m), func(t *testing.T) {
 						t.Parallel()
 						runCase(t, k, r, m)
@@ -211,7 +208,7 @@ func TestBattery(t *testing.T) {
 
 func runCase(t *testing.T, k kind, r row, m mode) {
 	x := exceptionFor(k, r, m)
-	e := &env{T: t, kind: k, mode: m, net: newNetwork(t, r.name == "silence" || r.name == "silence-send"), patience: hang}
+	e := &env{T: t, kind: k, mode: m, net: newNetwork(t, strings.HasPrefix(r.name, "silence")), patience: hang}
 	if x != nil {
 		e.patience = overdue
 	}

@@ -37,6 +37,8 @@ var exceptions = []exception{
 		reason: "closing interrupts no read, since that might be the end of the connection and of what is still to be sent. A parked `Recv` returns when the peer has ended too, or after CloseTimeout"},
 	{row: "close-wakes", kinds: foreignHalf, modes: onlyRaw,
 		reason: "as in named mode; without a half-close the connection is closed at once, which ends the `Recv`"},
+	{row: "serve-wakes", kinds: foreign, modes: onlyNamed, reason: "as with `Close`"},
+	{row: "serve-wakes", kinds: foreignHalf, modes: onlyRaw, reason: "as with `Close`"},
 	{row: "shutdown-nil", kinds: noHalf, modes: onlyRaw,
 		reason: "without a half-close, in raw mode, nothing tells whether the peer has read to the end: `ErrUnconfirmed`"},
 	{row: "flood-all", kinds: []string{"embeds-conn", "cmux", "websocket-coder", "websocket-gorilla"}, modes: onlyRaw, sometimes: true,

@@ -31,6 +31,8 @@ var rows = []row{
 		promise: "… and returns nil"},
 	{name: "serve-end", modes: both, test: serveEnd,
 		promise: "the end of `Serve` loses none of 60 messages that handlers have sent, and waits no longer than for the peer"},
+	{name: "serve-wakes", modes: both, test: serveWakes,
+		promise: "… and wakes a handler that is parked in `Recv` at once"},
 	{name: "flood", modes: both, test: flood,
 		promise: "`Close` against a peer that sends without end returns, and what arrives there is a prefix"},
 	{name: "flood-all", modes: both, test: floodAll,
@@ -48,7 +50,7 @@ var rows = []row{
 	{name: "write-timeout", modes: both, test: writeTimeout,
 		promise: "WriteTimeout ends a connection whose peer takes nothing"},
 	{name: "handshake-timeout", modes: both, test: handshakeTimeout,
-		applies: nil, promise: "HandshakeTimeout ends a handshake with a peer that says nothing"},
+		promise: "HandshakeTimeout ends a handshake (in raw mode: of TLS) with a peer that says nothing"},
 	{name: "mismatch", modes: onlyNamed, test: mismatch,
 		promise: "both ends of a handshake that fails learn why"},
 	{name: "failure", modes: both, test: failure,
@@ -362,6 +364,50 @@ func serveEnd(e *env) error {
 		return errors.Join(err, late)
 	}
 	return b.Err()
+}
+
+// serveWakes has a peer that does nothing until the end, as closeWakes has.
+func serveWakes(e *env) error {
+	const timeout = 2 * time.Second
+	na, nb := e.kind.open(e, e.net)
+	ln, err := qsocket.NewListener(newOneListener(na), e.mode.protocol(), &qsocket.Options{CloseTimeout: timeout})
+	if err != nil {
+		e.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	left := make(chan time.Time, 1)
+	served := testkit.Async(func() error {
+		return ln.Serve(ctx, func(ctx context.Context, c *qsocket.Conn[[]byte]) {
+			for m := range c.All(ctx) {
+				_ = c.Send(ctx, m) // an error ends the loop too
+			}
+			left <- time.Now()
+		})
+	})
+	b, err := qsocket.NewConn(testkit.Context(e), nb, e.mode.protocol(), nil)
+	if err != nil {
+		return err
+	}
+	e.Cleanup(func() { testkit.End(b) })
+	echoed := testkit.Async(func() error { return expect(e, b, 0, 1, 10) })
+	if err := sendAll(b, 0, 1, 10); err != nil {
+		return err
+	}
+	if err, late := await(e, "an echo", echoed); err != nil || late != nil {
+		return errors.Join(err, late)
+	}
+	start := time.Now()
+	cancel()
+	end, late := await(e, "the handler", left)
+	err, late2 := await(e, "Serve", served)
+	if err := errors.Join(late, err, late2); err != nil {
+		return err
+	}
+	if took := end.Sub(start); took >= timeout {
+		return fmt.Errorf("Recv returned after %v, CloseTimeout is %v", took.Round(100*time.Millisecond), timeout)
+	}
+	return nil
 }
 
 // floodUntilClose has b send without end while a sends and closes. It returns how many messages
