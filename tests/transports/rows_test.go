@@ -534,7 +534,8 @@ func closeTimeout(e *env) error {
 		if late != nil {
 			return late
 		}
-		if !errors.Is(err, way.want) {
+		// The kernel may find room for the rest at the last moment. Then there is no error.
+		if !errors.Is(err, way.want) && a.Stats().SendBuffered > 0 {
 			return fmt.Errorf("%s: %v, want %v", way.name, err, way.want)
 		}
 		if way.name == "CloseWrite" { // which leaves the other direction to Close
