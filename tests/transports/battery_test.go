@@ -164,8 +164,8 @@ func sendAll(c *qsocket.Conn[[]byte], from, to, size int) error {
 }
 
 // fill sends until nothing more is taken, and nothing goes out either: on a busy machine what
-// takes the bytes may only be late.
-func fill(e *env, c *qsocket.Conn[[]byte]) {
+// takes the bytes may only be late. times is how often in a row it has to be so.
+func fill(e *env, c *qsocket.Conn[[]byte], times int) {
 	e.Helper()
 	var flushes uint64
 	for start, refused := time.Now(), 0; time.Since(start) < hang; {
@@ -181,7 +181,7 @@ func fill(e *env, c *qsocket.Conn[[]byte]) {
 		default:
 			refused++
 		}
-		if refused == 4 {
+		if refused == times {
 			return
 		}
 	}

@@ -37,7 +37,7 @@ func TestGoroutines(t *testing.T) {
 			}
 		}},
 		{"full", func(e *env, a, b *qsocket.Conn[[]byte]) {
-			fill(e, a)
+			fill(e, a, 1)
 			_ = a.Close() // CloseTimeout
 			testkit.WaitClosed(e, "Done", a.Done())
 		}},

@@ -2,6 +2,7 @@ package transports_test
 
 import (
 	"flag"
+	"os"
 	"testing"
 
 	"github.com/fb9bb4ed/qsocket/internal/leak"
@@ -9,7 +10,7 @@ import (
 
 // inParallel is how many cases run at the same time: most of them wait, so it is more than
 // there are processors.
-const inParallel = "12"
+const inParallel = "20"
 
 var update = flag.Bool("update", false, "write the table in docs/transports.md")
 
@@ -18,5 +19,6 @@ func TestMain(m *testing.M) {
 	if f := flag.Lookup("test.parallel"); f != nil {
 		_ = f.Value.Set(inParallel) // a number; the command line comes after it
 	}
+	_ = os.Setenv("QUIC_GO_DISABLE_RECEIVE_BUFFER_WARNING", "true") // its socket is wrapped here
 	leak.Main(m)
 }

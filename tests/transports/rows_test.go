@@ -528,7 +528,7 @@ func closeTimeout(e *env) error {
 			continue
 		}
 		a, _ := e.conns(opts, opts)
-		fill(e, a)
+		fill(e, a, 4)
 		ended := testkit.Async(func() error { return way.close(a) })
 		err, late := await(e, way.name, ended)
 		if late != nil {
