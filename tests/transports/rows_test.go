@@ -40,9 +40,9 @@ var rows = []row{
 	{name: "close-write", modes: both, test: closeWrite,
 		promise: "`CloseWrite` ends one direction, the other goes on"},
 	{name: "close-timeout", modes: both, test: closeTimeout,
-		promise: "`Close`, `CloseWrite`, `Done` and `Shutdown` end in time with a peer that reads nothing"},
+		promise: "`Close`, `CloseWrite`, `Done` and `Shutdown` end in time with a peer that reads nothing, and so do a `Send` and a `Flush` that wait"},
 	{name: "silence", modes: onlyNamed, test: silence,
-		promise: "a peer that is gone without a word is found by its silence, and closing ends in time"},
+		promise: "a peer that is gone without a word is found by its silence; `Recv`, `Send`, `Close` and `Done` end in time"},
 	{name: "silence-send", modes: onlyNamed, test: silenceSend,
 		promise: "… also by a `Send` that waits, if nothing receives"},
 	{name: "frame-timeout", modes: both, test: frameTimeout,
@@ -529,6 +529,10 @@ func closeTimeout(e *env) error {
 		}
 		a, _ := e.conns(opts, opts)
 		fill(e, a, 4)
+		waiting := map[string]<-chan error{
+			"Flush": testkit.Async(func() error { return a.Flush(context.Background()) }),
+			"Send":  testkit.Async(func() error { return a.Send(context.Background(), make([]byte, 512<<10)) }),
+		}
 		ended := testkit.Async(func() error { return way.close(a) })
 		err, late := await(e, way.name, ended)
 		if late != nil {
@@ -547,6 +551,11 @@ func closeTimeout(e *env) error {
 		if _, late := await(e, "Done after "+way.name, done); late != nil {
 			return late
 		}
+		for what, returned := range waiting {
+			if _, late := await(e, what+" beside "+way.name, returned); late != nil {
+				return late
+			}
+		}
 	}
 	return nil
 }
@@ -564,6 +573,13 @@ func silence(e *env) error {
 	r := recv(testkit.Context(e), a)
 	e.net.stop()
 	e.Cleanup(e.net.resume)
+	sent := testkit.Async(func() error { // waits for room, and in the end for nothing
+		for {
+			if err := a.Send(context.Background(), make([]byte, 64<<10)); err != nil {
+				return err
+			}
+		}
+	})
 	got, err := await(e, "Recv", r)
 	if err != nil {
 		return err
@@ -574,8 +590,17 @@ func silence(e *env) error {
 	if _, err := await(e, "Close", testkit.Async(a.Close)); err != nil {
 		return err
 	}
-	_, err = await(e, "Done", testkit.Async(func() error { <-a.Done(); return nil }))
-	return err
+	if _, err := await(e, "Done", testkit.Async(func() error { <-a.Done(); return nil })); err != nil {
+		return err
+	}
+	err, late := await(e, "Send", sent)
+	if late != nil {
+		return late
+	}
+	if !errors.Is(err, qsocket.ErrPeerDead) {
+		return fmt.Errorf("Send: %w, want ErrPeerDead", err)
+	}
+	return nil
 }
 
 // silenceSend has nobody receive.
