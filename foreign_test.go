@@ -251,3 +251,85 @@ func TestForeignWriteIsWoken(t *testing.T) {
 	}
 	testkit.WaitClosed(t, "the deadline that wakes the Write", f.woken)
 }
+
+// fatal is a net.Conn that a passed read deadline breaks as a whole, as a WebSocket, and
+// whose Write is the first to say so.
+type fatal struct{ net.Conn }
+
+func (c fatal) Read(b []byte) (n int, err error) {
+	n, err = c.Conn.Read(b)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		_ = c.Conn.Close()
+		time.Sleep(time.Millisecond) // in a bubble: until the Write has returned
+		err = errors.New("broken")
+	}
+	return n, err
+}
+
+// What a Write says that a passed read deadline has broken is a consequence.
+func TestForeignWriteBrokenByReadDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		na, nb := net.Pipe()
+		defer nb.Close()
+		c, err := qsocket.NewConn(t.Context(), fatal{na}, testkit.Text, &qsocket.Options{FrameTimeout: time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer testkit.End(c)
+		if err := c.Send(t.Context(), "nobody reads this"); err != nil {
+			t.Fatal(err)
+		}
+		go nb.Write([]byte{0, 0, 0, 9, 'x'}) // ends with the Read of c
+		_, err = c.Recv(t.Context())
+		for _, err := range []error{err, c.Err()} {
+			if !errors.Is(err, os.ErrDeadlineExceeded) || !strings.Contains(err.Error(), "FrameTimeout") {
+				t.Errorf("got %v, want FrameTimeout", err)
+			}
+		}
+	})
+}
+
+// tardy is a net.Conn whose first Write takes longer than its deadline allows, and the next
+// one fails because of it.
+type tardy struct {
+	net.Conn
+	takes  time.Duration
+	writes int
+}
+
+func (c *tardy) Write(b []byte) (int, error) {
+	if c.writes++; c.writes > 1 {
+		return 0, errors.New("cancelled")
+	}
+	time.Sleep(c.takes)
+	return len(b), nil
+}
+
+func TestForeignWriteTimeoutSeenLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, test := range []struct {
+			takes time.Duration
+			want  bool
+		}{{time.Second + 50*time.Millisecond, true}, {time.Millisecond, false}} {
+			na, nb := net.Pipe()
+			c, err := qsocket.NewConn(t.Context(), &tardy{Conn: na, takes: test.takes}, testkit.Text, &qsocket.Options{WriteTimeout: time.Second})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 2 {
+				if err := c.Send(t.Context(), "one for each Write"); err != nil {
+					break
+				}
+				if err = c.Flush(t.Context()); err != nil {
+					break
+				}
+			}
+			err = c.Flush(t.Context())
+			if err == nil || errors.Is(err, os.ErrDeadlineExceeded) != test.want {
+				t.Errorf("after a Write of %v: got %v, want WriteTimeout: %v", test.takes, err, test.want)
+			}
+			testkit.End(c)
+			nb.Close()
+		}
+	})
+}

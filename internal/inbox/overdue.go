@@ -82,3 +82,14 @@ func (in *Inbox) overdueLocked() error {
 		return fmt.Errorf("qsocket: read: nothing came for %v after a failed write: %w", in.endWithin, os.ErrDeadlineExceeded)
 	}
 }
+
+// Expired returns why this end has let the read deadline pass, if that is the end of the
+// connection, or nil. Where a passed deadline is fatal, a writer may be the first to see it.
+func (in *Inbox) Expired() error {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.overdue == nil || in.deadline.IsZero() || time.Now().Before(in.deadline) {
+		return nil
+	}
+	return in.overdueLocked()
+}

@@ -177,6 +177,9 @@ func (l *Link) Fail(err error) { l.advance(event{kind: receiveFailed, err: err})
 // learns of the failure. So a Send that returns an error finds Err set. The writer
 // holds no lock and has left the socket, so teardown may close it here.
 func (l *Link) WriteFailed(err error) error {
+	if why := l.In.Expired(); why != nil { // a consequence
+		l.Fail(why)
+	}
 	// Named mode only: in raw mode every byte belongs to a message, and a write that has
 	// failed has left some of them unsent.
 	e := event{kind: writeFailed, err: err}

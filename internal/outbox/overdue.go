@@ -15,7 +15,8 @@ import (
 type overdue struct {
 	// Owned by the writer.
 	set      bool      // there is a deadline that has to be taken back
-	deadline time.Time // of the last write
+	deadline time.Time // of the last write; zero if it was taken back
+	late     bool      // it had passed when that write returned, though it was a good one
 
 	// Guarded by the Outbox's mu.
 	at    time.Time   // when the write under way is overdue; zero if none is
@@ -36,6 +37,7 @@ func (o *Outbox) setDeadline() error {
 		o.overdue = new(overdue)
 	}
 	w := o.overdue
+	w.noteLate()
 	w.set, w.deadline = true, deadline
 	if o.sock.Interruptible && !errors.Is(err, errors.ErrUnsupported) { // that is of one which has been given read deadlines
 		return err
@@ -56,8 +58,18 @@ func (o *Outbox) setDeadline() error {
 // write, the answer to a KeyUpdate for example, and a deadline that had passed by then would
 // be the end of the connection. (On a kernel socket only the flusher waits in a write.)
 func (o *Outbox) takeBackDeadline() {
-	o.overdue.set = false
+	w := o.overdue
+	w.noteLate()
+	w.set, w.deadline = false, time.Time{}
 	_ = o.sock.SetWriteDeadline(time.Time{}) // fails on a closed socket, and where there are no deadlines
+}
+
+// noteLate is called when a deadline is about to be replaced. One that has passed may have
+// broken the net.Conn, of which the next write learns.
+func (w *overdue) noteLate() {
+	if !w.deadline.IsZero() {
+		w.late = !time.Now().Before(w.deadline)
+	}
 }
 
 // checkOverdue is run by the timer, in a goroutine of its own that ends with its return. The
@@ -85,7 +97,7 @@ func (o *Outbox) checkOverdue() {
 // writer. Where it cannot be told what an error means, it is known that the deadline has passed.
 func (o *Outbox) isTimeout(err error) bool {
 	return o.writeTimeout > 0 && (o.saysTimeout(err) ||
-		!o.sock.Interruptible && !errors.Is(err, net.ErrClosed) && !time.Now().Before(o.overdue.deadline))
+		!o.sock.Interruptible && !errors.Is(err, net.ErrClosed) && (o.overdue.late || !time.Now().Before(o.overdue.deadline)))
 }
 
 // saysTimeout reports whether err says that it is that of a deadline, after which the
