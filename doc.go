@@ -67,6 +67,7 @@ Messages of several kinds are the cases of a union. T is an interface then:
 		Codec: qsocket.Union(
 			qsocket.Case[Event](1, qsocket.Msgpack[Placed]()),
 			qsocket.Case[Event](2, qsocket.Msgpack[Filled]()),
+			qsocket.SkipUnknown[Event](), // the cases of newer peers
 		),
 	}
 

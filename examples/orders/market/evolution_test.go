@@ -68,12 +68,14 @@ func TestOldClientNewGateway(t *testing.T) {
 	}
 	for _, want := range []market.Message{
 		market.Fill{OrderID: 1, Side: market.Buy, Quantity: 10, Price: 250},
-		market.Unknown{Tag: 8},
 		market.Closing{},
 	} {
 		if got, err := client.Recv(ctx); err != nil || got != want {
 			t.Errorf("got %#v, %v, want %#v", got, err, want)
 		}
+	}
+	if s := client.Stats(); s.Unknown != 1 {
+		t.Errorf("skipped %d messages, want the Halted", s.Unknown)
 	}
 }
 

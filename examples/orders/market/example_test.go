@@ -31,7 +31,6 @@ func Example_receive() {
 			fmt.Println("accepted:", m.OrderID)
 		case market.Fill:
 			fmt.Println("filled:", m.OrderID, m.Quantity, "at", m.Price)
-		case market.Unknown: // of a newer gateway: not for us
 		}
 	}
 	fmt.Println(ending(client.Err()))

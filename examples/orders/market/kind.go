@@ -26,7 +26,7 @@ func (k Kind) String() string {
 	return names[k]
 }
 
-// KindOf returns the kind of m. It is false for nil and for an [Unknown].
+// KindOf returns the kind of m. It is false for nil.
 func KindOf(m Message) (kind Kind, ok bool) {
 	switch m.(type) {
 	case Order:

@@ -32,15 +32,13 @@ var Protocol = qsocket.Protocol[Message]{
 		qsocket.Case[Message](6, qsocket.Msgpack[Price]()),
 		qsocket.Case[Message](7, qsocket.Msgpack[Closing]()),
 
-		// From a peer that is newer than this package.
-		qsocket.Otherwise(func(tag uint64, payload []byte) (Message, error) {
-			return Unknown{Tag: tag}, nil
-		}),
+		// What a peer sends that is newer than this package. What must not be missed
+		// comes under another name of the protocol.
+		qsocket.SkipUnknown[Message](),
 	),
 }
 
-// Message is any message of the protocol: one of the types in [Protocol], by value,
-// or an [Unknown] that has arrived.
+// Message is any message of the protocol: one of the types in [Protocol], by value.
 type Message interface{ isMessage() }
 
 func (Order) isMessage()     {}
@@ -50,7 +48,6 @@ func (Fill) isMessage()      {}
 func (Cancelled) isMessage() {}
 func (Price) isMessage()     {}
 func (Closing) isMessage()   {}
-func (Unknown) isMessage()   {}
 
 // Order is a limit order: buy at Limit or below, sell at Limit or above.
 type Order struct {
@@ -99,11 +96,3 @@ type Price struct {
 // Closing says that the gateway wants to end: it rejects orders that it reads
 // from now on and waits for the client to half-close.
 type Closing struct{}
-
-// Unknown stands for a message that a newer peer has sent. Clients ignore it: what
-// they must not miss comes under another name of the protocol. The gateway, which
-// cannot answer what it does not understand, ends the connection with a
-// reason. It is not sent.
-type Unknown struct {
-	Tag uint64
-}

@@ -4,7 +4,7 @@
 //
 //   - [Fill] has a field Venue: old clients skip it, and from old gateways it
 //     comes empty;
-//   - [Halted] is new, with a tag of its own: old clients get a market.Unknown.
+//   - [Halted] is new, with a tag of its own: old clients skip it.
 //
 // In a project the change is made in package market itself. Here it is a package
 // beside it, so that one test can be both versions.
@@ -27,9 +27,7 @@ var Protocol = qsocket.Protocol[Message]{
 		qsocket.Case[Message](6, qsocket.Msgpack[Price]()),
 		qsocket.Case[Message](7, qsocket.Msgpack[Closing]()),
 		qsocket.Case[Message](8, qsocket.Msgpack[Halted]()),
-		qsocket.Otherwise(func(tag uint64, payload []byte) (Message, error) {
-			return Unknown{Tag: tag}, nil
-		}),
+		qsocket.SkipUnknown[Message](),
 	),
 }
 
@@ -58,7 +56,6 @@ type (
 	Cancelled market.Cancelled
 	Price     market.Price
 	Closing   market.Closing
-	Unknown   market.Unknown
 )
 
 func (Order) isMessage()     {}
@@ -69,4 +66,3 @@ func (Cancelled) isMessage() {}
 func (Price) isMessage()     {}
 func (Closing) isMessage()   {}
 func (Halted) isMessage()    {}
-func (Unknown) isMessage()   {}
