@@ -40,7 +40,8 @@ import (
 //   - A time.Time comes back in Local and without its monotonic clock: compare with Equal.
 //   - In an any, integers arrive as the narrowest type that the payload shows
 //     (int8 to int64, uint8 to uint64), slices as []any, maps as map[string]any,
-//     and a map with other keys is an error. Structs in an any arrive as maps.
+//     and sending a map with other keys in it is an error. Structs in an any arrive as maps, or as
+//     []any if they are sent as arrays.
 //   - A slice, map or []byte that is empty stays empty, and nil stays nil.
 //   - What the tag omitempty left out arrives as zero, and a nil pointer to an
 //     embedded struct as a pointer to a zero one.

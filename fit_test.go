@@ -163,6 +163,14 @@ func TestTypesThatBinaryCannotCarry(t *testing.T) {
 		fitStamped{at, "n"})
 	cannotCarry(t, "promoted by a pointer", qsocket.Binary[struct{ *time.Time }](), "binary: message: UnmarshalBinary of struct { *time.Time } is that of the embedded *time.Time, which is nil when something arrives; give the embedded field a name, or struct { *time.Time } methods of its own",
 		struct{ *time.Time }{&at})
+	// A type that embeds one that embeds a time.Time has the methods of the time.Time.
+	const deep = "MarshalBinary of qsocket_test.fitStamped is that of the embedded time.Time, so Name would be lost; give the embedded field a name, or qsocket_test.fitStamped methods of its own"
+	deeply := struct{ fitStamped }{fitStamped{at, "n"}}
+	cannotCarry(t, "promoted twice", qsocket.Binary[struct{ fitStamped }](), "binary: message: "+strings.Replace(deep, "Marshal", "Append", 1), deeply)
+	cannotCarry(t, "promoted twice", qsocket.Msgpack[struct{ V struct{ fitStamped } }](), "msgpack: message.V: "+deep, struct{ V struct{ fitStamped } }{deeply})
+	cannotCarry(t, "promoted twice", qsocket.Gob[struct{ fitStamped }](), "gob: message: "+strings.Replace(deep, "MarshalBinary", "GobEncode", 1), deeply)
+	cannotCarry(t, "promoted twice", qsocket.JSON[struct{ fitStamped }](), "json: message: "+strings.Replace(deep, "MarshalBinary", "MarshalJSON", 1), deeply)
+	carries(t, "promoted twice, with nothing beside it", qsocket.Binary[struct{ fitTimeOnly }](), struct{ fitTimeOnly }{fitTimeOnly{at}})
 	carries(t, "nothing beside it", qsocket.Binary[fitTimeOnly](), fitTimeOnly{at})
 	carries(t, "a pointer", qsocket.Binary[*fitTimeOnly](), &fitTimeOnly{at})
 	carries(t, "its own", qsocket.Binary[halfBinary](), halfBinary{7})

@@ -22,7 +22,7 @@ func (binaryRules) Judge(t reflect.Type, _ bool) Verdict {
 	if has(t, true, reflect.TypeFor[encoding.BinaryAppender]()) {
 		p.Encoder = "AppendBinary"
 	}
-	return faulty("", Promotion(t, p, exportedFields(t)))
+	return faulty("", Promotion(t, p, exportedFields))
 }
 
 func exportedFields(t reflect.Type) (indexes [][]int) {

@@ -56,7 +56,7 @@ func (gobRules) Judge(t reflect.Type, addressable bool) Verdict {
 	p := gobPair(t)
 	switch {
 	case p.Encode != p.Decode:
-		if fault := Promotion(t, p, gobFields(t)); fault != "" {
+		if fault := Promotion(t, p, gobFields); fault != "" {
 			return faulty("", fault)
 		}
 		return faulty("", p.Halves(t))
@@ -65,7 +65,7 @@ func (gobRules) Judge(t reflect.Type, addressable bool) Verdict {
 	case !addressable && !has(t, false, gobEncoder) && !(p.Encode == Binary && has(t, false, binaryMarshaler)):
 		return faulty("", unaddressable(t, p.Encoder))
 	}
-	return faulty("", Promotion(t, p, gobFields(t)))
+	return faulty("", Promotion(t, p, gobFields))
 }
 
 // either is the name of one of the methods.

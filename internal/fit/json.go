@@ -78,7 +78,7 @@ func (jsonRules) Judge(t reflect.Type, addressable bool) Verdict {
 		}
 	}
 	if p != (Pair{}) {
-		if fault := Promotion(t, p, jsonFields(t)); fault != "" {
+		if fault := Promotion(t, p, jsonFields); fault != "" {
 			return faulty("", fault)
 		}
 		return faulty("", jsonHalves(t, p, addressable))

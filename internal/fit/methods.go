@@ -153,9 +153,10 @@ func isGenerated(t reflect.Type, method string) bool {
 }
 
 // Promotion returns what is wrong with a struct t whose methods p are those of what it
-// embeds: they know nothing of the other fields. fields are those that the
-// codec would encode, by their indexes.
-func Promotion(t reflect.Type, p Pair, fields [][]int) string {
+// embeds: they know nothing of the other fields, nor of those beside them in an embedded
+// struct that they come through. fields lists those of a struct that the codec
+// would encode, by their indexes.
+func Promotion(t reflect.Type, p Pair, fields func(reflect.Type) [][]int) string {
 	for _, method := range []string{p.Encoder, p.Decoder} {
 		if method == "" {
 			continue
@@ -164,14 +165,31 @@ func Promotion(t reflect.Type, p Pair, fields [][]int) string {
 		if !ok {
 			continue
 		}
-		if lost := lostBeside(t, f.Index[0], fields); len(lost) > 0 {
+		if lost := lostBeside(t, f.Index[0], fields(t)); len(lost) > 0 {
 			return method + " of " + Name(t) + " is that of the embedded " + Name(f.Type) + ", so " + list(lost) + " would be lost; give the embedded field a name, or " + Name(t) + " methods of its own"
 		}
 		if k := f.Type.Kind(); method == p.Decoder && (k == reflect.Pointer || k == reflect.Interface) {
 			return method + " of " + Name(t) + " is that of the embedded " + Name(f.Type) + ", which is nil when something arrives; give the embedded field a name, or " + Name(t) + " methods of its own"
 		}
+		through := f.Type
+		if through.Kind() == reflect.Pointer {
+			through = through.Elem()
+		}
+		if fault := Promotion(through, p.only(method), fields); fault != "" {
+			return fault
+		}
 	}
 	return ""
+}
+
+// only is p with that method alone.
+func (p Pair) only(method string) (q Pair) {
+	if method == p.Encoder {
+		q.Encode, q.Encoder = p.Encode, p.Encoder
+	} else {
+		q.Decode, q.Decoder = p.Decode, p.Decoder
+	}
+	return q
 }
 
 // lostBeside names the fields of t, of those that a codec would encode, that are not in the

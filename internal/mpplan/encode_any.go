@@ -35,13 +35,13 @@ func (e *Encoder) any(b []byte, v any) []byte {
 		return b
 	}
 	e.hops++
-	b = e.held(b, reflect.ValueOf(v))
+	b = e.inside(b, reflect.ValueOf(v))
 	e.hops--
 	return b
 }
 
-// held appends a value of any type.
-func (e *Encoder) held(b []byte, v reflect.Value) []byte {
+// inside appends a value of any type.
+func (e *Encoder) inside(b []byte, v reflect.Value) []byte {
 	n := nodeFor(v.Type())
 	if n.enc == opPointer {
 		if v.IsNil() {

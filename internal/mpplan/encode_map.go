@@ -128,9 +128,16 @@ func (e *Encoder) entries(b []byte, n *node, s *mapScratch) []byte {
 			return b
 		}
 	}
+	var names map[string]bool // of a map in an interface whose keys are no strings
+	if e.hops > 0 && n.key.enc != opString {
+		names = make(map[string]bool, len(s.order))
+	}
 	for i := range s.order {
 		at, start := s.order[i].i, len(b)
 		b = e.value(b, n.key, unsafe.Add(keys, uintptr(at)*n.key.size))
+		if names != nil && e.err == nil {
+			e.name(b[start:], names, s.key.Index(at))
+		}
 		if n.key.enc >= opAny && e.err == nil && n.key.typ.Kind() == reflect.Interface && noKey(b[start]) {
 			e.fail("%s: %s cannot be the key of a map where it arrives", show(s.key.Index(at)), mpscan.Format(b[start]))
 		}
@@ -147,11 +154,28 @@ func (e *Encoder) entries(b []byte, n *node, s *mapScratch) []byte {
 	return b
 }
 
+// name refuses the key of a map in an interface that b is the encoding of, unless it is a
+// string where it arrives, and another one than all before it.
+func (e *Encoder) name(b []byte, names map[string]bool, key reflect.Value) {
+	d := Decoder{b: b, Options: e.Options}
+	s, end := d.text(0, "a string")
+	switch {
+	case end < 0 || b[0] == nilByte:
+		e.fail("%s: %s is the key of a map in an interface, want a string: the map arrives as a map[string]any", show(key), mpscan.Format(b[0]))
+	case names[string(s)]:
+		e.fail("two keys of a map in an interface arrive as the string %s", quote(string(s)))
+	}
+	names[string(s)] = true
+}
+
 // noKey reports whether what begins with c becomes something in an any that cannot be the
 // key of a map: a slice or a map.
 func noKey(c byte) bool {
-	return c >= 0x80 && c <= 0x9f || c >= 0xc4 && c <= 0xc6 || c >= 0xdc && c <= 0xdf
+	return holdsOthers(c) || c >= 0xc4 && c <= 0xc6
 }
+
+// holdsOthers reports whether c begins an array or a map.
+func holdsOthers(c byte) bool { return c >= 0x80 && c <= 0x9f || c >= 0xdc && c <= 0xdf }
 
 // twice refuses two keys that differ here and would not where they arrive, such as one
 // time in two zones: the receiver would refuse the map. Keys that are not equal to

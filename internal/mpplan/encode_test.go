@@ -39,9 +39,9 @@ func newSubject[T any]() subject {
 	}
 }
 
-// encode encodes whatever v points to, as what an interface holds.
+// encode encodes whatever v points to.
 func encode(v any, arrays bool) ([]byte, error) {
-	return newSubject[any]().encode(&v, mpplan.Options{Arrays: arrays})
+	return mpplan.AppendValue(&mpplan.Encoder{Options: mpplan.Options{Arrays: arrays}}, nil, v)
 }
 
 // v5Encode encodes what v points to as v5 does at its best.
@@ -65,7 +65,7 @@ type (
 	}
 	Opt struct {
 		A int            `msgpack:"a,omitempty"`
-		M map[int]string `msgpack:",omitempty"`
+		M map[string]string `msgpack:",omitempty"`
 	}
 	hidden struct {
 		Seen   map[uint8]bool
@@ -104,8 +104,8 @@ func TestOrder(t *testing.T) {
 		{"structs", &map[Point]int{{2, 1}: 1, {1, 2}: 0}, "82 82 a1 58 01 a1 59 02 00 82 a1 58 02 a1 59 01 01"},
 		{"interfaces", &map[any]any{"a": 1, 2: 2, nil: 3}, "83 02 02 a1 61 01 c0 03"},
 		{"keys that encode themselves", &map[Upper]int{"b": 1, "a": 0}, "82 c4 01 41 00 c4 01 42 01"},
-		{"inside any", &[]any{map[int]int{2: 0, 1: 0}, map[string]any{"b": map[int]int{2: 0, 1: 0}, "a": 0}},
-			"92 82 01 00 02 00 82 a1 61 00 a1 62 82 01 00 02 00"},
+		{"inside any", &[]any{map[Text]int{"2": 0, "1": 0}, map[string]any{"b": map[any]int{"2": 0, "1": 0}, "a": 0}},
+			"92 82 a1 31 00 a1 32 00 82 a1 61 00 a1 62 82 a1 31 00 a1 32 00"},
 		{"inside maps", &map[int]map[string]int{2: {"b": 0, "a": 0}, 1: {"d": 0, "c": 0}}, "82 01 82 a1 63 00 a1 64 00 02 82 a1 61 00 a1 62 00"},
 		{"behind pointers", &struct{ P **map[int]int }{ptr(ptr(map[int]int{2: 0, 1: 0}))}, "81 a1 50 82 01 00 02 00"},
 		{"recursive", &Node{M: map[int]*Node{2: nil, 1: {}}}, "82 a4 4b 69 64 73 c0 a1 4d 82 01 82 a4 4b 69 64 73 c0 a1 4d c0 02 c0"},
@@ -134,12 +134,12 @@ func ptr[T any](v T) *T { return &v }
 // With at most one entry in each map, v5 itself has only one way to encode.
 func TestSameAsV5(t *testing.T) {
 	type named struct{ M map[int]int }
-	one := map[int]string{1: "one"}
+	one, name := map[int]string{1: "one"}, map[string]string{"1": "one"}
 	for _, v := range []any{
 		ptr(map[int]string(nil)), ptr(map[int]string{}), &one,
 		ptr([]map[int]string(nil)), ptr([]map[int]string{nil, {}, one}), ptr([2]map[int]string{one}),
-		ptr(any(nil)), ptr(any(one)), ptr(any(&one)), ptr([]any{nil, 1, "a", []byte("b"), 2.5, time.Unix(1, 2), one, []string{"c"}}),
-		ptr((*map[int]string)(nil)), ptr(map[string]any(nil)), ptr(map[string]any{"a": one}),
+		ptr(any(nil)), ptr(any(name)), ptr(any(&name)), ptr([]any{nil, 1, "a", []byte("b"), 2.5, time.Unix(1, 2), name, []string{"c"}}),
+		ptr((*map[int]string)(nil)), ptr(map[string]any(nil)), ptr(map[string]any{"a": name}),
 		ptr(map[int][]byte{1: nil}), ptr(map[float64]time.Time{1: time.Unix(5, 0)}), ptr(map[time.Time]int{time.Unix(5, 0): 1}),
 		&Header{Seq: 1}, &Header{Meta: one}, &Node{Kids: []*Node{nil, {}}},
 		&struct {
@@ -197,7 +197,7 @@ func TestSameAsV5(t *testing.T) {
 			I Opt  `msgpack:",omitempty"`
 			J *Opt `msgpack:"j,omitempty"`
 			K chan int
-		}{B: one, C: one, I: Opt{M: one}},
+		}{B: one, C: one, I: Opt{M: name}},
 		&struct {
 			A any    `msgpack:"'quo,ted',omitempty"`
 			B string `msgpack:",intern"`

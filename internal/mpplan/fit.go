@@ -37,7 +37,7 @@ func (r fitRules) Judge(t reflect.Type, _ bool) (v fit.Verdict) {
 		return v
 	}
 	if p := pairOf(n); p != (fit.Pair{}) {
-		if v.Fault = fit.Promotion(t, p, fieldPaths(n)); v.Fault == "" {
+		if v.Fault = fit.Promotion(t, p, fieldPaths); v.Fault == "" {
 			v.Fault = halves(n, p)
 		}
 		return v
@@ -157,11 +157,11 @@ func (n *node) exchange(v, into reflect.Value) (err, refused error) {
 }
 
 // fieldPaths lists the fields that a struct would be sent as if it had no methods.
-func fieldPaths(n *node) (paths [][]int) {
-	if n.typ.Kind() != reflect.Struct {
+func fieldPaths(t reflect.Type) (paths [][]int) {
+	if t.Kind() != reflect.Struct {
 		return nil
 	}
-	fs := (&builder{nodes: make(map[reflect.Type]*node)}).fieldsOf(n.typ)
+	fs := (&builder{nodes: make(map[reflect.Type]*node)}).fieldsOf(t)
 	for i := range fs.written {
 		paths = append(paths, fs.all[i].path)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fb9bb4ed/qsocket/internal/mpplan"
+	"github.com/vmihailenco/msgpack/v5"
 )
 
 // shout is encoded in upper case.
@@ -37,6 +38,15 @@ func TestKeysThatDoNotArrive(t *testing.T) {
 	keyed(t, "the same in an any", map[any]int{new(int): 1, new(int): 2}, "encoded alike")
 	keyed(t, "no numbers", map[float64]int{math.NaN(): 1, math.NaN(): 2}, "")
 	keyed(t, "structs", map[struct{ A, B int }]int{{1, 2}: 1, {2, 1}: 2}, "")
+	keyed(t, "numbers, in an any", map[string]any{"a": map[int]int{1: 2}}, "want a string")
+	keyed(t, "strings, in an any", map[string]any{"a": map[shout]int{"A": 2}, "b": map[any]int{"c": 1, "d": 2}}, "")
+	keyed(t, "strings of two kinds, in an any", map[string]any{"a": map[any]int{"A": 1, shout("A"): 2}}, "arrive as the string")
+	keyed(t, "pointers, in an any", []any{map[*string]int{new(string): 1, new(string): 2}}, "arrive as the string")
+	keyed(t, "nil, in an any", []any{map[*string]int{nil: 1}}, "want a string")
+	keyed(t, "no map, in an any", []any{map[int]int{}, map[int]int(nil)}, "")
+	keyed(t, "a method's, in an any", []any{msgpack.RawMessage{0x81, 1, 1}}, "cannot arrive in an interface")
+	keyed(t, "a method's, in a struct in an any", []any{struct{ M msgpack.RawMessage }{msgpack.RawMessage{0x91, 0x81, 1, 1}}}, "cannot arrive in an interface")
+	keyed(t, "a method's, not in an any", struct{ M msgpack.RawMessage }{msgpack.RawMessage{0x91, 0x81, 1, 1}}, "")
 	keyed(t, "nil and typed nil", map[any]int{nil: 1, (*int)(nil): 2}, "encoded alike")
 }
 

@@ -106,7 +106,7 @@ func randomAny(r *rand.Rand, depth int) any {
 		reflect.TypeFor[string](), reflect.TypeFor[bool](), reflect.TypeFor[int](), reflect.TypeFor[uint64](),
 		reflect.TypeFor[float64](), reflect.TypeFor[float32](), reflect.TypeFor[[]byte](), reflect.TypeFor[time.Time](),
 		reflect.TypeFor[Level](), reflect.TypeFor[time.Duration](), reflect.TypeFor[[]any](), reflect.TypeFor[map[string]any](),
-		reflect.TypeFor[map[int]string](), reflect.TypeFor[Point](), reflect.TypeFor[*Point](), reflect.TypeFor[[2]int](),
+		reflect.TypeFor[map[string]string](), reflect.TypeFor[Point](), reflect.TypeFor[*Point](), reflect.TypeFor[[2]int](),
 		reflect.TypeFor[Shout](), reflect.TypeFor[Pair](), reflect.TypeFor[*Custom](), reflect.TypeFor[Ext](), reflect.TypeFor[Opt](),
 	}
 	v := reflect.New(types[r.IntN(len(types))]).Elem()

@@ -2,13 +2,17 @@ package codecs
 
 import (
 	"encoding/json"
+	"errors"
 	"math"
 	"math/big"
 	"math/rand/v2"
+	"net"
 	"net/netip"
 	"net/url"
 	"reflect"
 	"time"
+
+	"github.com/vmihailenco/msgpack/v5"
 )
 
 // drawer makes values at random, hostile ones among them: values that contain themselves,
@@ -63,8 +67,20 @@ func (d *drawer) fill(v reflect.Value, depth int) {
 	case *json.RawMessage:
 		v.SetBytes([][]byte{nil, []byte("null"), []byte(`{"a":[1,"b"]}`), []byte(`{`), []byte("1")}[d.r.IntN(5)])
 		return
+	case *msgpack.RawMessage:
+		v.SetBytes([][]byte{nil, {0xc0}, {7}, {0x81, 0xa1, 'k', 1}, {0xc1}, {0x91, 0xa1, 'k'}}[d.r.IntN(6)])
+		return
+	case *json.Number:
+		v.SetString([]string{"1", "-2.5e3", "0", "12345678901234567890", "", "x"}[d.r.IntN(6)])
+		return
+	case *net.IP:
+		v.SetBytes([][]byte{nil, net.IPv4(1, 2, 3, 4), net.IPv6loopback, {1, 2, 3, 4}, {}}[d.r.IntN(5)])
+		return
 	case *big.Int:
 		v.Addr().Interface().(*big.Int).SetInt64(d.bits(64))
+		return
+	case *big.Rat:
+		v.Addr().Interface().(*big.Rat).SetFrac64(d.bits(64), 1+d.r.Int64N(9))
 		return
 	}
 	switch v.Kind() {
@@ -81,8 +97,10 @@ func (d *drawer) fill(v reflect.Value, depth int) {
 	case reflect.Pointer:
 		d.pointer(v, depth)
 	case reflect.Interface:
-		if x := d.any(depth); x != nil && v.NumMethod() == 0 {
+		if x := d.any(depth); x != nil && reflect.TypeOf(x).AssignableTo(v.Type()) {
 			v.Set(reflect.ValueOf(x))
+		} else if d.wild && v.Type() == reflect.TypeFor[error]() {
+			v.Set(reflect.ValueOf(errors.New("some error")))
 		}
 	case reflect.Slice:
 		n := d.length(depth)
@@ -100,8 +118,20 @@ func (d *drawer) fill(v reflect.Value, depth int) {
 	case reflect.Map:
 		d.entries(v, depth)
 	case reflect.Struct:
-		for i := range v.NumField() {
+		d.fields(v, depth)
+	}
+}
+
+// fields fills the fields of a struct, and those that an embedded one has that is not
+// exported itself.
+func (d *drawer) fields(v reflect.Value, depth int) {
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		switch {
+		case f.IsExported():
 			d.fill(v.Field(i), depth+1)
+		case f.Anonymous && f.Type.Kind() == reflect.Struct:
+			d.fields(v.Field(i), depth)
 		}
 	}
 }
@@ -201,7 +231,7 @@ func (d *drawer) time() time.Time {
 
 // any draws what is in an interface.
 func (d *drawer) any(depth int) any {
-	n := 14
+	n := 16
 	if depth > 6 {
 		n = 6
 	}
@@ -232,7 +262,11 @@ func (d *drawer) any(depth int) any {
 		if d.wild { // what no codec can carry, or only some
 			return []any{func() {}, make(chan int), 1i, struct{ A, b int }{1, 2}, map[point]int{{1, 2}: 3}, [2]int{1, 2}, &[]any{1}}[d.r.IntN(7)]
 		}
-	case 13:
+	case 13, 14:
+		if t := anyTypes[d.r.IntN(len(anyTypes))]; t.Kind() != reflect.Interface {
+			return d.value(t, depth)
+		}
+	case 15:
 		if d.wild {
 			loop := map[string]any{"a": 1}
 			loop["loop"] = []any{loop}

@@ -1,7 +1,7 @@
 package codecs
 
 import (
-	"encoding/base64"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -9,11 +9,16 @@ import (
 	"reflect"
 	"strings"
 	"time"
+
+	"github.com/vmihailenco/msgpack/v5"
 )
 
 // comparer compares a value that was sent with what arrived, and knows the differences that
 // the documentation of each codec lists.
-type comparer struct{ codec string }
+type comparer struct {
+	codec  string
+	arrays bool // structs in an any arrive as lists
+}
 
 // different returns where and how b, which arrived, differs from a, which was sent; "" if it
 // does not.
@@ -42,12 +47,15 @@ func (c comparer) different(a, b reflect.Value, path string) string {
 		}
 		return ""
 	}
+	if n, ok := valueOf[big.Rat](a); ok {
+		if m, _ := valueOf[big.Rat](b); n.Cmp(&m) != 0 {
+			return fmt.Sprintf("%s: %v became %v", path, &n, &m)
+		}
+		return ""
+	}
 	switch a.Kind() {
 	case reflect.Interface:
-		x, y := c.loose(a.Elem()), c.loose(b.Elem())
-		if !reflect.DeepEqual(x, y) {
-			return fmt.Sprintf("%s: %#v became %#v", path, x, y)
-		}
+		return c.held(a.Elem(), b.Elem(), path)
 	case reflect.Pointer:
 		if a.IsNil() || b.IsNil() {
 			return fmt.Sprintf("%s: %v became %v", path, a, b)
@@ -61,6 +69,9 @@ func (c comparer) different(a, b reflect.Value, path string) string {
 		if a.Len() != b.Len() {
 			return fmt.Sprintf("%s: %d elements became %d", path, a.Len(), b.Len())
 		}
+		if c.codec != "gob" && a.Kind() == reflect.Slice && a.IsNil() != b.IsNil() {
+			return fmt.Sprintf("%s: %#v became %#v", path, a, b)
+		}
 		for i := range a.Len() {
 			if d := c.different(a.Index(i), b.Index(i), fmt.Sprintf("%s[%d]", path, i)); d != "" {
 				return d
@@ -70,6 +81,10 @@ func (c comparer) different(a, b reflect.Value, path string) string {
 		return c.maps(a, b, path)
 	case reflect.Struct:
 		return c.structs(a, b, path)
+	case reflect.Chan, reflect.Func, reflect.UnsafePointer:
+		if !b.IsNil() {
+			return fmt.Sprintf("%s: %v arrived", path, b)
+		}
 	default:
 		if !a.Equal(b) {
 			return fmt.Sprintf("%s: %v became %v", path, a, b)
@@ -78,18 +93,21 @@ func (c comparer) different(a, b reflect.Value, path string) string {
 	return ""
 }
 
-// nothing reports whether v is nil, or empty, or a pointer to that: for codecs a nil.
+// nothing reports whether v is nil, or a pointer to that; in gob, or empty.
 func (c comparer) nothing(v reflect.Value) bool {
 	switch v.Kind() {
 	case reflect.Invalid:
 		return true
 	case reflect.Slice:
-		if raw, ok := valueOf[json.RawMessage](v); ok && string(raw) == "null" {
+		if raw, ok := valueOf[json.RawMessage](v); ok && c.codec == "json" && string(raw) == "null" {
 			return true
 		}
-		return v.Len() == 0
+		if raw, ok := valueOf[msgpack.RawMessage](v); ok && c.codec == "msgpack" && string(raw) == "\xc0" {
+			return true
+		}
+		return v.IsNil() || c.codec == "gob" && v.Len() == 0
 	case reflect.Map:
-		return v.Len() == 0
+		return v.IsNil() || c.codec == "gob" && v.Len() == 0
 	case reflect.Pointer, reflect.Interface:
 		return v.IsNil() || c.nothing(v.Elem())
 	}
@@ -100,16 +118,17 @@ func (c comparer) maps(a, b reflect.Value, path string) string {
 	if a.Len() != b.Len() {
 		return fmt.Sprintf("%s: %d entries became %d", path, a.Len(), b.Len())
 	}
+	if c.codec != "gob" && a.IsNil() != b.IsNil() {
+		return fmt.Sprintf("%s: %#v became %#v", path, a, b)
+	}
 	for it := a.MapRange(); it.Next(); {
 		at := fmt.Sprintf("%s[%v]", path, it.Key())
-		found := ""
+		found := at + " is lost"
 		for jt := b.MapRange(); jt.Next(); {
 			if c.different(it.Key(), jt.Key(), at) == "" {
 				if found = c.different(it.Value(), jt.Value(), at); found == "" {
 					break
 				}
-			} else if found == "" {
-				found = at + " is lost"
 			}
 		}
 		if found != "" {
@@ -125,14 +144,15 @@ func (c comparer) structs(a, b reflect.Value, path string) string {
 	exported := 0
 	for i := range t.NumField() {
 		f := t.Field(i)
-		if !f.IsExported() && !f.Anonymous || c.codec != "gob" && strings.HasPrefix(f.Tag.Get(c.codec), "-") {
-			continue
-		}
-		if !f.IsExported() && c.codec == "gob" {
+		if !f.IsExported() && !(f.Anonymous && c.codec != "gob" && f.Type.Kind() == reflect.Struct) {
 			continue // gob does not look into embedded structs that are not exported
 		}
+		name, options, _ := strings.Cut(f.Tag.Get(c.codec), ",")
+		if c.codec != "gob" && name == "-" {
+			continue
+		}
 		exported++
-		if strings.Contains(f.Tag.Get(c.codec), "omitempty") && empty(a.Field(i)) && empty(b.Field(i)) {
+		if strings.Contains(options, "omit") && empty(a.Field(i)) && empty(b.Field(i)) {
 			continue // what is left out arrives as zero
 		}
 		if f.Anonymous && a.Field(i).Kind() == reflect.Pointer && a.Field(i).IsNil() && !b.Field(i).IsNil() && b.Field(i).Elem().IsZero() {
@@ -174,74 +194,99 @@ func zeroInGob(v reflect.Value) bool {
 	return v.IsZero()
 }
 
-// loose is what an any arrives as, in one form for what is sent and what arrives: numbers by
-// value, lists and maps without their types.
-func (c comparer) loose(v reflect.Value) any {
-	if t, ok := valueOf[time.Time](v); ok {
-		if c.codec == "json" {
-			return t.Format(time.RFC3339Nano)
-		}
-		return t.UnixNano() // far enough, for the times that are drawn
+// held compares what an interface holds with what another one got. Gob has the same type
+// again, without pointers; for the other codecs it is what their own encoding says to
+// a reader that knows no types, and another package is asked what that is.
+func (c comparer) held(a, b reflect.Value, path string) string {
+	if !a.IsValid() {
+		return fmt.Sprintf("%s: nil became %v", path, b)
 	}
-	switch v.Kind() {
-	case reflect.Invalid:
-		return nil
-	case reflect.Interface, reflect.Pointer:
-		return c.loose(v.Elem())
-	case reflect.Bool:
-		return v.Bool()
-	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		return c.number(new(big.Float).SetInt64(v.Int()))
-	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		return c.number(new(big.Float).SetUint64(v.Uint()))
-	case reflect.Float32, reflect.Float64:
-		if math.IsNaN(v.Float()) || math.IsInf(v.Float(), 0) {
-			return fmt.Sprint(v.Float())
+	if c.codec == "gob" {
+		for a.Kind() == reflect.Pointer && b.IsValid() && a.Type() != b.Type() && !a.IsNil() {
+			a = a.Elem()
 		}
-		return c.number(big.NewFloat(v.Float()))
-	case reflect.String:
-		return v.String()
-	case reflect.Slice, reflect.Array:
-		if c.codec == "json" && v.Type().Elem().Kind() == reflect.Uint8 && v.Kind() == reflect.Slice {
-			return base64.StdEncoding.EncodeToString(v.Bytes())
+		if !b.IsValid() || a.Type() != b.Type() {
+			return fmt.Sprintf("%s: %#v became %#v", path, a, b)
 		}
-		if v.Len() == 0 {
-			return nil
-		}
-		list := make([]any, v.Len())
-		for i := range list {
-			list[i] = c.loose(v.Index(i))
-		}
-		return list
-	case reflect.Map:
-		if v.Len() == 0 {
-			return nil
-		}
-		m := map[any]any{}
-		for it := v.MapRange(); it.Next(); {
-			m[c.loose(it.Key())] = c.loose(it.Value())
-		}
-		return m
-	case reflect.Struct:
-		m := map[any]any{}
-		for i := range v.NumField() {
-			if f := v.Type().Field(i); f.IsExported() {
-				m[f.Name] = c.loose(v.Field(i))
-			}
-		}
-		if c.codec == "gob" {
-			return fmt.Sprint(m) // of the type that was registered
-		}
-		return m
+		return c.different(a, b, path)
 	}
-	return v.String()
+	if t, ok := valueOf[time.Time](a); ok && c.codec == "msgpack" {
+		if u, ok := valueOf[time.Time](b); !ok || !t.Equal(u) {
+			return fmt.Sprintf("%s: %v became %v", path, t, b)
+		}
+		return ""
+	}
+	p := reflect.New(a.Type())
+	p.Elem().Set(a)
+	want, err := c.reference(p.Interface())
+	if err != nil {
+		return "" // which values may be refused is another question
+	}
+	var got any
+	if b.IsValid() {
+		got = b.Interface()
+	}
+	if x, y := untyped(want), untyped(got); !reflect.DeepEqual(x, y) {
+		return fmt.Sprintf("%s: %#v became %#v", path, x, y)
+	}
+	return ""
 }
 
-// number is a number by value; JSON has them as float64.
-func (c comparer) number(f *big.Float) any {
-	if c.codec == "json" {
-		x, _ := f.Float64()
-		return x
+// reference returns what becomes of *p in an any.
+func (c comparer) reference(p any) (v any, err error) {
+	_, _, err = protect(func() (struct{}, error) {
+		if c.codec == "json" {
+			b, err := json.Marshal(reflect.ValueOf(p).Elem().Interface()) // without methods of pointers
+			if err == nil {
+				err = json.Unmarshal(b, &v)
+			}
+			return struct{}{}, err
+		}
+		var b bytes.Buffer
+		enc := msgpack.NewEncoder(&b)
+		enc.UseCompactInts(true)
+		enc.UseArrayEncodedStructs(c.arrays)
+		err := enc.Encode(p)
+		if err == nil {
+			err = msgpack.Unmarshal(b.Bytes(), &v)
+		}
+		return struct{}{}, err
+	})
+	return v, err
+}
+
+// untyped is a value of no type in a form that reflect.DeepEqual compares: numbers by value.
+func untyped(v any) any {
+	switch v := v.(type) {
+	case time.Time:
+		return v.UTC().String()
+	case float64:
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return fmt.Sprint(v)
+		}
+		return big.NewFloat(v).Text('g', 40)
+	case []any:
+		list := make([]any, len(v))
+		for i := range v {
+			list[i] = untyped(v[i])
+		}
+		return list
+	case map[string]any:
+		m := make(map[string]any, len(v))
+		for k, e := range v {
+			m[k] = untyped(e)
+		}
+		return m
+	case nil, bool, string, []byte:
+		return v
 	}
-	return f.Text('g', 40)
+	switch x := reflect.ValueOf(v); {
+	case x.CanInt():
+		return new(big.Float).SetInt64(x.Int()).Text('g', 40)
+	case x.CanUint():
+		return new(big.Float).SetUint64(x.Uint()).Text('g', 40)
+	case x.CanFloat():
+		return untyped(x.Float())
+	}
+	return fmt.Sprintf("%T", v)
 }

@@ -79,7 +79,7 @@ func takes[T any](t *testing.T, v vector, want T) {
 	dec := c.NewDecoder()
 	for _, e := range v.encodings {
 		got, err := dec.Decode(e)
-		if d := (comparer{"msgpack"}).different(reflect.ValueOf(&want).Elem(), reflect.ValueOf(&got).Elem(), ""); err != nil || d != "" {
+		if d := (comparer{codec: "msgpack"}).different(reflect.ValueOf(&want).Elem(), reflect.ValueOf(&got).Elem(), ""); err != nil || d != "" {
 			t.Errorf("%s %s as %T: % .20x: %v %s", v.kind, v.value, want, e, err, d)
 		}
 	}

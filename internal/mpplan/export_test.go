@@ -1,0 +1,9 @@
+package mpplan
+
+import "reflect"
+
+// AppendValue is Plan.Append for what p points to, whatever its type is.
+func AppendValue(e *Encoder, dst []byte, p any) ([]byte, error) {
+	v := reflect.ValueOf(p)
+	return e.append(dst, nodeFor(v.Type().Elem()), v.UnsafePointer())
+}
