@@ -79,7 +79,8 @@ import (
 // that is not a field, an unsafe.Pointer, a struct whose fields are all unexported (struct{}
 // can be sent), GobEncode or MarshalBinary without its counterpart or the reverse, an
 // interface with one of these, methods of *X for an X in a map, or methods of an embedded
-// type beside fields that would be lost.
+// type beside fields that would be lost. A value of such a type in an interface is an error
+// on Send.
 //
 // A value that is nested deeper than 100 levels, or contains itself, is an error on Send;
 // encoding/gob would follow it until the stack of the process is exhausted. Of what
@@ -124,6 +125,7 @@ var gobDepth = &deep.Rules{
 	Max:    gobscan.MaxDepth,
 	Fields: schema.GobFields,
 	Itself: func(t reflect.Type, _ bool) bool { return schema.GobItself(t) },
+	Held:   func(t reflect.Type) error { return fit.Held(fit.Gob, t) },
 }
 
 type gobEncoder[T any] struct {

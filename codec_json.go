@@ -54,6 +54,8 @@ import (
 //     two fields of one name, of which encoding/json sends neither;
 //   - a struct with unexported fields only and no methods, but for locks.
 //
+// A value in an any is an error on Send if something of it would be lost, for the same reasons.
+//
 // # Errors
 //
 // A value that is nested deeper than 100 levels, or contains itself, is an error on Send,
@@ -82,6 +84,7 @@ type jsonCodec[T any] struct{}
 
 func (jsonCodec[T]) Name() string           { return "json" }
 func (jsonCodec[T]) Stateless() bool        { return true }
+func (jsonCodec[T]) null() string           { return "null" }
 func (jsonCodec[T]) unfit() error           { return fit.Check(fit.JSON, reflect.TypeFor[T]()) }
 func (jsonCodec[T]) NewDecoder() Decoder[T] { return &jsonDecoder[T]{} }
 
@@ -110,6 +113,7 @@ var jsonDepth = &deep.Rules{
 	Max:    2 * jsonscan.MaxDepth,
 	Fields: schema.JSONFields,
 	Itself: schema.JSONItself,
+	Held:   func(t reflect.Type) error { return fit.Held(fit.HeldJSON, t) },
 	Leaf:   reflect.TypeFor[time.Time](),
 	Judge:  judgeTime,
 }

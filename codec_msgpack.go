@@ -65,6 +65,8 @@ import (
 //     of one name, unless structs are arrays;
 //   - a struct with unexported fields only and no methods, but for locks.
 //
+// A value in an any is an error on Send if something of it would be lost, for the same reasons.
+//
 // # Errors
 //
 // Both ways, Msgpack refuses with an error: strings that are not UTF-8 (see
@@ -147,6 +149,7 @@ type msgpackCodec[T any] struct{ opts msgpackOptions }
 
 func (c msgpackCodec[T]) Name() string    { return "msgpack" }
 func (c msgpackCodec[T]) Stateless() bool { return true }
+func (c msgpackCodec[T]) null() string    { return "\xc0" }
 func (c msgpackCodec[T]) unfit() error    { return mpplan.For[T]().Fit(c.opts.Options) }
 
 // The plan is compiled here and not in Msgpack, which can run before the

@@ -33,7 +33,7 @@ import (
 //
 // A value is encoded by the case of its exact type: a Placed by that of Placed, and a
 // *Placed by that of *Placed. Any other type is a [*CodecError], and so are a nil
-// T and a nil pointer, both ways: receivers need not check for nil.
+// T and a nil pointer, or one to nil, both ways: receivers need not check for nil.
 // So is a tag that is not known, as a newer peer may send it, unless there is [SkipUnknown] or
 // [Otherwise]. A protocol that is to grow needs one of them from its first version on: it is
 // the receivers of today that have to live with the cases of tomorrow.
@@ -384,6 +384,9 @@ func (d *unionDecoder[T]) unknown(tag uint64, payload []byte) (T, error) {
 
 func (c *variant[T, V]) newEncoder() caseEncoder[T] {
 	e := &variantEncoder[T, V]{enc: c.codec.NewEncoder(), prefix: binary.AppendUvarint(nil, c.number), none: nilOf[V]()}
+	if n, ok := c.codec.(nuller); ok && e.none != nil {
+		e.null = n.null()
+	}
 	e.resetter, _ = e.enc.(interface{ Reset() })
 	return e
 }
@@ -398,6 +401,7 @@ type variantEncoder[T, V any] struct {
 	enc      Encoder[V]
 	prefix   []byte               // the tag
 	none     any                  // the nil pointer, if V is a pointer
+	null     string               // payload of it; "" if V is none, or that is not known
 	resetter interface{ Reset() } // enc, if it can
 }
 
@@ -405,7 +409,18 @@ func (e *variantEncoder[T, V]) append(dst []byte, v T) ([]byte, error) {
 	if e.none != nil && any(v) == e.none {
 		return dst, fmt.Errorf("a nil %T cannot be sent", v)
 	}
-	return e.enc.Append(append(dst, e.prefix...), any(v).(V))
+	start := len(dst) + len(e.prefix)
+	b, err := e.enc.Append(append(dst, e.prefix...), any(v).(V))
+	if err == nil && e.null != "" && len(b)-start == len(e.null) && string(b[start:]) == e.null {
+		return dst, fmt.Errorf("a %T that points to nil cannot be sent", v)
+	}
+	return b, err
+}
+
+// nuller is a codec in which a pointer to nil has the payload of a nil pointer.
+type nuller interface {
+	// null is that payload.
+	null() string
 }
 
 // nilOf returns the nil pointer of type V, or nil if V is no pointer.

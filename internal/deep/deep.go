@@ -26,6 +26,10 @@ type Rules struct {
 	// what is in it. addressable says whether the methods of *t can be called.
 	Itself func(t reflect.Type, addressable bool) bool
 
+	// Held returns why a value of type t cannot be sent in an interface, or nil. It may be
+	// nil itself.
+	Held func(t reflect.Type) error
+
 	// Values of type Leaf are given to Judge, wherever they are; nil for none.
 	Leaf  reflect.Type
 	Judge func(v reflect.Value) error
@@ -212,6 +216,11 @@ func (w *walk) value(p *Plan, v reflect.Value, level, pointers int) error {
 		next := p.elem
 		if next == nil {
 			next = w.rules.plan(v.Type())
+			if w.rules.Held != nil {
+				if err := w.rules.Held(v.Type()); err != nil {
+					return err
+				}
+			}
 		}
 		return w.value(next, v, level, pointers)
 	case reflect.Slice, reflect.Array, reflect.Map, reflect.Struct:

@@ -43,8 +43,9 @@ type Part struct {
 func faulty(at, fault string) Verdict { return Verdict{At: at, Fault: fault} }
 
 type key struct {
-	rules Rules
-	typ   reflect.Type
+	rules       Rules
+	typ         reflect.Type
+	addressable bool
 }
 
 // judged has the error of every type that has been judged, by key; nil for most.
@@ -52,12 +53,17 @@ var judged sync.Map
 
 // Check returns why messages of type t cannot get across, or nil. The error names the first
 // part of t, in the order of declaration, of which that is so.
-func Check(rules Rules, t reflect.Type) error {
-	k := key{rules, t}
+func Check(rules Rules, t reflect.Type) error { return check(key{rules, t, true}) }
+
+// Held returns why a value of type t cannot get across in an interface, or nil. It is a
+// matter of the rules whether a t is to come of it again.
+func Held(rules Rules, t reflect.Type) error { return check(key{rules, t, false}) }
+
+func check(k key) error {
 	known, ok := judged.Load(k)
 	if !ok {
-		w := walk{rules: rules, seen: make(map[place]bool)}
-		known, _ = judged.LoadOrStore(k, result{w.look(t, true, rootName(t))})
+		w := walk{rules: k.rules, seen: make(map[place]bool)}
+		known, _ = judged.LoadOrStore(k, result{w.look(k.typ, k.addressable, rootName(k.typ))})
 	}
 	return known.(result).err
 }

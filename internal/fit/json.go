@@ -17,7 +17,11 @@ import (
 // JSON are the rules of encoding/json.
 var JSON Rules = jsonRules{}
 
-type jsonRules struct{}
+// HeldJSON are those for what an interface holds. Nothing of its type arrives, so it only
+// counts what is written.
+var HeldJSON Rules = jsonRules{held: true}
+
+type jsonRules struct{ held bool }
 
 func (jsonRules) Codec() string { return "json" }
 
@@ -58,7 +62,7 @@ func jsonPair(t reflect.Type, addressable bool) (p Pair) {
 	return p
 }
 
-func (jsonRules) Judge(t reflect.Type, addressable bool) Verdict {
+func (r jsonRules) Judge(t reflect.Type, addressable bool) Verdict {
 	switch t.Kind() {
 	case reflect.Pointer:
 		if isEndless(t) {
@@ -66,12 +70,18 @@ func (jsonRules) Judge(t reflect.Type, addressable bool) Verdict {
 		}
 		return Verdict{Parts: []Part{{"", t.Elem(), true}}}
 	case reflect.Interface:
-		if t.NumMethod() > 0 {
+		if t.NumMethod() > 0 && !r.held {
 			return faulty("", WithMethods(t))
 		}
 		return Verdict{}
 	}
 	p := jsonPair(t, addressable)
+	if r.held {
+		if p.Encode != Plain {
+			return faulty("", Promotion(t, p.only(p.Encoder), jsonFields))
+		}
+		return r.parts(t, addressable)
+	}
 	if p.Encode == Plain && !addressable {
 		if q := jsonPair(t, true); q.Encode != Plain && jsonHalves(t, p, false) != "" {
 			return faulty("", unaddressable(t, q.Encoder))
@@ -83,7 +93,7 @@ func (jsonRules) Judge(t reflect.Type, addressable bool) Verdict {
 		}
 		return faulty("", jsonHalves(t, p, addressable))
 	}
-	return jsonParts(t, addressable)
+	return r.parts(t, addressable)
 }
 
 // jsonHalves says what is wrong with a t that has the methods p.
@@ -136,10 +146,13 @@ func tryJSON(t reflect.Type, addressable bool) error {
 	})
 }
 
-// jsonParts looks at a t without methods.
-func jsonParts(t reflect.Type, addressable bool) (v Verdict) {
+// parts looks at a t without methods.
+func (r jsonRules) parts(t reflect.Type, addressable bool) (v Verdict) {
 	switch t.Kind() {
 	case reflect.Chan, reflect.Func, reflect.Complex64, reflect.Complex128, reflect.UnsafePointer:
+		if r.held {
+			return v // which is an error of the encoder
+		}
 		return faulty("", unsupported(t))
 	case reflect.Slice:
 		e := t.Elem()
@@ -150,12 +163,12 @@ func jsonParts(t reflect.Type, addressable bool) (v Verdict) {
 	case reflect.Array:
 		v.Parts = []Part{{"[]", t.Elem(), addressable}}
 	case reflect.Map:
-		if fault := jsonKey(t.Key()); fault != "" {
+		if fault := jsonKey(t.Key()); fault != "" && !r.held {
 			return faulty("[key]", fault)
 		}
 		v.Parts = []Part{{"[]", t.Elem(), false}}
 	case reflect.Struct:
-		return jsonStruct(t, addressable)
+		return r.structure(t, addressable)
 	}
 	return v
 }
@@ -213,7 +226,7 @@ func tryKey(t reflect.Type) (last error) {
 	return cmp.Or(refused, last)
 }
 
-func jsonStruct(t reflect.Type, addressable bool) (v Verdict) {
+func (r jsonRules) structure(t reflect.Type, addressable bool) (v Verdict) {
 	if schema.JSONEmbedsItself(t) {
 		return faulty("", embedsItself(t))
 	}
@@ -222,7 +235,7 @@ func jsonStruct(t reflect.Type, addressable bool) (v Verdict) {
 	}
 	fields := jsonFields(t)
 	for _, index := range fields {
-		if at := unsettable(t, index); at != "" {
+		if at := unsettable(t, index); at != "" && !r.held {
 			return faulty(at, HiddenPointer)
 		}
 		f := t.FieldByIndex(index)

@@ -43,6 +43,12 @@ func (e *Encoder) any(b []byte, v any) []byte {
 // inside appends a value of any type.
 func (e *Encoder) inside(b []byte, v reflect.Value) []byte {
 	n := nodeFor(v.Type())
+	if n.enc >= opSlice {
+		if err := n.heldFault(); err != nil {
+			e.failErr(err)
+			return b
+		}
+	}
 	if n.enc == opPointer {
 		if v.IsNil() {
 			return append(b, nilByte)

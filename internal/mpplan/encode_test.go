@@ -64,7 +64,7 @@ type (
 		Meta map[int]string `msgpack:",omitempty"`
 	}
 	Opt struct {
-		A int            `msgpack:"a,omitempty"`
+		A int               `msgpack:"a,omitempty"`
 		M map[string]string `msgpack:",omitempty"`
 	}
 	hidden struct {

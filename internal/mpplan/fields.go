@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"reflect"
 	"unsafe"
+
+	"github.com/fb9bb4ed/qsocket/internal/fit"
 )
 
 // fields is a struct type as v5 sees it.
@@ -210,6 +212,16 @@ func (l *lister) add(f *field) {
 	l.written = append(l.written, f)
 }
 
+// repeated returns a name that two of the fields have, or "".
+func (l *lister) repeated() string {
+	for _, f := range l.written {
+		if l.names[f.name] != f {
+			return f.name
+		}
+	}
+	return ""
+}
+
 // inline adds the fields of the embedded struct f. Unless it is forced to, it
 // leaves one alone that has a field of a name that is there already.
 func (l *lister) inline(f reflect.StructField, forced bool) (done bool) {
@@ -226,8 +238,15 @@ func (l *lister) inline(f reflect.StructField, forced bool) (done bool) {
 		l.unfit = fmt.Sprintf("field %s of type %v is to be inlined, but is no struct", f.Name, f.Type)
 		return true
 	}
+	if forced && fit.Hides(t) {
+		l.unfit = fmt.Sprintf("%v is to be inlined, but has no exported fields, so nothing of it would be sent; leave out the option inline", t)
+		return true
+	}
 	inner := lister{names: make(map[string]*field)}
 	inner.list(t)
+	if name := inner.repeated(); name != "" && inner.unfit == "" {
+		inner.unfit = fmt.Sprintf("two fields of %v, which is embedded, are named %q; give one another name by a tag", t, name)
+	}
 	if inner.unfit != "" {
 		l.unfit = inner.unfit
 		return true

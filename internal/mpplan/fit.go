@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"strings"
 	"time"
 
 	"github.com/fb9bb4ed/qsocket/internal/fit"
@@ -19,7 +20,10 @@ func (p Plan[T]) Fit(o Options) error {
 }
 
 // fitRules tell package fit what the plans of types know.
-type fitRules struct{ arrays bool }
+type fitRules struct {
+	arrays bool
+	held   bool // in an interface: nothing of the type arrives, so it only counts what is written
+}
 
 func (fitRules) Codec() string { return "msgpack" }
 
@@ -31,12 +35,15 @@ func (r fitRules) Judge(t reflect.Type, _ bool) (v fit.Verdict) {
 	case n.extension:
 		return v
 	case t.Kind() == reflect.Interface:
-		if n.dec == opInterface && !receivable(t) {
+		if !r.held && n.dec == opInterface && !receivable(t) {
 			v.Fault = fit.WithMethods(t)
 		}
 		return v
 	}
-	if p := pairOf(n); p != (fit.Pair{}) {
+	if p := pairOf(n); r.held && p.Encode != fit.Plain {
+		v.Fault = fit.Promotion(t, fit.Pair{Encode: p.Encode, Encoder: p.Encoder}, fieldPaths)
+		return v
+	} else if p != (fit.Pair{}) && !r.held {
 		if v.Fault = fit.Promotion(t, p, fieldPaths); v.Fault == "" {
 			v.Fault = halves(n, p)
 		}
@@ -48,7 +55,10 @@ func (r fitRules) Judge(t reflect.Type, _ bool) (v fit.Verdict) {
 // parts looks at a type without methods.
 func (r fitRules) parts(n *node) (v fit.Verdict) {
 	switch n.enc {
-	case opUnsupported:
+	case opUnsupported: // which the encoder refuses
+		if r.held {
+			return v
+		}
 		v.Fault = n.unfit
 		if v.Fault == "" {
 			v.Fault = fit.Name(n.typ) + " cannot be encoded; leave it out by a tag, or unexported"
@@ -67,7 +77,7 @@ func (r fitRules) parts(n *node) (v fit.Verdict) {
 
 func (r fitRules) structure(n *node) (v fit.Verdict) {
 	fs := n.fields
-	if fs.twice != "" && !r.arrays && !fs.asArray {
+	if fs.twice != "" && !r.arrays && !fs.asArray && !r.held {
 		v.Fault = fmt.Sprintf("two fields of %s are named %q; give one another name by a tag", fit.Name(n.typ), fs.twice)
 		return v
 	}
@@ -78,7 +88,7 @@ func (r fitRules) structure(n *node) (v fit.Verdict) {
 	for i := range fs.written {
 		f := &fs.all[i]
 		for _, h := range f.hops {
-			if h.hidden {
+			if h.hidden && !r.held {
 				v.At, v.Fault = "."+h.typ.Name(), fit.HiddenPointer
 				return v
 			}
@@ -87,6 +97,21 @@ func (r fitRules) structure(n *node) (v fit.Verdict) {
 	}
 	return v
 }
+
+// heldFault returns why something of a value of n's type would be lost in an interface, or nil.
+func (n *node) heldFault() error {
+	known := n.held.Load()
+	if known == nil {
+		known = new(verdict)
+		if err := fit.Held(fitRules{held: true}, n.typ); err != nil {
+			known.err = errors.New(strings.TrimPrefix(err.Error(), "msgpack: ")) // there will be one
+		}
+		n.held.Store(known)
+	}
+	return known.err
+}
+
+type verdict struct{ err error }
 
 // forms are what types do by themselves.
 var forms = map[op]struct {

@@ -3,6 +3,7 @@ package mpplan
 import (
 	"reflect"
 	"sync"
+	"sync/atomic"
 )
 
 // op is how a value is encoded or decoded.
@@ -42,7 +43,8 @@ const (
 	opReach     // field behind embedded pointers, in a member
 )
 
-// node is the plan for one type. It does not change once it is compiled.
+// node is the plan for one type. Once it is compiled it does not change but for held, which
+// is worked out when it is wanted.
 type node struct {
 	typ       reflect.Type
 	enc       op
@@ -56,6 +58,7 @@ type node struct {
 	unfit     string  // why values cannot be sent and received, if they cannot
 	isZeroer  bool    // has IsZero
 	scratch   *sync.Pool
+	held      atomic.Pointer[verdict] // of a value in an interface
 }
 
 // most returns the largest integer that n takes.

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"net"
 	"reflect"
 	"strings"
 	"time"
 
+	"github.com/fb9bb4ed/qsocket/internal/schema"
 	"github.com/vmihailenco/msgpack/v5"
 )
 
@@ -53,12 +55,24 @@ func (c comparer) different(a, b reflect.Value, path string) string {
 		}
 		return ""
 	}
+	if ip, ok := valueOf[net.IP](a); ok {
+		if other, _ := valueOf[net.IP](b); !ip.Equal(other) {
+			return fmt.Sprintf("%s: %v became %v", path, ip, other)
+		}
+		return ""
+	}
+	if a.Type() == reflect.TypeFor[error]() && c.codec == "msgpack" {
+		if x, y := a.Interface().(error), b.Interface().(error); x.Error() != y.Error() {
+			return fmt.Sprintf("%s: %v became %v", path, x, y)
+		}
+		return ""
+	}
 	switch a.Kind() {
 	case reflect.Interface:
 		return c.held(a.Elem(), b.Elem(), path)
 	case reflect.Pointer:
 		if a.IsNil() || b.IsNil() {
-			return fmt.Sprintf("%s: %v became %v", path, a, b)
+			return fmt.Sprintf("%s: %v became %v", path, inside(a), inside(b))
 		}
 		return c.different(a.Elem(), b.Elem(), path)
 	case reflect.Float32, reflect.Float64:
@@ -91,6 +105,16 @@ func (c comparer) different(a, b reflect.Value, path string) string {
 		}
 	}
 	return ""
+}
+
+// inside is v for an error, without pointers.
+func inside(v reflect.Value) string {
+	s := ""
+	for (v.Kind() == reflect.Pointer || v.Kind() == reflect.Interface) && !v.IsNil() {
+		s += "&"
+		v = v.Elem()
+	}
+	return fmt.Sprintf("%s(%v)%v", s, v.Type(), v)
 }
 
 // nothing reports whether v is nil, or a pointer to that; in gob, or empty.
@@ -141,22 +165,31 @@ func (c comparer) maps(a, b reflect.Value, path string) string {
 // structs compares the fields that the codec sends.
 func (c comparer) structs(a, b reflect.Value, path string) string {
 	t := a.Type()
-	exported := 0
+	if c.codec == "json" && !a.CanInterface() || c.codec == "json" && !schema.JSONItself(t, true) {
+		return c.jsonFields(a, b, path)
+	}
+	exported, omit := 0, ""
+	if f, ok := t.FieldByName("_msgpack"); ok && c.codec == "msgpack" {
+		omit = f.Tag.Get("msgpack") // of all fields
+	}
 	for i := range t.NumField() {
 		f := t.Field(i)
 		if !f.IsExported() && !(f.Anonymous && c.codec != "gob" && f.Type.Kind() == reflect.Struct) {
 			continue // gob does not look into embedded structs that are not exported
 		}
+		exported++
 		name, options, _ := strings.Cut(f.Tag.Get(c.codec), ",")
 		if c.codec != "gob" && name == "-" {
 			continue
 		}
-		exported++
-		if strings.Contains(options, "omit") && empty(a.Field(i)) && empty(b.Field(i)) {
+		if strings.Contains(options+omit, "omit") && empty(a.Field(i)) && empty(b.Field(i)) {
 			continue // what is left out arrives as zero
 		}
 		if f.Anonymous && a.Field(i).Kind() == reflect.Pointer && a.Field(i).IsNil() && !b.Field(i).IsNil() && b.Field(i).Elem().IsZero() {
 			continue // a nil pointer to an embedded struct arrives as one to a zero struct
+		}
+		if f.Anonymous && a.Field(i).Kind() == reflect.Pointer && b.Field(i).IsNil() && c.sendsNothing(a.Field(i)) {
+			continue // and one to a struct of which nothing is sent as nil
 		}
 		if d := c.different(a.Field(i), b.Field(i), path+"."+f.Name); d != "" {
 			return d
@@ -166,6 +199,59 @@ func (c comparer) structs(a, b reflect.Value, path string) string {
 		return fmt.Sprintf("%s: %v became %v", path, a, b) // of the standard library
 	}
 	return ""
+}
+
+// jsonFields compares the fields that encoding/json sends: of those with one name, that of the
+// outer struct hides that of an embedded one.
+func (c comparer) jsonFields(a, b reflect.Value, path string) string {
+	for _, index := range schema.JSONFields(a.Type()) {
+		f := a.Type().FieldByIndex(index)
+		x, ok := reach(a, index)
+		y, arrived := reach(b, index)
+		switch {
+		case !ok && !arrived:
+			continue
+		case !ok || !arrived:
+			// What an embedded pointer leads to arrives if anything of it does.
+			if options := f.Tag.Get("json"); ok && strings.Contains(options, "omit") && empty(x) || arrived && y.IsZero() {
+				continue
+			}
+			return fmt.Sprintf("%s.%s: an embedded pointer has arrived: %v, and was there: %v", path, f.Name, arrived, ok)
+		}
+		if strings.Contains(f.Tag.Get("json"), "omit") && empty(x) && empty(y) {
+			continue // what is left out arrives as zero
+		}
+		if d := c.different(x, y, path+"."+f.Name); d != "" {
+			return d
+		}
+	}
+	return ""
+}
+
+// reach is v.FieldByIndex, and reports false where a pointer on the way is nil.
+func reach(v reflect.Value, index []int) (reflect.Value, bool) {
+	f, err := v.FieldByIndexErr(index)
+	return f, err == nil
+}
+
+// sendsNothing reports whether the codec has nothing to send of what an embedded pointer
+// leads to, so that it cannot tell it from nil.
+func (c comparer) sendsNothing(v reflect.Value) bool {
+	if v.Kind() == reflect.Pointer {
+		return v.IsNil() || c.sendsNothing(v.Elem())
+	}
+	if v.Kind() != reflect.Struct {
+		return false
+	}
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		name, options, _ := strings.Cut(f.Tag.Get(c.codec), ",")
+		if !f.IsExported() && !f.Anonymous || name == "-" || strings.Contains(options, "omit") && empty(v.Field(i)) || f.Anonymous && c.sendsNothing(v.Field(i)) {
+			continue
+		}
+		return false
+	}
+	return true
 }
 
 // empty reports whether omitempty leaves v out, or it is zero.
@@ -226,7 +312,36 @@ func (c comparer) held(a, b reflect.Value, path string) string {
 	if b.IsValid() {
 		got = b.Interface()
 	}
-	if x, y := untyped(want), untyped(got); !reflect.DeepEqual(x, y) {
+	return apart(untyped(want), untyped(got), path)
+}
+
+// apart says where two values of no type differ.
+func apart(x, y any, path string) string {
+	switch x := x.(type) {
+	case []any:
+		if y, ok := y.([]any); ok && len(x) == len(y) {
+			for i := range x {
+				if d := apart(x[i], y[i], fmt.Sprintf("%s[%d]", path, i)); d != "" {
+					return d
+				}
+			}
+			return ""
+		}
+	case map[string]any:
+		if y, ok := y.(map[string]any); ok && len(x) == len(y) {
+			for k := range x {
+				if d := apart(x[k], y[k], path+"["+k+"]"); d != "" {
+					return d
+				}
+			}
+			return ""
+		}
+	case []byte:
+		if y == nil && string(x) == "null" {
+			return "" // a nil slice or map with MarshalText on its pointer, which v5 calls
+		}
+	}
+	if !reflect.DeepEqual(x, y) {
 		return fmt.Sprintf("%s: %#v became %#v", path, x, y)
 	}
 	return ""
@@ -246,7 +361,7 @@ func (c comparer) reference(p any) (v any, err error) {
 		enc := msgpack.NewEncoder(&b)
 		enc.UseCompactInts(true)
 		enc.UseArrayEncodedStructs(c.arrays)
-		err := enc.Encode(p)
+		err := enc.EncodeValue(reflect.ValueOf(p).Elem()) // addressable, and not a pointer
 		if err == nil {
 			err = msgpack.Unmarshal(b.Bytes(), &v)
 		}
