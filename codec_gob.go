@@ -82,6 +82,9 @@ import (
 // type beside fields that would be lost. A value of such a type in an interface is an error
 // on Send.
 //
+// A map of which two keys are encoded alike, such as structs that differ in unexported fields, is
+// an error on Send.
+//
 // A value that is nested deeper than 100 levels, or contains itself, is an error on Send;
 // encoding/gob would follow it until the stack of the process is exhausted. Of what
 // methods of types do (GobEncode, MarshalBinary) nothing is known.
@@ -125,7 +128,18 @@ var gobDepth = &deep.Rules{
 	Max:    gobscan.MaxDepth,
 	Fields: schema.GobFields,
 	Itself: func(t reflect.Type, _ bool) bool { return schema.GobItself(t) },
+	Meet:   schema.GobMeet,
+	Key:    gobKey,
 	Held:   func(t reflect.Type) error { return fit.Held(fit.Gob, t) },
+}
+
+// gobKey is the encoding of the key of a map by itself.
+func gobKey(v reflect.Value) (string, error) {
+	p := reflect.New(v.Type()) // lets gob see the type itself where it is an interface
+	p.Elem().Set(v)
+	var b appender
+	err := gob.NewEncoder(&b).EncodeValue(p)
+	return string(b), err
 }
 
 type gobEncoder[T any] struct {

@@ -5,8 +5,11 @@ import (
 	"encoding/gob"
 	"errors"
 	"io"
+	"math"
+	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fb9bb4ed/qsocket"
 	"github.com/fb9bb4ed/qsocket/internal/testkit"
@@ -231,4 +234,55 @@ func TestGobEvolution(t *testing.T) {
 	if got, err := qsocket.Gob[narrow]().NewDecoder().Decode(payload); err == nil {
 		t.Errorf("300 in an int8: got %v, want an error", got)
 	}
+}
+
+// gobShout is encoded in upper case.
+type gobShout string
+
+func (s gobShout) GobEncode() ([]byte, error)   { return []byte(strings.ToUpper(string(s))), nil }
+func (s *gobShout) GobDecode(text []byte) error { *s = gobShout(text); return nil }
+
+type gobKey struct {
+	A int
+	b int
+}
+
+// A map of which two keys would be one where they arrive is refused; all others arrive whole.
+func TestGobKeysThatMeet(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
+	gobKeyed(t, "structs that differ in what is not sent", map[gobKey]int{{1, 1}: 1, {1, 2}: 2}, false)
+	gobKeyed(t, "structs", map[gobKey]int{{1, 1}: 1, {2, 1}: 2}, true)
+	gobKeyed(t, "pointers to zero in structs", map[struct{ P *int }]int{{new(int)}: 1, {nil}: 2}, false)
+	gobKeyed(t, "pointers", map[*int]int{new(int): 1, new(int): 2}, true)
+	gobKeyed(t, "methods that forget", map[[1]gobShout]int{{"a"}: 1, {"A"}: 2}, false)
+	gobKeyed(t, "methods", map[gobShout]int{"B": 1, "A": 2}, true)
+	gobKeyed(t, "times", map[time.Time]int{at: 1, at.In(time.FixedZone("", 3600)): 2, at.Add(1): 3}, true)
+	gobKeyed(t, "one time twice", map[time.Time]int{at.In(time.FixedZone("x", 3600)): 1, at.In(time.FixedZone("y", 3600)): 2}, false)
+	gobKeyed(t, "interfaces", map[any]int{1: 1, int64(1): 2, "a": 3}, true)
+	gobKeyed(t, "pointers in interfaces", map[any]int{1: 1, new(int): 2, "a": 3}, true)
+	gobKeyed(t, "pointers to the same in interfaces", map[any]int{0: 1, new(int): 2}, false)
+	gobKeyed(t, "in an any", any(map[gobKey]int{{1, 1}: 1, {1, 2}: 2}), false)
+	gobKeyed(t, "no numbers", map[float64]int{math.NaN(): 1, math.NaN(): 2}, true)
+	gobKeyed(t, "no numbers in interfaces", map[any]int{math.NaN(): 1, math.NaN(): 2}, true)
+}
+
+func init() { gob.Register(map[gobKey]int{}) }
+
+func gobKeyed[M any](t *testing.T, name string, m M, arrives bool) {
+	t.Run(name, func(t *testing.T) {
+		p, err := qsocket.Gob[M]().NewEncoder().Append(nil, m)
+		if !arrives {
+			if err == nil || !strings.Contains(err.Error(), "encoded alike") {
+				t.Errorf("got error %v, want one that two keys are encoded alike", err)
+			}
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := qsocket.Gob[M]().NewDecoder().Decode(p)
+		if err != nil || reflect.ValueOf(got).Len() != reflect.ValueOf(m).Len() {
+			t.Errorf("%v arrives as %v, %v", m, got, err)
+		}
+	})
 }

@@ -34,6 +34,11 @@ type Rules struct {
 	Leaf  reflect.Type
 	Judge func(v reflect.Value) error
 
+	// Meet reports whether two keys of type t may be one where they arrive, and Key returns
+	// for a key what is equal for those that are. Both may be nil.
+	Meet func(t reflect.Type) bool
+	Key  func(v reflect.Value) (string, error)
+
 	plans sync.Map // *Plan by reflect.Type
 }
 
@@ -56,6 +61,7 @@ type Plan struct {
 	key    *Plan
 	elem   *Plan
 	fields []field
+	meets  bool // keys of the map may be one where they arrive
 	open   bool // the values may be nested deeper than the types are
 	levels int  // how deep its values are at most, if it is not open
 }
@@ -113,6 +119,8 @@ func (b *builder) plan(t reflect.Type) *Plan {
 		p.elem = b.plan(t.Elem())
 	case reflect.Map:
 		p.key, p.elem = b.plan(t.Key()), b.plan(t.Elem())
+		p.meets = b.rules.Meet != nil && b.rules.Meet(t.Key())
+		p.open = p.meets
 	case reflect.Struct:
 		for _, index := range b.rules.Fields(t) {
 			p.fields = append(p.fields, field{index, b.plan(t.FieldByIndex(index).Type)})
@@ -249,12 +257,36 @@ func (w *walk) parts(p *Plan, v reflect.Value, level int) (err error) {
 				err = w.value(p.elem, it.Value(), level, 0)
 			}
 		}
+		if err == nil && p.meets && v.Len() > 1 {
+			err = w.distinct(v)
+		}
 	default:
 		for i := 0; i < v.Len() && err == nil; i++ {
 			err = w.value(p.elem, v.Index(i), level, 0)
 		}
 	}
 	return err
+}
+
+// distinct refuses a map of which two keys would be one where they arrive. Keys that are not
+// equal to themselves, as no number is, never meet.
+func (w *walk) distinct(m reflect.Value) error {
+	known := make(map[string]bool, m.Len())
+	for it := m.MapRange(); it.Next(); {
+		key := it.Key()
+		if !key.Equal(key) {
+			continue
+		}
+		s, err := w.rules.Key(key)
+		if err != nil {
+			return err
+		}
+		if known[s] {
+			return fmt.Errorf("%s: %v has a map with two keys of type %v that are encoded alike, so one of them would be lost", w.rules.Codec, w.root, m.Type().Key())
+		}
+		known[s] = true
+	}
+	return nil
 }
 
 // fieldByIndex is that of reflect, and reports false where a pointer on the way is nil.

@@ -109,3 +109,28 @@ func hasOneOf(t reflect.Type, methods []reflect.Type) bool {
 func GobItself(t reflect.Type) bool {
 	return hasOneOf(t, []reflect.Type{reflect.TypeFor[gob.GobEncoder](), reflect.TypeFor[encoding.BinaryMarshaler]()})
 }
+
+// GobMeet reports whether two keys of a map that are different may be encoded alike by
+// encoding/gob, and be one where they arrive. Pointers arrive as different ones.
+func GobMeet(key reflect.Type) bool {
+	if GobItself(key) {
+		return key.Kind() != reflect.Pointer
+	}
+	switch key.Kind() {
+	case reflect.Interface:
+		return true
+	case reflect.Array:
+		return GobMeet(key.Elem())
+	case reflect.Struct:
+		fields := GobFields(key)
+		if len(fields) < key.NumField() {
+			return true // what else there is may differ
+		}
+		for _, index := range fields {
+			if t := key.FieldByIndex(index).Type; t.Kind() == reflect.Pointer || GobMeet(t) {
+				return true // a pointer to zero arrives as nil
+			}
+		}
+	}
+	return false
+}
