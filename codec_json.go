@@ -115,6 +115,7 @@ var jsonDepth = &deep.Rules{
 	Itself: schema.JSONItself,
 	Held:   func(t reflect.Type) error { return fit.Held(fit.HeldJSON, t) },
 	Leaf:   reflect.TypeFor[time.Time](),
+	LeafIn: func(t reflect.Type) []int { return fit.PathOfMethod(t, "MarshalJSON", reflect.TypeFor[time.Time]()) },
 	Judge:  judgeTime,
 }
 

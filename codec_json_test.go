@@ -212,6 +212,12 @@ func TestJSONInvalidUTF8(t *testing.T) {
 	}
 }
 
+// sent returns the error of sending v.
+func sent[T any](c qsocket.Codec[T], v T) error {
+	_, err := c.NewEncoder().Append(nil, v)
+	return err
+}
+
 // A time that would arrive as another one is refused, wherever it stands.
 func TestJSONTimeOffset(t *testing.T) {
 	at := time.Date(1930, 1, 1, 0, 0, 0, 0, time.FixedZone("LMT", 3617))
@@ -234,6 +240,20 @@ func TestJSONTimeOffset(t *testing.T) {
 	}
 	if _, err := qsocket.JSON[map[time.Time]int]().NewEncoder().Append(nil, map[time.Time]int{at: 1}); err == nil {
 		t.Error("key: it is accepted")
+	}
+	type stamp struct{ time.Time }
+	for name, err := range map[string]error{
+		"embedded":          sent(qsocket.JSON[stamp](), stamp{at}),
+		"embedded twice":    sent(qsocket.JSON[map[string]struct{ stamp }](), map[string]struct{ stamp }{"a": {stamp{at}}}),
+		"embedded, in any":  sent(qsocket.JSON[any](), any(&stamp{at})),
+		"embedded, pointer": sent(qsocket.JSON[*stamp](), &stamp{at}),
+	} {
+		if err == nil || !strings.Contains(err.Error(), "offset of 3617 seconds") {
+			t.Errorf("%s: got %v, want an error", name, err)
+		}
+	}
+	if err := sent(qsocket.JSON[stamp](), stamp{at.UTC()}); err != nil {
+		t.Error(err)
 	}
 	good := message{At: at.UTC(), Any: at.In(time.FixedZone("", 3600)), skip: at}
 	p, err := qsocket.JSON[message]().NewEncoder().Append(nil, good)

@@ -14,9 +14,14 @@ import (
 // types, and a method SchemaErr says why. Package qsockettest looks for that method, too.
 
 // Schema describes the messages of p in the form of docs/schema.md: fields, their
-// types, and how the codec sends them. It is "" if the codec has no description, such as
-// one made by [Stateless], or if that is longer than 64 KiB. qsockettest.Golden compares
-// it with the one of an earlier version.
+// types, and how the codec sends them. qsockettest.Golden compares it with the one of an
+// earlier version.
+//
+// It is "" if there is no description: the codec has none, such as one made by [Stateless];
+// it would be longer than 64 KiB; a name of a field is longer than 200 bytes; or a struct that is sent
+// as an array has two fields of one name. Then no peer is told what the
+// messages look like, and nothing compares them: a Listener logs why, at level Warn, and Golden
+// fails with the reason.
 func (p Protocol[T]) Schema() string {
 	if s, ok := p.codec().(interface{ Schema() string }); ok {
 		return s.Schema()

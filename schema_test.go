@@ -23,6 +23,34 @@ type untellable struct {
 	A int `msgpack:"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"`
 }
 
+// alike can be sent as an array only, and has no description.
+type alike struct {
+	Bid int `msgpack:"price"`
+	Ask int `msgpack:"price"`
+}
+
+// Why there is no description is said with the fields.
+func TestSchemaOfTwoFieldsOfOneName(t *testing.T) {
+	c := qsocket.Msgpack[[]alike](qsocket.ArrayEncodedStructs())
+	p := qsocket.Protocol[[]alike]{Name: "alike/1", Codec: c}
+	if s := p.Schema(); s != "" {
+		t.Errorf("got %q, want none", s)
+	}
+	const want = `schema: two fields of "alike", "Bid" and "Ask", are named "price", and a description tells fields apart by their names: give one another name by a tag`
+	if err := c.(interface{ SchemaErr() error }).SchemaErr(); err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+	a, b, err := qsocket.Pipe(p, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer testkit.End(a)
+	defer testkit.End(b)
+	if a.Peer().Differences != "" {
+		t.Errorf("got differences %q of what is not told", a.Peer().Differences)
+	}
+}
+
 // A Listener says once that it does not tell its types, if it could have been expected to.
 func TestListenWarnsOfUntoldTypes(t *testing.T) {
 	listen := func(start func(o *qsocket.Options) (interface{ Close() error }, error)) string {
@@ -56,6 +84,9 @@ func TestListenWarnsOfUntoldTypes(t *testing.T) {
 		{"a type without a description", listen(func(o *qsocket.Options) (interface{ Close() error }, error) {
 			return qsocket.Listen("tcp", "127.0.0.1:0", qsocket.Protocol[untellable]{Name: "u/1"}, o)
 		}), "name of 206 bytes"},
+		{"two fields of one name", listen(func(o *qsocket.Options) (interface{ Close() error }, error) {
+			return qsocket.Listen("tcp", "127.0.0.1:0", qsocket.Protocol[alike]{Name: "u/1", Codec: qsocket.Msgpack[alike](qsocket.ArrayEncodedStructs())}, o)
+		}), "give one another name by a tag"},
 		{"a case of a union", onAny(union), "case 7: schema:"},
 		{"a union that tells", onAny(qsocket.Union(qsocket.Case[any](2, qsocket.Msgpack[int]()))), ""},
 	} {

@@ -30,9 +30,12 @@ type Rules struct {
 	// nil itself.
 	Held func(t reflect.Type) error
 
-	// Values of type Leaf are given to Judge, wherever they are; nil for none.
-	Leaf  reflect.Type
-	Judge func(v reflect.Value) error
+	// Values of type Leaf are given to Judge, wherever they are; nil for none. LeafIn returns
+	// the way to the one in a struct that encodes itself by the methods of the Leaf that is
+	// embedded in it; nil if there is none.
+	Leaf   reflect.Type
+	LeafIn func(t reflect.Type) []int
+	Judge  func(v reflect.Value) error
 
 	// Meet reports whether two keys of type t may be one where they arrive, and Key returns
 	// for a key what is equal for those that are. Both may be nil.
@@ -56,14 +59,16 @@ const maxPointers = 100
 
 // Plan says what to look at in the values of a type. It is immutable.
 type Plan struct {
-	rules  *Rules
-	typ    reflect.Type
-	key    *Plan
-	elem   *Plan
-	fields []field
-	meets  bool // keys of the map may be one where they arrive
-	open   bool // the values may be nested deeper than the types are
-	levels int  // how deep its values are at most, if it is not open
+	rules   *Rules
+	typ     reflect.Type
+	key     *Plan
+	elem    *Plan
+	fields  []field
+	leaf    []int // the way to the Leaf whose methods the struct has
+	through bool  // a pointer to such a struct: its methods are those of the Leaf as well
+	meets   bool  // keys of the map may be one where they arrive
+	open    bool  // the values may be nested deeper than the types are
+	levels  int   // how deep its values are at most, if it is not open
 }
 
 type field struct {
@@ -109,7 +114,20 @@ func (b *builder) plan(t reflect.Type) *Plan {
 		p.open = true
 		return p
 	}
+	if e := t; b.rules.LeafIn != nil && e.Kind() == reflect.Pointer {
+		for e.Kind() == reflect.Pointer && e.Name() == "" {
+			e = e.Elem()
+		}
+		if e.Kind() == reflect.Struct && b.rules.LeafIn(e) != nil {
+			p.through, p.elem = true, b.plan(t.Elem())
+			return p
+		}
+	}
 	if b.rules.itself(t, true) && b.rules.itself(t, false) {
+		if b.rules.LeafIn != nil && t.Kind() == reflect.Struct {
+			p.leaf = b.rules.LeafIn(t)
+			p.open = p.leaf != nil
+		}
 		return p
 	}
 	switch t.Kind() {
@@ -209,7 +227,13 @@ func (w *walk) value(p *Plan, v reflect.Value, level, pointers int) error {
 	if p.typ == w.rules.Leaf {
 		return w.rules.Judge(v)
 	}
-	if !p.open && level+p.levels <= w.rules.Max || w.rules.itself(p.typ, v.CanAddr()) {
+	if p.leaf != nil {
+		if leaf, ok := fieldByIndex(v, p.leaf); ok && leaf.Kind() != reflect.Pointer {
+			return w.rules.Judge(leaf)
+		}
+		return nil
+	}
+	if !p.open && level+p.levels <= w.rules.Max || !p.through && w.rules.itself(p.typ, v.CanAddr()) {
 		return nil
 	}
 	switch p.typ.Kind() {

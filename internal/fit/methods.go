@@ -123,6 +123,26 @@ func promoted(t reflect.Type, method string) (f reflect.StructField, ok bool) {
 	return f, false
 }
 
+// PathOfMethod returns the way to the embedded struct of type from that a method of the
+// struct t is that of; nil if it is none of that type.
+func PathOfMethod(t reflect.Type, method string, from reflect.Type) (index []int) {
+	for {
+		f, ok := promoted(t, method)
+		if !ok {
+			return nil
+		}
+		index = append(index, f.Index[0])
+		if t = f.Type; t == from {
+			return index
+		}
+		if t.Kind() == reflect.Pointer {
+			if t = t.Elem(); t == from {
+				return nil // which decoding does not get beyond
+			}
+		}
+	}
+}
+
 // hasMethod reports whether t or *t has a method of that name.
 func hasMethod(t reflect.Type, name string) bool {
 	if _, ok := t.MethodByName(name); ok || t.Kind() == reflect.Interface {

@@ -72,7 +72,7 @@ func (r schemaRules) Fields(t reflect.Type) (list []schema.GoField, _ schema.Def
 	}
 	for i := range fs.written {
 		f := &fs.all[i]
-		list = append(list, schema.GoField{Name: f.name, Alias: aliases[i], Type: f.node.typ})
+		list = append(list, schema.GoField{Name: f.name, Go: f.goName, Alias: aliases[i], Type: f.node.typ})
 	}
 	if r.arrays || fs.asArray {
 		return list, schema.TupleDef

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"cmp"
+	"fmt"
 	"reflect"
 	"time"
 )
@@ -17,6 +18,7 @@ type Rules interface {
 // GoField is a field of a Go struct as a codec sees it.
 type GoField struct {
 	Name   string
+	Go     string // its name in Go, for errors; may be ""
 	Alias  string
 	Type   reflect.Type
 	Quoted bool // put into a JSON string
@@ -56,6 +58,9 @@ func Build(codec string, flags []string, t reflect.Type, rules Rules) (string, e
 		s.Defs = append(s.Defs, d)
 		fields, kind := rules.Fields(b.queue[i].typ)
 		d.Kind = kind
+		if err := alike(d.Name, fields); err != nil {
+			return "", err
+		}
 		for _, f := range fields {
 			b.at = d.Name + "_" + identifier(f.Name)
 			ft := b.Type(f.Type)
@@ -66,6 +71,20 @@ func Build(codec string, flags []string, t reflect.Type, rules Rules) (string, e
 		}
 	}
 	return checked(s)
+}
+
+// alike returns an error if two fields of a struct have one name. They can be sent if the
+// struct is an array, but a description tells fields apart by their names.
+func alike(of string, fields []GoField) error {
+	known := make(map[string]string, len(fields))
+	for _, f := range fields {
+		if other, ok := known[f.Name]; ok {
+			return fmt.Errorf("schema: two fields of %s, %s and %s, are named %s, and a description tells fields apart by their names: give one another name by a tag",
+				clip(of), clip(other), clip(f.Go), clip(f.Name))
+		}
+		known[f.Name] = f.Go
+	}
+	return nil
 }
 
 // checked returns the text of s, or the error with which Parse refuses it.

@@ -161,7 +161,13 @@ var comparisons = []struct {
 		}, "",
 	}, {
 		"opaque", placed("msgpack", "A opaque(Decimal)", "B opaque(Decimal)"), placed("msgpack", "A opaque(Decimal)", "B string"),
-		[]string{"Placed.B is opaque(Decimal) here and string at the peer: nothing is known about what a type does by itself"}, "",
+		[]string{"Placed.B is opaque(Decimal) here and string at the peer: loses values, unless the methods at one end keep to the form at the other"}, "",
+	}, {
+		"opaque, of another type", placed("msgpack", "A opaque(Decimal)"), placed("msgpack", "A opaque(Number)"),
+		[]string{"Placed.A is opaque(Decimal) here and opaque(Number) at the peer: nothing is known about what a type does by itself"}, "",
+	}, {
+		"opaque key", placed("json", "A map[opaque(Side)]int"), placed("json", "A map[int]int"),
+		[]string{"Placed.A[key] is opaque(Side) here and int at the peer: loses values, unless the methods at one end keep to the form at the other, keys that are no integers are refused"}, "",
 	}, {
 		"a map for a struct", placed("msgpack", "M map[string]int"), placed("msgpack strict", "M Leg", "struct Leg", "Qty int"),
 		[]string{"Placed.M is map[string]int here and Leg at the peer: keys that are no names of fields are refused"}, "",

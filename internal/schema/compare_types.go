@@ -87,6 +87,9 @@ func (t terms) fate(from, to *Type) fate {
 		if from.Kind == to.Kind && from.Name == to.Name {
 			return fate{}
 		}
+		if from.Kind != to.Kind {
+			return dependsOn(losesNote)
+		}
 		return dependsOn(opaqueNote)
 	}
 	if from.Kind == Quoted && to.Kind == Quoted && from.Elem.Kind == to.Elem.Kind {
@@ -106,8 +109,12 @@ func (t terms) fate(from, to *Type) fate {
 	return fate{kind: depends, note: "what follows depends on the codec ", codec: t.codec}
 }
 
-// opaqueNote is what happens between a type whose form is known and one that has methods.
-const opaqueNote = "nothing is known about what a type does by itself"
+// What happens between two types that have methods, and between one that has them and one
+// whose form is known, as when an enumeration gets MarshalText.
+const (
+	opaqueNote = "nothing is known about what a type does by itself"
+	losesNote  = "loses values, unless the methods at one end keep to the form at the other"
+)
 
 // isList reports whether t is a slice or an array. Where arrays of bytes are
 // something else, the fate has said so before.

@@ -38,7 +38,9 @@ func (d Difference) String() string {
 // Opaque reports whether values are encoded by a type's own methods at one end and not, or by
 // those of another type, at the other: mostly none of them can be decoded, as when an integer
 // gets MarshalText, but that is not known.
-func (d Difference) Opaque() bool { return strings.Contains(d.then.since, opaqueNote) }
+func (d Difference) Opaque() bool {
+	return strings.Contains(d.then.since, opaqueNote) || strings.Contains(d.then.since, losesNote)
+}
 
 // Change says the same where the peer is the old code, and this end the new one.
 func (d Difference) Change() string {

@@ -103,7 +103,10 @@ func jsonKeyFate(from, to *Type) fate {
 	case isInteger(to.Kind):
 		return dependsOn("keys that are no integers are refused")
 	}
-	return dependsOn("nothing is known about what a type does by itself")
+	if from.Kind != to.Kind {
+		return dependsOn(losesNote)
+	}
+	return dependsOn(opaqueNote)
 }
 
 // foldName returns what names have in common that encoding/json takes for the

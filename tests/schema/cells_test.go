@@ -157,7 +157,7 @@ var schemaCells = []schemaCell{
 		[]*int{schemaPtr(1), schemaPtr(2), schemaPtr(3), schemaPtr(4), schemaPtr(5)}),
 	schemaField("[][]int", [][]int{{300, 301}}),
 	schemaField("[]any", []any{"abcd"}, []any{0.5, 1.5}, []any{int64(3), int64(4)}, []any{map[string]any{"X": int64(3), "Y": int64(4)}},
-		[]any{[]any{int64(3), int64(4)}}, []any{map[int]int{3: 4}}, []any{int64(3), "abcd"}, []any{int64(3), nil}, []any{0.5, nil}, []any{int64(3), []any{}},
+		[]any{[]any{int64(3), int64(4)}}, []any{map[string]int{"3": 4}}, []any{int64(3), "abcd"}, []any{int64(3), nil}, []any{0.5, nil}, []any{int64(3), []any{}},
 		[]any{int64(3)}, []any{0.5}, []any{true}, []any{int64(3), int64(4), int64(5)},
 		[]any{int64(3), int64(4), int64(5), int64(6), int64(7)}, []any{"a", "b", "c"}, []any{map[string]any{"X": 0.5}, map[string]any{"X": 0.5}}),
 	schemaField("[2]int", [2]int{300, 301}),
@@ -227,4 +227,5 @@ func init() {
 	gob.Register([]any{})
 	gob.Register(map[string]any{})
 	gob.Register(map[int]int{})
+	gob.Register(map[string]int{})
 }
