@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fb9bb4ed/qsocket/internal/deep"
+	"github.com/fb9bb4ed/qsocket/internal/excerpt"
 	"github.com/fb9bb4ed/qsocket/internal/fit"
 	"github.com/fb9bb4ed/qsocket/internal/jsonscan"
 	"github.com/fb9bb4ed/qsocket/internal/jsonutf8"
@@ -54,6 +55,8 @@ import (
 //     two fields of one name, of which encoding/json sends neither;
 //   - a struct with unexported fields only and no methods, but for locks.
 //
+// A number in an any that no float64 holds is an error on Send. The empty json.Number arrives as 0.
+// Of two fields of one name that of the outer struct is sent, and that of an embedded one is lost.
 // A value in an any is an error on Send if something of it would be lost, for the same reasons.
 //
 // # Errors
@@ -145,10 +148,38 @@ func (e *jsonEncoder[T]) Append(dst []byte, v T) ([]byte, error) {
 	if e.unique {
 		scan = jsonscan.ScanUnique
 	}
-	if err := scan(b[len(dst):]); err != nil {
+	payload := b[len(dst):]
+	if err := scan(payload); err != nil {
 		return dst, err
 	}
+	// Only what an interface holds is without bounds: every other number fits its type.
+	if e.deep != nil && hasLargeNumber(payload) {
+		if err := json.Unmarshal(payload, new(T)); err != nil {
+			return dst, excerpt.Wrap("json: the receiver would refuse it: ", err)
+		}
+	}
 	return b, nil
+}
+
+// hasLargeNumber reports whether payload may have a number that no float64 holds: one with an
+// exponent of three digits, or with 300 digits.
+func hasLargeNumber(payload []byte) bool {
+	digits := 0 // in a row
+	exponent := false
+	for i, c := range payload {
+		switch {
+		case c >= '0' && c <= '9':
+			if digits++; digits >= 300 || exponent && digits >= 3 {
+				return true
+			}
+		case (c == 'e' || c == 'E') && digits > 0:
+			exponent, digits = true, 0
+		case (c == '+' || c == '-') && exponent && (payload[i-1] == 'e' || payload[i-1] == 'E'):
+		default:
+			exponent, digits = false, 0
+		}
+	}
+	return false
 }
 
 // encode appends v to buf, which has n bytes.

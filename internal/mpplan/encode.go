@@ -105,7 +105,12 @@ func (e *Encoder) value(b []byte, n *node, p unsafe.Pointer) []byte {
 		if v.IsNil() {
 			return append(b, nilByte)
 		}
-		return e.any(b, v.Elem().Interface())
+		start := len(b)
+		b = e.any(b, v.Elem().Interface())
+		if e.err == nil && e.hops == 0 && !isExtension(b[start]) && b[start] != nilByte {
+			e.fail("nothing can be received for a %v in a %v: only a time.Time, and what is registered as an extension", v.Elem().Type(), n.typ)
+		}
+		return b
 	case opUnsupported:
 		if n.unfit != "" {
 			e.fail("%s", n.unfit)
@@ -117,6 +122,9 @@ func (e *Encoder) value(b []byte, n *node, p unsafe.Pointer) []byte {
 		return e.hook(b, n, p)
 	}
 }
+
+// isExtension reports whether c begins an extension.
+func isExtension(c byte) bool { return c >= 0xc7 && c <= 0xc9 || c >= 0xd4 && c <= 0xd8 }
 
 func (e *Encoder) string(b []byte, s string) []byte {
 	if !validString(s) && !e.InvalidUTF8 {

@@ -351,9 +351,12 @@ func apart(x, y any, path string) string {
 func (c comparer) reference(p any) (v any, err error) {
 	_, _, err = protect(func() (struct{}, error) {
 		if c.codec == "json" {
-			b, err := json.Marshal(reflect.ValueOf(p).Elem().Interface()) // without methods of pointers
+			var b bytes.Buffer
+			enc := json.NewEncoder(&b)
+			enc.SetEscapeHTML(false)
+			err := enc.Encode(reflect.ValueOf(p).Elem().Interface()) // without methods of pointers
 			if err == nil {
-				err = json.Unmarshal(b, &v)
+				err = json.Unmarshal(b.Bytes(), &v)
 			}
 			return struct{}{}, err
 		}
