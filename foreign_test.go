@@ -289,7 +289,7 @@ func TestForeignWriteBrokenByReadDeadline(t *testing.T) {
 	})
 }
 
-// tardy is a net.Conn whose first Write takes longer than its deadline allows, and the next
+// tardy is a net.Conn whose first Write takes longer than its deadline allows, and the third
 // one fails because of it.
 type tardy struct {
 	net.Conn
@@ -298,10 +298,12 @@ type tardy struct {
 }
 
 func (c *tardy) Write(b []byte) (int, error) {
-	if c.writes++; c.writes > 1 {
+	if c.writes++; c.writes > 2 {
 		return 0, errors.New("cancelled")
 	}
-	time.Sleep(c.takes)
+	if c.writes == 1 {
+		time.Sleep(c.takes)
+	}
 	return len(b), nil
 }
 
@@ -316,7 +318,7 @@ func TestForeignWriteTimeoutSeenLater(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for range 2 {
+			for range 3 {
 				if err := c.Send(t.Context(), "one for each Write"); err != nil {
 					break
 				}

@@ -16,7 +16,7 @@ type overdue struct {
 	// Owned by the writer.
 	set      bool      // there is a deadline that has to be taken back
 	deadline time.Time // of the last write; zero if it was taken back
-	late     bool      // it had passed when that write returned, though it was a good one
+	late     time.Time // when a write last returned, as a good one, behind its deadline
 
 	// Guarded by the Outbox's mu.
 	at    time.Time   // when the write under way is overdue; zero if none is
@@ -65,11 +65,17 @@ func (o *Outbox) takeBackDeadline() {
 }
 
 // noteLate is called when a deadline is about to be replaced. One that has passed may have
-// broken the net.Conn, of which the next write learns.
+// broken the net.Conn, of which one of the next writes learns.
 func (w *overdue) noteLate() {
-	if !w.deadline.IsZero() {
-		w.late = !time.Now().Before(w.deadline)
+	if now := time.Now(); !w.deadline.IsZero() && !now.Before(w.deadline) {
+		w.late = now
 	}
+}
+
+// hasPassed reports whether a deadline has passed just now, or not longer ago than timeout.
+func (w *overdue) hasPassed(timeout time.Duration) bool {
+	now := time.Now()
+	return !now.Before(w.deadline) || !w.late.IsZero() && now.Sub(w.late) < timeout
 }
 
 // checkOverdue is run by the timer, in a goroutine of its own that ends with its return. The
@@ -97,7 +103,7 @@ func (o *Outbox) checkOverdue() {
 // writer. Where it cannot be told what an error means, it is known that the deadline has passed.
 func (o *Outbox) isTimeout(err error) bool {
 	return o.writeTimeout > 0 && (o.saysTimeout(err) ||
-		!o.sock.Interruptible && !errors.Is(err, net.ErrClosed) && (o.overdue.late || !time.Now().Before(o.overdue.deadline)))
+		!o.sock.Interruptible && !errors.Is(err, net.ErrClosed) && o.overdue.hasPassed(o.writeTimeout))
 }
 
 // saysTimeout reports whether err says that it is that of a deadline, after which the
