@@ -131,13 +131,19 @@ func recvCtx(e *env) error {
 	// A frame of which the rest is late. Nothing else writes to b meanwhile.
 	frame := append([]byte{0, 0, 0, 200}, message(9, 200)...)
 	half := testkit.Async(func() error { _, err := b.NetConn().Write(frame[:100]); return err })
-	for range 2 {
+	written := false
+	for n := 0; n < 2 || !written; n++ { // in memory the half is written when it has been read
 		if err := expectCtx("inside a frame"); err != nil {
 			return err
 		}
-	}
-	if err, late := await(e, "half a frame", half); late != nil || err != nil {
-		return errors.Join(err, late)
+		select {
+		case err := <-half:
+			if err != nil {
+				return err
+			}
+			half, written = nil, true
+		default:
+		}
 	}
 	rest := testkit.Async(func() error { _, err := b.NetConn().Write(frame[100:]); return err })
 	if err := expect(e, a, 9, 10, 200); err != nil {
