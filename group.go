@@ -177,6 +177,9 @@ func (g *Group[T]) Broadcast(ctx context.Context, v T) (sent int, err error) {
 			go mb.c.link.Fail(ErrSlowConsumer) // ends when the socket is closed
 		}
 	}
+	if len(b.slow) == 0 { // await needs memory for v
+		return sent, nil
+	}
 	later, err := g.await(ctx, b.slow, v, m)
 	return sent + later, err
 }
@@ -184,9 +187,6 @@ func (g *Group[T]) Broadcast(ctx context.Context, v T) (sent int, err error) {
 // await sends v, which m is if it is not nil, to members that had no room, and returns when
 // each of them has taken it or failed, or ctx has ended.
 func (g *Group[T]) await(ctx context.Context, slow []*member[T], v T, m *Prepared[T]) (sent int, err error) {
-	if len(slow) == 0 {
-		return 0, nil
-	}
 	var encoding sync.Mutex // v is encoded for one member at a time: a method of its type may not be made for more
 	results := make(chan error, len(slow))
 	for _, mb := range slow[1:] {
