@@ -26,7 +26,8 @@ const maxName = wire.MaxName
 //	qsocket: json: Order.Legs[].Err: error is an interface with methods: …
 //
 // Types are judged by the codecs of this package, once for each, and messages do not pay for
-// it. The codecs say under "Values" what they refuse.
+// it. The codecs say under "Values" what they refuse. A codec of your own that wraps one of them
+// is not judged: use the inner one in a Pipe in a test.
 type Protocol[T any] struct {
 	// Name is the identity and version of the protocol, "orders/2", in UTF-8 of at
 	// most 1,024 bytes. It switches on named mode: the two ends greet each other
