@@ -41,7 +41,6 @@ type (
 	// The methods of a selfish one encode it again.
 	selfishText   struct{ N *selfishText }
 	selfishPack   struct{ N *selfishPack }
-	selfishGob    struct{ N *selfishGob }
 	selfishBinary struct{ N *selfishBinary }
 	panics        struct{ N int }
 	noError       struct{ error }
@@ -253,8 +252,6 @@ func through[T any](c qsocket.Codec[T], name string, v T, report func(codec, res
 
 func (s *selfishBinary) MarshalBinary() ([]byte, error) { return []byte{1}, nil }
 func (s *selfishBinary) UnmarshalBinary([]byte) error   { return nil }
-func (s *selfishGob) GobEncode() ([]byte, error)        { return []byte{1}, nil }
-func (s *selfishGob) GobDecode([]byte) error            { return nil }
 
 // No value that a program can build ends its process, and none that is accepted is refused by
 // the receiver: tried in a process with little memory, which has to come to its end.
