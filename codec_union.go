@@ -2,6 +2,7 @@ package qsocket
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -158,6 +159,18 @@ func bothWays[T any]() string {
 
 // skippedCase is the error of a Decode whose message is to be dropped.
 type skippedCase struct{ tag uint64 }
+
+// asSkippedCase finds one in err, whose methods may panic, as those of a nil pointer do; or
+// returns nil.
+func asSkippedCase(err error) (skip *skippedCase) {
+	defer func() {
+		if recover() != nil {
+			skip = nil
+		}
+	}()
+	errors.As(err, &skip)
+	return skip
+}
 
 func (e *skippedCase) Error() string {
 	return fmt.Sprintf("unknown tag %d, which SkipUnknown drops", e.tag)

@@ -337,8 +337,8 @@ var errSkipped = errors.New("qsocket: a message of an unknown case")
 
 // skipped returns errSkipped for the error of a Decoder that says so, and others as they are.
 func (c *Conn[T]) skipped(err error) error {
-	var skip *skippedCase
-	if !errors.As(err, &skip) {
+	skip := asSkippedCase(err)
+	if skip == nil {
 		return err
 	}
 	c.link.CountUnknown(skip.tag)

@@ -43,7 +43,7 @@ func (in *Inbox) readKeep(ctx context.Context) error {
 	case err == nil || err == ctx.Err():
 	case err != ErrStopped:
 		in.Fail(err)
-	case in.onControl == nil: // else DrainControl may go on from there
+	case in.onControl == nil || in.isClosing(): // else DrainControl may go on from there
 		in.drop()
 	}
 	in.fitBelow = int32(cap(in.buf) / 4)

@@ -287,6 +287,12 @@ func (in *Inbox) Stop(closing bool) {
 	}
 }
 
+func (in *Inbox) isClosing() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.closing
+}
+
 // stoppedLocked reports whether there is to be no wait: what DrainControl waits for is
 // the end, so it goes on after Stop, until the socket is closed. (Some net.Conns wake a Read
 // before their Close is over.)
