@@ -78,7 +78,7 @@ func (u *unionCodec[T]) describe() (text string, err error) {
 			err = fmt.Errorf("case %d: %w", c.tag(), caseErr)
 		}
 	}
-	text, unionErr := schema.Union(reflect.TypeFor[T]().Name(), cases)
+	text, unionErr := schema.Union(reflect.TypeFor[T]().Name(), u.skip || u.otherwise != nil, cases)
 	if err == nil {
 		err = unionErr
 	}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,19 +24,27 @@ import (
 // belongs into version control; its form is the one of docs/schema.md behind lines
 // of comment that begin with #.
 //
-// A change that keeps a peer of the recorded version from understanding this one,
-// or the reverse, is an error that names the field. So is a type that gets methods by which
-// it encodes itself, or loses them, though a handshake lets it pass. Give such a protocol a new
-// version in its Name, which makes it another one with a file of its own, or take
-// the change back. A change that peers survive, such as a field that is added, is
-// logged and no error: record it when it is meant.
+// Any difference from the record is an error, until it is recorded; a new name of a Go type alone
+// and another order of fields are none. The error lists the changes, and what peers of the
+// recorded version, which keep running for a while, make of them:
 //
-// The flag -update writes the file:
+//   - breaks: values arrive as something else, or not at all. So do fields that look renamed (one is
+//     gone, and one of the same type is new), tags that have gone to other messages, new cases if the recorded version does
+//     not skip unknown ones (see qsocket.SkipUnknown), and types that get or lose methods by which they encode themselves.
+//     Give the protocol a new version in its Name, which makes it another protocol with a file of its own,
+//     or take the change back;
+//   - loses: some values of old peers are refused or do not arrive, because a field is gone, say;
+//   - safe: whatever old peers send arrives as it was, and they read or skip what new ones send.
 //
-//	go test -run TestProtocol -update
+// Golden is stricter than the handshake, in which two ends decide whether they can talk: docs/schema.md of
+// qsocket has a table.
 //
-// Where the test binary defines a bool flag -update itself, Golden uses that one.
-// The environment variable QSOCKET_UPDATE=1 does the same without a flag.
+// The environment variable QSOCKET_UPDATE=1 records what loses and what is safe:
+//
+//	QSOCKET_UPDATE=1 go test ./...
+//
+// and so does the flag -update, where the test binary has none of its own that means something else:
+// where it defines a bool flag of that name, Golden uses that one. QSOCKET_UPDATE=breaking records what breaks as well.
 //
 // It is fatal if there is no file, and if the codec of p cannot tell what its
 // payloads look like: it has no method Schema, as those made by qsocket.Stateless,
@@ -58,7 +67,7 @@ func Golden[T any](t testing.TB, p qsocket.Protocol[T]) {
 	golden(t, p.Name, codec, p.Schema(), updating())
 }
 
-func golden(t testing.TB, name, codec, text string, update bool) {
+func golden(t testing.TB, name, codec, text string, update update) {
 	t.Helper()
 	if text == "" {
 		t.Fatalf("qsockettest: codec %q does not tell what messages of %s look like: want a codec with a Schema", codec, called(name))
@@ -68,59 +77,97 @@ func golden(t testing.TB, name, codec, text string, update bool) {
 		t.Fatalf("qsockettest: codec %q describes messages of %s in another form: %v", codec, called(name), err)
 	}
 	path := goldenPath(name)
-	recorded, err := os.ReadFile(path)
-	missing := errors.Is(err, fs.ErrNotExist)
+	file, err := os.ReadFile(path)
 	switch {
-	case err != nil && !missing:
+	case errors.Is(err, fs.ErrNotExist):
+		if update == updateNothing {
+			t.Fatalf("qsockettest: no record of %s: %s writes it to %s", called(name), updateCommand(t, "1"), path)
+		}
+		writeGolden(t, path, goldenHeader(name)+text)
+		return
+	case err != nil:
 		t.Fatalf("qsockettest: %v", err)
-	case missing && !update:
-		t.Fatalf("qsockettest: no record of %s: go test -run %s -update writes it to %s", called(name), runPattern(t), path)
 	}
-	old := withoutComments(string(recorded))
+	owner, old := parseGolden(string(file))
+	if owner != "" && owner != goldenTitle(name) {
+		t.Fatalf("qsockettest: %s is the record of %s, and not of %s: want names that differ in more than what is _ in file names", path, strings.TrimPrefix(owner, "# "), called(name))
+	}
 	if old == text {
 		return
 	}
-	peer, err := schema.Parse(old)
-	if err != nil && !update {
-		t.Fatalf("qsockettest: %s is damaged: %v; -update writes it anew", path, err)
-	}
-	var diffs []schema.Difference
-	if err == nil {
-		diffs = schema.Compare(local, peer)
-	}
-	if update {
-		writeGolden(t, path, goldenHeader(name)+text)
-		for _, d := range diffs {
-			if d.Breaking || d.Opaque() {
-				t.Logf("recorded a breaking change: %s", d.Change())
-			}
+	record, err := schema.Parse(old)
+	if err != nil {
+		if update == updateNothing {
+			t.Fatalf("qsockettest: %s is damaged: %v; %s writes it anew, without a look at what has changed", path, err, updateCommand(t, "breaking"))
 		}
-		return
+		if update == updateAll {
+			writeGolden(t, path, goldenHeader(name)+text)
+			return
+		}
+		t.Fatalf("qsockettest: %s is damaged, so it is not known whether a change breaks: %v; %s writes it anew", path, err, updateCommand(t, "breaking"))
 	}
-	reportChanges(t, name, path, diffs)
+	diffs := schema.CompareRecord(local, record)
+	breaks := slices.ContainsFunc(diffs, func(d schema.Difference) bool { return d.Verdict() == schema.Breaks })
+	switch {
+	case update == updateNothing && len(diffs) == 0: // types have other names, or fields another order
+	case update == updateNothing:
+		t.Errorf("%s", report(t, name, path, diffs))
+	case breaks && update != updateAll:
+		t.Errorf("%s", report(t, name, path, diffs))
+	default:
+		writeGolden(t, path, goldenHeader(name)+text)
+		if breaks {
+			t.Logf("recorded what breaks:\n%s", list(diffs, schema.Breaks))
+		}
+	}
 }
 
-// reportChanges tells the differences between what path records and the code.
-func reportChanges(t testing.TB, name, path string, diffs []schema.Difference) {
-	t.Helper()
-	var breaking strings.Builder
-	for _, d := range diffs {
-		if d.Breaking || d.Opaque() {
-			fmt.Fprintf(&breaking, "\n\t%s", d.Change())
-		} else {
-			t.Logf("compatible: %s", d.Change())
+// report is what the developer reads who has changed a message.
+func report(t testing.TB, name, path string, diffs []schema.Difference) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s is not what %s records.\n", called(name), path)
+	for _, v := range []struct {
+		verdict schema.Verdict
+		heading string
+	}{
+		{schema.Breaks, "breaks"},
+		{schema.Loses, "loses"},
+		{schema.Safe, "safe"},
+	} {
+		if lines := list(diffs, v.verdict); lines != "" {
+			fmt.Fprintf(&b, "\n%s:\n%s", v.heading, lines)
 		}
 	}
-	switch {
-	case breaking.Len() > 0:
-		t.Errorf("%s is not what %s records:%s\ngive the protocol a new version in its Name, or take the change back",
-			called(name), path, breaking.String())
-	case len(diffs) == 0:
-		t.Logf("compatible: types have other names, or fields another order")
+	b.WriteString("\n")
+	if list(diffs, schema.Breaks) == "" {
+		fmt.Fprintf(&b, "If that is meant, %s records it.", updateCommand(t, "1"))
+	} else {
+		fmt.Fprintf(&b, "Give the protocol a new version in its Name, which makes it another one, or take back what breaks. If no peer of the recorded version is left, %s records it.", updateCommand(t, "breaking"))
 	}
-	if breaking.Len() == 0 {
-		t.Logf("go test -run %s -update records it in %s", runPattern(t), path)
+	return b.String()
+}
+
+// list lists the differences with a verdict, as a diff with remarks.
+func list(diffs []schema.Difference, v schema.Verdict) string {
+	var b strings.Builder
+	for _, d := range diffs {
+		if d.Verdict() != v {
+			continue
+		}
+		fmt.Fprintf(&b, "  %s\n", d.What())
+		if why := d.Suspicion(); why != "" {
+			fmt.Fprintf(&b, "    %s\n", why)
+		}
+		if old, new := d.NewReadsOld(), d.OldReadsNew(); old != "" {
+			fmt.Fprintf(&b, "    old sender, new receiver: %s\n    new sender, old receiver: %s\n", old, new)
+		}
 	}
+	return b.String()
+}
+
+// updateCommand is the command that records changes.
+func updateCommand(t testing.TB, value string) string {
+	return fmt.Sprintf("QSOCKET_UPDATE=%s go test -run %s", value, runPattern(t))
 }
 
 func writeGolden(t testing.TB, path, text string) {
@@ -135,21 +182,34 @@ func writeGolden(t testing.TB, path, text string) {
 	t.Logf("wrote %s", path)
 }
 
-// goldenHeader is what the file begins with.
-func goldenHeader(name string) string {
-	return "# What the messages of " + called(name) + " look like on the wire.\n" +
-		"# qsockettest.Golden compares the code with this file; go test -update writes it.\n" +
-		"# The form is explained in docs/schema.md of qsocket.\n"
+// goldenTitle is the first line of the file.
+func goldenTitle(name string) string {
+	if name == "" {
+		return "# protocol without a name"
+	}
+	return fmt.Sprintf("# protocol %q", name)
 }
 
-// withoutComments cuts the lines of comment before the text, and what version
-// control may have made of the ends of lines.
-func withoutComments(file string) string {
+// goldenHeader is what the file begins with.
+func goldenHeader(name string) string {
+	return goldenTitle(name) + "\n" +
+		"# What its messages look like on the wire; docs/schema.md of qsocket explains the form.\n" +
+		"# qsockettest.Golden compares the code with it; QSOCKET_UPDATE=1 go test writes it.\n"
+}
+
+// parseGolden cuts the lines of comment before the text, and what version
+// control may have made of the ends of lines. owner is the title, if there is one: older
+// files have none.
+func parseGolden(file string) (owner, text string) {
 	file = strings.ReplaceAll(file, "\r\n", "\n")
 	for strings.HasPrefix(file, "#") {
-		_, file, _ = strings.Cut(file, "\n")
+		var line string
+		line, file, _ = strings.Cut(file, "\n")
+		if owner == "" && strings.HasPrefix(line, "# protocol ") {
+			owner = line
+		}
 	}
-	return file
+	return owner, file
 }
 
 func called(name string) string {

@@ -97,9 +97,9 @@ func TestGolden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `# What the messages of protocol "orders/1" look like on the wire.
-# qsockettest.Golden compares the code with this file; go test -update writes it.
-# The form is explained in docs/schema.md of qsocket.
+	want := `# protocol "orders/1"
+# What its messages look like on the wire; docs/schema.md of qsocket explains the form.
+# qsockettest.Golden compares the code with it; QSOCKET_UPDATE=1 go test writes it.
 msgpack
 message Placed
 struct Placed
@@ -119,56 +119,92 @@ struct Placed
 	if f := runGolden(protocol[placed]()); f.fatal != "" || len(f.errors)+len(f.logs) > 0 {
 		t.Errorf("only the ends of lines have changed, but %+v", f)
 	}
+	untitled := "# What the messages look like.\n" + want[strings.Index(want, "msgpack\n"):]
+	if err := os.WriteFile("testdata/orders_1.protocol", []byte(untitled), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if f := runGolden(protocol[placed]()); f.fatal != "" || len(f.errors)+len(f.logs) > 0 {
+		t.Errorf("a record without a title is valid, but %+v", f)
+	}
+}
+
+// Two protocols whose names make the same file name have no record in common.
+func TestGoldenOfAnotherProtocol(t *testing.T) {
+	t.Chdir(t.TempDir())
+	record(t, protocol[placed]())
+	p := protocol[placed]()
+	p.Name = "orders_1"
+	t.Setenv("QSOCKET_UPDATE", "breaking")
+	if f := runGolden(p); !strings.Contains(f.fatal, `is the record of protocol "orders/1", and not of protocol "orders_1"`) {
+		t.Errorf("got %+v", f)
+	}
 }
 
 func TestGoldenMissing(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for name, file := range map[string]string{"orders/1": "orders_1", "": "raw", `a\b c:d`: "a_b_c_d"} {
 		p := qsocket.Protocol[placed]{Name: name}
-		want := "go test -run TestProtocol -update writes it to " + filepath.Join("testdata", file+".protocol")
+		want := "QSOCKET_UPDATE=1 go test -run TestProtocol writes it to " + filepath.Join("testdata", file+".protocol")
 		if f := runGolden(p); !strings.HasSuffix(f.fatal, want) {
 			t.Errorf("%q: got %+v, want %s", name, f, want)
 		}
 	}
 }
 
+// What breaks fails, and is not recorded unless that is said.
 func TestGoldenBreaking(t *testing.T) {
 	t.Chdir(t.TempDir())
 	record(t, protocol[placed]())
-	f := runGolden(protocol[placedOther]())
-	want := `protocol "orders/1" is not what ` + filepath.Join("testdata", "orders_1.protocol") + ` records:
-	field Placed.Price was float64 and is string now: old and new peers cannot decode each other
-give the protocol a new version in its Name, or take the change back`
-	if f.fatal != "" || len(f.errors) != 1 || f.errors[0] != want {
-		t.Errorf("got %+v, want the error\n%s", f, want)
-	}
-	if len(f.logs) != 1 || f.logs[0] != "compatible: field Placed.Venue is new (string): old peers skip it" {
-		t.Errorf("got logs %q", f.logs)
-	}
+	want := `protocol "orders/1" is not what ` + filepath.Join("testdata", "orders_1.protocol") + ` records.
 
-	f = record(t, protocol[placedOther]())
-	if logs := strings.Join(f.logs, "\n"); !strings.Contains(logs, "recorded a breaking change: field Placed.Price was float64") {
-		t.Errorf("-update: got logs %q", logs)
+breaks:
+  field Placed.Price was float64 and is string now
+    old sender, new receiver: it cannot be decoded: the connection ends
+    new sender, old receiver: it cannot be decoded: the connection ends
+
+safe:
+  field Placed.Venue is new (string)
+    old sender, new receiver: it arrives empty
+    new sender, old receiver: old peers skip it
+
+Give the protocol a new version in its Name, which makes it another one, or take back what breaks. If no peer of the recorded version is left, QSOCKET_UPDATE=breaking go test -run TestProtocol records it.`
+	for _, update := range []string{"", "1", "true"} {
+		t.Setenv("QSOCKET_UPDATE", update)
+		if f := runGolden(protocol[placedOther]()); f.fatal != "" || len(f.errors) != 1 || f.errors[0] != want {
+			t.Errorf("QSOCKET_UPDATE=%q: got %+v, want the error\n%s", update, f, want)
+		}
 	}
+	t.Setenv("QSOCKET_UPDATE", "")
+	if f := runGolden(protocol[placed]()); f.fatal != "" || len(f.errors) > 0 {
+		t.Errorf("the record has changed: %+v", f)
+	}
+	t.Setenv("QSOCKET_UPDATE", "breaking")
+	if f := runGolden(protocol[placedOther]()); len(f.errors) > 0 || !strings.Contains(strings.Join(f.logs, "\n"), "recorded what breaks:\n  field Placed.Price was float64") {
+		t.Errorf("got %+v", f)
+	}
+	t.Setenv("QSOCKET_UPDATE", "")
 	if f := runGolden(protocol[placedOther]()); f.fatal != "" || len(f.errors)+len(f.logs) > 0 {
 		t.Errorf("recorded, but %+v", f)
 	}
 }
 
-func TestGoldenCompatible(t *testing.T) {
+// A safe change fails as well until it is recorded: or else nobody would notice what a later
+// one does to it.
+func TestGoldenSafe(t *testing.T) {
 	t.Chdir(t.TempDir())
 	record(t, protocol[placed]())
 	f := runGolden(protocol[placedMore]())
-	if f.fatal != "" || len(f.errors) > 0 {
-		t.Errorf("got %+v, want logs only", f)
+	if len(f.errors) != 1 || !strings.Contains(f.errors[0], "\nsafe:\n  field Placed.Venue is new (string)\n") || strings.Contains(f.errors[0], "breaks") ||
+		!strings.HasSuffix(f.errors[0], "If that is meant, QSOCKET_UPDATE=1 go test -run TestProtocol records it.") {
+		t.Errorf("got %+v, want an error about a safe change", f)
 	}
-	if want := "compatible: field Placed.Venue is new (string): old peers skip it"; len(f.logs) != 2 || f.logs[0] != want || !strings.Contains(f.logs[1], "-update") {
-		t.Errorf("got logs %q, want %q and how to record it", f.logs, want)
+	record(t, protocol[placedMore]())
+	if f := runGolden(protocol[placedMore]()); len(f.errors)+len(f.logs) > 0 {
+		t.Errorf("recorded, but %+v", f)
 	}
-
-	p := qsocket.Protocol[placed]{Name: "orders/1"} // whose type has another name
-	if f := runGolden(p); f.fatal != "" || len(f.errors) > 0 || len(f.logs) != 2 || !strings.HasPrefix(f.logs[0], "compatible: types have other names") {
-		t.Errorf("a type has another name: %+v", f)
+	f = runGolden(protocol[placedOther]())
+	if len(f.errors) != 1 || !strings.Contains(f.errors[0], "breaks:\n  field Placed.Price") || strings.Contains(f.errors[0], "Venue") {
+		t.Errorf("the next change: got %+v", f)
 	}
 }
 
@@ -188,11 +224,16 @@ func TestGoldenDamaged(t *testing.T) {
 		if err := os.WriteFile(file, []byte(text), 0o666); err != nil {
 			t.Fatal(err)
 		}
-		if f := runGolden(protocol[placed]()); !strings.Contains(f.fatal, "is damaged: schema: line") {
-			t.Errorf("%q: got %+v", text, f)
+		for _, update := range []string{"", "1"} {
+			t.Setenv("QSOCKET_UPDATE", update)
+			if f := runGolden(protocol[placed]()); !strings.Contains(f.fatal, "is damaged") || !strings.Contains(f.fatal, "schema: line") || !strings.Contains(f.fatal, "QSOCKET_UPDATE=breaking") {
+				t.Errorf("%q: got %+v", text, f)
+			}
 		}
 	}
-	record(t, protocol[placed]())
+	t.Setenv("QSOCKET_UPDATE", "breaking")
+	runGolden(protocol[placed]())
+	t.Setenv("QSOCKET_UPDATE", "")
 	if f := runGolden(protocol[placed]()); f.fatal != "" {
 		t.Errorf("written anew, but %+v", f)
 	}
@@ -259,7 +300,7 @@ func TestGoldenUnionWithAnotherCodec(t *testing.T) {
 		return qsocket.Protocol[any]{Name: "orders/1", Codec: qsocket.Union(append(more, qsocket.Case[any](1, qsocket.Msgpack[placed]()))...)}
 	}
 	record(t, union())
-	if f := runGolden(union(qsocket.Case[any](2, qsocket.Msgpack[string]()))); len(f.errors) > 0 {
+	if f := runGolden(union(qsocket.Case[any](2, qsocket.Msgpack[string]()))); strings.Contains(strings.Join(f.errors, ""), "codec is") {
 		t.Errorf("a case in the same codec: %q", f.errors)
 	}
 	f := runGolden(union(qsocket.Case[any](2, qsocket.Gob[string]())))
@@ -305,12 +346,14 @@ func TestGoldenOfTypesThatGetMethods(t *testing.T) {
 	record(t, protocol[placed]())
 	{
 		type placed struct{ Side level }
-		if f := runGolden(protocol[placed]()); len(f.errors) != 1 || !strings.Contains(f.errors[0], "Placed.Side was int") {
+		if f := runGolden(protocol[placed]()); len(f.errors) != 1 || !strings.Contains(f.errors[0], "breaks:\n  field Placed.Side was int") {
 			t.Errorf("got %+v, want an error about Placed.Side", f)
 		}
-		record(t, protocol[placed]())
+		t.Setenv("QSOCKET_UPDATE", "breaking")
+		runGolden(protocol[placed]())
+		t.Setenv("QSOCKET_UPDATE", "")
 	}
-	if f := runGolden(protocol[placed]()); len(f.errors) != 1 {
+	if f := runGolden(protocol[placed]()); len(f.errors) != 1 || !strings.Contains(f.errors[0], "breaks:") {
 		t.Errorf("got %+v, want an error about Placed.Side", f)
 	}
 }

@@ -38,11 +38,26 @@ func defineLate(flags *flag.FlagSet, args []string) []string {
 	return slices.Insert(slices.Clone(args), 1, "-"+first)
 }
 
-// updating reports whether golden files are to be written.
-func updating() bool {
-	if os.Getenv("QSOCKET_UPDATE") == "1" {
-		return true
+// update is what is written to golden files.
+type update int
+
+const (
+	updateNothing    update = iota
+	updateSurvivable        // what does not break
+	updateAll
+)
+
+// updating returns what is to be written to golden files.
+func updating() update {
+	switch os.Getenv("QSOCKET_UPDATE") {
+	case "breaking":
+		return updateAll
+	case "", "0":
+	default:
+		return updateSurvivable
 	}
-	f := flag.Lookup(updateFlag)
-	return f != nil && f.Value.String() == "true"
+	if f := flag.Lookup(updateFlag); f != nil && f.Value.String() == "true" {
+		return updateSurvivable
+	}
+	return updateNothing
 }

@@ -10,6 +10,8 @@ import (
 const (
 	InvalidUTF8 = "invalid-utf8" // strings may be any bytes
 	Strict      = "strict"       // fields that the receiver does not have are refused
+	Open        = "open"         // of a union: cases that the receiver does not have are skipped, or handled by the program
+	Closed      = "closed"       // of a union: they are errors
 )
 
 // A peer's types may be made to multiply with ours. Real ones stay far below.
@@ -40,6 +42,20 @@ func Compare(local, peer *Schema) []Difference {
 // So nothing is done for a pair of types that grows with the size of either, except for
 // their fields, which are steps.
 func CompareContext(ctx context.Context, local, peer *Schema) ([]Difference, error) {
+	return newComparer(ctx).compare(local, peer)
+}
+
+// CompareRecord is Compare with a record of what local was. It finds more than two peers need
+// to know: what looks like a rename, tags that have changed hands, and strictness; see
+// [Difference.Verdict].
+func CompareRecord(local, record *Schema) []Difference {
+	c := newComparer(context.Background())
+	c.record = true
+	list, _ := c.compare(local, record)
+	return list
+}
+
+func (c *comparer) compare(local, peer *Schema) ([]Difference, error) {
 	if local.text == peer.text {
 		return nil, nil
 	}
@@ -49,7 +65,7 @@ func CompareContext(ctx context.Context, local, peer *Schema) ([]Difference, err
 	if local.text > peer.text {
 		ends, this = [2]*Schema{peer, local}, 1
 	}
-	c := newComparer(ctx)
+	c.local = this
 	c.run(ends[0], ends[1])
 	if c.err != nil {
 		return nil, c.err
@@ -79,10 +95,12 @@ type pair struct {
 // each pair with definitions once: recursive types come to an end, and a
 // difference inside a definition is told where it is first met.
 type comparer struct {
-	ctx   context.Context
-	err   error // ctx's
-	steps int
-	look  int // at so many steps ctx is looked at
+	ctx    context.Context
+	record bool  // peer is a record of what local was
+	local  int   // which of the two that run gets is ours
+	err    error // ctx's
+	steps  int
+	look   int // at so many steps ctx is looked at
 
 	queue   queue
 	seen    map[pair]bool
@@ -102,7 +120,8 @@ func (c *comparer) run(local, peer *Schema) {
 	lu, pu := unionOf(local.Root), unionOf(peer.Root)
 	switch {
 	case lu != nil && pu != nil:
-		c.push(&task{local: local.Root, peer: peer.Root, root: true})
+		c.push(&task{local: local.Root, peer: peer.Root, root: true, takes: takesOf(local.Flags, peer.Flags)})
+		c.openness(local.Flags, peer.Flags, place{nil, stepRoot, "message"})
 	case local.Codec == peer.Codec:
 		c.start(side{local.Root, local.Flags}, side{peer.Root, peer.Flags}, local.Codec, place{nil, stepRoot, "message"}, 0)
 	}
@@ -139,10 +158,28 @@ func (c *comparer) start(l, p side, codec string, at place, level int16) {
 	}
 	if lu, pu := slices.Contains(l.flags, InvalidUTF8), slices.Contains(p.flags, InvalidUTF8); lu != pu && c.found.wants(false) {
 		name := map[bool]string{true: InvalidUTF8, false: "UTF-8"}
-		note := dependsOn("strings that are not UTF-8 are refused")
-		c.add(Difference{Path: at.path(), Local: name[lu], Peer: name[pu]}, note, note)
+		refused, fine := dependsOn("strings that are not UTF-8 are refused"), fate{}
+		in, out := refused, fine
+		if lu {
+			in, out = fine, refused
+		}
+		c.add(Difference{Path: at.path(), Local: name[lu], Peer: name[pu]}, in, out)
 	}
 	k := terms{codec, slices.Contains(l.flags, Strict), slices.Contains(p.flags, Strict)}
+	if c.record && k.localStrict != k.peerStrict {
+		name := map[bool]string{true: "strict", false: "lenient"}
+		const refused = "fields that an end does not have are refused there from then on"
+		in, out := fate{}, fate{}
+		if k.localStrict && c.local == 0 || k.peerStrict && c.local == 1 { // this end has become strict
+			in, out = dependsOn(refused), dependsOn(refused)
+		} else {
+			in, out = fate{kind: works, note: "fields that this end does not have are skipped"}, fate{kind: works, note: "old peers refuse fields that they do not have"}
+		}
+		if c.local == 1 {
+			in, out = out, in
+		}
+		c.add(Difference{Path: at.path(), Local: name[k.localStrict], Peer: name[k.peerStrict]}, in, out)
+	}
 	n, ok := c.termsAt[k]
 	if !ok {
 		n = int32(len(c.terms))
@@ -185,56 +222,49 @@ func (c *comparer) differs(at place, thing string, in, out fate, text func() (lo
 // add keeps a difference for which there is room.
 func (c *comparer) add(d Difference, in, out fate) {
 	d.then, d.Breaking = consequenceOf(in, out), in.breaks() || out.breaks()
+	d.in, d.out = effectOf(in), effectOf(out)
 	c.found.add(d, consequenceOf(out, in))
 }
 
+// single is something that only one end has.
+type single struct {
+	thing    string // "field" or "case"
+	typ      *Type
+	here     bool // at the local end
+	breaking bool
+
+	owners, others consequence // as the two ends see it
+
+	// What comes of it where it is sent, and of its absence where it is not: if it is new at
+	// the end that has it, and if it is gone at the other.
+	sent, unsent [2]effect
+	suspect      string // see Difference
+	loses        bool
+}
+
+const (
+	isNew = iota
+	isGone
+)
+
 // oneSided keeps a difference that is something which only one end has.
-func (c *comparer) oneSided(at place, thing string, typ *Type, here, breaking bool, owners, others consequence) {
-	if !c.found.wants(breaking) {
+func (c *comparer) oneSided(at place, s single) {
+	if !c.found.wants(s.breaking) {
 		return
 	}
-	d := Difference{Breaking: breaking, Path: at.path(), thing: thing}
-	if here {
-		d.Local, d.then = typ.shown(), owners
-		c.found.add(d, others)
+	d := Difference{Breaking: s.breaking, Path: at.path(), thing: s.thing, suspect: s.suspect, loses: s.loses}
+	change := isNew // as the end sees it that is ours
+	if s.here != (c.local == 0) {
+		change = isGone
+	}
+	if s.here {
+		d.Local, d.then = s.typ.shown(), s.owners
+		d.out, d.in = s.sent[change], s.unsent[change]
+		c.found.add(d, s.others)
 	} else {
-		d.Peer, d.then = typ.shown(), others
-		c.found.add(d, owners)
-	}
-}
-
-// unions compares two unions, tag by tag.
-func (c *comparer) unions(l, p *Def, t *task) {
-	for i, j := 0, 0; (i < len(l.Variants) || j < len(p.Variants)) && !c.over(); {
-		c.step()
-		switch {
-		case j == len(p.Variants) || i < len(l.Variants) && l.Variants[i].Tag < p.Variants[j].Tag:
-			c.oneSidedCase(l.Variants[i], true, t)
-			i++
-		case i == len(l.Variants) || l.Variants[i].Tag > p.Variants[j].Tag:
-			c.oneSidedCase(p.Variants[j], false, t)
-			j++
-		default:
-			c.variants(&l.Variants[i], &p.Variants[j], t)
-			i++
-			j++
-		}
-	}
-}
-
-func (c *comparer) variants(l, p *Variant, t *task) {
-	at := caseOf(t, l.Tag)
-	lu, pu := unionOf(l.Type), unionOf(p.Type)
-	switch {
-	case lu != nil && pu != nil:
-		if k := (pair{l.Type.id(), p.Type.id(), -1}); !c.seen[k] { // whatever the terms
-			c.seen[k] = true
-			c.push(&task{place: at, local: l.Type, peer: p.Type, level: t.level + 1, root: true})
-		}
-	case l.Codec != p.Codec:
-		c.differs(at, "", fate{kind: never}, fate{kind: never}, func() (string, string) { return l.shown(), p.shown() })
-	default:
-		c.start(side{l.Type, l.Flags}, side{p.Type, p.Flags}, l.Codec, at, t.level)
+		d.Peer, d.then = s.typ.shown(), s.others
+		d.in, d.out = s.sent[change], s.unsent[change]
+		c.found.add(d, s.owners)
 	}
 }
 
@@ -248,13 +278,6 @@ func (v *Variant) shown() string {
 }
 
 func caseOf(t *task, tag uint64) place { return place{t, stepCase, strconv.FormatUint(tag, 10)} }
-
-// oneSidedCase notes a case that only one end has.
-func (c *comparer) oneSidedCase(v Variant, here bool, t *task) {
-	c.oneSided(caseOf(t, v.Tag), "", v.Type, here, false,
-		consequence{"the peer answers it with an error unless it has Otherwise", "old peers answer it with an error unless they have Otherwise"},
-		consequence{"it is answered with an error unless this end has Otherwise", "where old peers send it, it is answered with an error unless new code has Otherwise"})
-}
 
 // unionOf returns the union that t is, or nil.
 func unionOf(t *Type) *Def {

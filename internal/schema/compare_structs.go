@@ -77,15 +77,19 @@ func (c *comparer) names(l, p *Def, t *task, sub func(l, p *Type, at place), out
 	if t.root && c.terms[t.terms].codec == "gob" && meetings == 0 && len(l.Fields) > 0 && len(p.Fields) > 0 {
 		c.differs(t.place, "", fate{kind: never}, fate{kind: never}, func() (string, string) { return fieldList(l), fieldList(p) })
 	}
+	var renamed map[string]string
+	if c.record && out && in {
+		renamed = renames(items)
+	}
 	for _, it := range items {
 		if c.step(); c.over() {
 			return
 		}
 		switch {
 		case it.peer == nil:
-			c.missing(t.field(it.name, it.name), it.local.Type, true, t.terms)
+			c.missing(t.field(it.name, it.name), it.local.Type, true, t.terms, renamed[it.name])
 		case it.local == nil:
-			c.missing(t.field(it.name, it.name), it.peer.Type, false, t.terms)
+			c.missing(t.field(it.name, it.name), it.peer.Type, false, t.terms, renamed[it.name])
 		default:
 			sub(it.local.Type, it.peer.Type, t.field(it.name, it.name))
 		}
@@ -129,28 +133,59 @@ func (c *comparer) items(l, p *Def, t *task, out, in bool) (items []item, meetin
 	return items, meetings
 }
 
+// renames pairs fields that only one end has with those of the same type that only the other
+// has, in the order of their names: they look like one field whose name has changed. It
+// returns the other name of each.
+func renames(items []item) map[string]string {
+	here := make(map[string][]string) // names by type
+	for _, it := range items {
+		if it.peer == nil {
+			here[it.local.Type.text] = append(here[it.local.Type.text], it.name)
+		}
+	}
+	renamed := make(map[string]string)
+	for _, it := range items {
+		if it.local != nil {
+			continue
+		}
+		if names := here[it.peer.Type.text]; len(names) > 0 {
+			renamed[it.name], renamed[names[0]] = names[0], it.name
+			here[it.peer.Type.text] = names[1:]
+		}
+	}
+	return renamed
+}
+
 const unlessSkipped = ", or refused if gob cannot skip what an interface holds"
 
-// missing notes a field that only one end has.
-func (c *comparer) missing(at place, typ *Type, here bool, n int32) {
+// missing notes a field that only one end has. twin is the name of one that looks like the
+// same field at the other end, or "".
+func (c *comparer) missing(at place, typ *Type, here bool, n int32, twin string) {
 	strict := c.terms[n].localStrict
 	if here {
 		strict = c.terms[n].peerStrict
 	}
 	gobAny := c.terms[n].codec == "gob" && typ.has(holdsAny)
-	var owners, others consequence
+	s := single{thing: "field", typ: typ, here: here, breaking: strict}
 	switch {
 	case strict:
-		owners = consequence{"the peer refuses it", "old peers refuse it"}
-		others = consequence{"it is refused", "where old peers send it, it is refused"}
+		s.owners = consequence{"the peer refuses it", "old peers refuse it"}
+		s.others = consequence{"it is refused", "where old peers send it, it is refused"}
+		s.sent = [2]effect{isNew: {never, "old peers refuse it"}, isGone: {never, "it is refused"}}
 	case gobAny:
-		owners = consequence{"the peer skips it" + unlessSkipped, "old peers skip it" + unlessSkipped}
-		others = consequence{"it is skipped" + unlessSkipped, "where old peers send it, it is skipped" + unlessSkipped}
+		s.owners = consequence{"the peer skips it" + unlessSkipped, "old peers skip it" + unlessSkipped}
+		s.others = consequence{"it is skipped" + unlessSkipped, "where old peers send it, it is skipped" + unlessSkipped}
+		s.sent = [2]effect{isNew: {works, "old peers skip it" + unlessSkipped}, isGone: {depends, "it is skipped" + unlessSkipped}}
 	default:
-		owners = consequence{"the peer skips it", "old peers skip it"}
-		others = consequence{"it is skipped", "where old peers send it, it is skipped"}
+		s.owners = consequence{"the peer skips it", "old peers skip it"}
+		s.others = consequence{"it is skipped", "where old peers send it, it is skipped"}
+		s.sent = [2]effect{isNew: {works, "old peers skip it"}, isGone: {depends, "it is skipped"}}
 	}
-	c.oneSided(at, "field", typ, here, strict, owners, others)
+	s.unsent = [2]effect{isNew: {works, "it arrives empty"}, isGone: {depends, "old peers find it empty"}}
+	if twin != "" {
+		s.suspect = "looks like a rename, with " + shownName(twin) + " in the other version: every value would arrive empty, both ways"
+	}
+	c.oneSided(at, s)
 }
 
 // match returns for each field of one end the place of the one, at the other end,

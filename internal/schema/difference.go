@@ -16,6 +16,41 @@ type Difference struct {
 	more  bool   // stands for others, which are left out
 	thing string // what a path without the other end's counterpart is: "field" or "case"
 	then  consequence
+
+	// For Verdict, where peer is a record of what this end was.
+	in, out effect // what becomes of what old peers send, and of what they get
+	suspect string // why it breaks what programs mean, though the codec decodes it; or ""
+	loses   bool   // at the least
+}
+
+// effect is what becomes of values that one of two versions sends and the other reads.
+type effect struct {
+	kind fateKind
+	note string // "" if nothing is to be said
+}
+
+func effectOf(f fate) effect { return effect{f.kind, f.text()} }
+
+// Verdict is what a change means for peers that run the code that a record is of.
+type Verdict uint8
+
+const (
+	Safe   Verdict = iota // what old peers send arrives as it was, and they read or skip what new ones send
+	Loses                 // some values of old peers are refused, or do not arrive
+	Breaks                // values arrive as something else, or none does
+)
+
+// Verdict judges a Difference that CompareRecord has found. It is stricter than Breaking: a
+// record is of the same code at an earlier time, so a field that is gone beside one that is
+// new is suspect, and a type that encodes itself all of a sudden.
+func (d Difference) Verdict() Verdict {
+	switch {
+	case d.Breaking, d.suspect != "", d.in.kind >= changed, d.out.kind >= changed, d.isOpaque():
+		return Breaks
+	case d.in.kind == depends, d.loses, d.more:
+		return Loses
+	}
+	return Safe
 }
 
 // consequence says what follows from a difference: for one of two peers, and for a reader
@@ -35,25 +70,50 @@ func (d Difference) String() string {
 	return fmt.Sprintf("%s is %s here and %s at the peer: %s", d.Path, d.Local, d.Peer, d.then.now)
 }
 
-// Opaque reports whether values are encoded by a type's own methods at one end and not, or by
+// isOpaque reports whether values are encoded by a type's own methods at one end and not, or by
 // those of another type, at the other: mostly none of them can be decoded, as when an integer
 // gets MarshalText, but that is not known.
-func (d Difference) Opaque() bool {
+func (d Difference) isOpaque() bool {
 	return strings.Contains(d.then.since, opaqueNote) || strings.Contains(d.then.since, losesNote)
 }
 
 // Change says the same where the peer is the old code, and this end the new one.
 func (d Difference) Change() string {
+	if d.more {
+		return "and more"
+	}
+	return d.What() + ": " + d.then.since
+}
+
+// What says what has changed.
+func (d Difference) What() string {
 	what := strings.TrimSpace(d.thing + " " + d.Path)
 	switch {
 	case d.more:
-		return "and more"
+		return "and more, which is not listed"
 	case d.Local == "":
-		return fmt.Sprintf("%s is gone (it was %s): %s", what, d.Peer, d.then.since)
+		return fmt.Sprintf("%s is gone (it was %s)", what, d.Peer)
 	case d.Peer == "":
-		return fmt.Sprintf("%s is new (%s): %s", what, d.Local, d.then.since)
+		return fmt.Sprintf("%s is new (%s)", what, d.Local)
 	}
-	return fmt.Sprintf("%s was %s and is %s now: %s", what, d.Peer, d.Local, d.then.since)
+	return fmt.Sprintf("%s was %s and is %s now", what, d.Peer, d.Local)
+}
+
+// Suspicion says why it breaks what programs mean, though a codec decodes it; or "".
+func (d Difference) Suspicion() string { return d.suspect }
+
+// OldReadsNew says what an old peer makes of what a new one sends, NewReadsOld the reverse.
+func (d Difference) OldReadsNew() string { return d.out.String() }
+func (d Difference) NewReadsOld() string { return d.in.String() }
+
+func (e effect) String() string {
+	switch {
+	case e.note != "":
+		return e.note
+	case e.kind == never:
+		return "it cannot be decoded: the connection ends"
+	}
+	return "it arrives as it was"
 }
 
 // fate is what happens to values that one end sends and the other decodes as a

@@ -64,6 +64,7 @@ func (f *findings) add(d Difference, theirs consequence) {
 	s.keys[key] = true
 	other := d
 	other.Local, other.Peer, other.then = d.Peer, d.Local, theirs
+	other.in, other.out = d.out, d.in
 	size := max(len(d.String()), len(other.String())) + len("\n")
 	s.size += size
 	s.list = append(s.list, finding{[2]Difference{d, other}, size})

@@ -76,6 +76,7 @@ type task struct {
 	terms       int32 // in comparer.terms
 	level       int16 // how many types it is inside
 	root        bool  // a message or a case
+	takes       takes // of two unions
 }
 
 // queue has the tasks in the order in which they come up. They stay where they are,

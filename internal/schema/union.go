@@ -14,11 +14,14 @@ type Case struct {
 	Text  string // of its messages; "" if nothing is known of them
 }
 
+// nameFlag begins the flag of a case that says the name of its type, in lower case, where that is no struct.
+const nameFlag = "name-"
+
 // Union returns the text for a union called name with these cases, whose
 // definitions it brings together. Its codec is union(…), with the codecs of the
 // cases in the order of tags, each once. It is an error if the text is too long, or one
-// of the cases' texts is none.
-func Union(name string, cases []Case) (string, error) {
+// of the cases' texts is none. open says that cases which it does not have are no errors.
+func Union(name string, open bool, cases []Case) (string, error) {
 	cases = slices.Clone(cases)
 	slices.SortFunc(cases, func(a, b Case) int { return cmp.Compare(a.Tag, b.Tag) })
 
@@ -37,14 +40,39 @@ func Union(name string, cases []Case) (string, error) {
 			m.add(s)
 			v.Type, v.Flags = s.Root, s.Flags
 		}
+		if name := v.flagName(c.Type); name != "" {
+			v.Flags = append(slices.Clone(v.Flags), nameFlag+name)
+			slices.Sort(v.Flags)
+		}
 		u.Variants = append(u.Variants, v)
 		if !slices.Contains(codecs, c.Codec) {
 			codecs = append(codecs, c.Codec)
 		}
 	}
-	s := &Schema{Codec: "union(" + strings.Join(codecs, ",") + ")", Root: &Type{Kind: Named, Def: u}}
+	s := &Schema{Codec: "union(" + strings.Join(codecs, ",") + ")", Flags: []string{Closed}, Root: &Type{Kind: Named, Def: u}}
+	if open {
+		s.Flags[0] = Open
+	}
 	s.Defs = inOrder(s.Root)
 	return checked(s)
+}
+
+// flagName returns the name of the Go type of a case in the letters of a flag; "" where the
+// schema has it anyway.
+func (v *Variant) flagName(goType string) string {
+	if rootName(v.Type) != "" || v.Type.Kind == Opaque || strings.ContainsAny(goType, "[ {(") {
+		return ""
+	}
+	name := strings.ToLower(goType[strings.LastIndexAny(goType, ".*")+1:])
+	if name == v.Type.text {
+		return ""
+	}
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '-'
+	}, name)
 }
 
 // typeIdentifier makes the name of a definition of that of a Go type, which may

@@ -96,12 +96,14 @@ struct Leg22
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := schema.Union(tt.union, tt.cases)
-			if (err == nil) != (got != "") {
-				t.Errorf("got %q, %v", got, err)
-			}
-			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("-want +got:\n%s", diff)
+			for open, flag := range map[bool]string{true: " open\n", false: " closed\n"} {
+				got, err := schema.Union(tt.union, open, tt.cases)
+				if (err == nil) != (got != "") {
+					t.Errorf("got %q, %v", got, err)
+				}
+				if diff := cmp.Diff(strings.Replace(tt.want, "\n", flag, 1), got); diff != "" {
+					t.Errorf("-want +got:\n%s", diff)
+				}
 			}
 		})
 	}
@@ -118,14 +120,14 @@ func TestUnionOfMany(t *testing.T) {
 		}
 		return cases
 	}
-	text, err := schema.Union("E", cases(1000))
+	text, err := schema.Union("E", false, cases(1000))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got := strings.Count(text, "struct A"); got != 1000 {
 		t.Errorf("got %d structs, want 1000", got)
 	}
-	if text, err := schema.Union("E", cases(3000)); text != "" || err == nil {
+	if text, err := schema.Union("E", false, cases(3000)); text != "" || err == nil {
 		t.Errorf("got %d bytes, %v, want an error", len(text), err)
 	}
 }

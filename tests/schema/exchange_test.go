@@ -290,12 +290,12 @@ func TestProtocolSchema(t *testing.T) {
 		t.Errorf("Stateless: got %q, want nothing", got)
 	}
 	got := qsocket.Protocol[testkit.Event]{Codec: testkit.UnionOf(qsocket.Msgpack[testkit.Placed](), qsocket.Gob[*testkit.Filled](), qsocket.JSON[testkit.Reason]())}.Schema()
-	want := `union(msgpack,gob,json)
+	want := `union(msgpack,gob,json) closed
 message Event
 union Event
  1 msgpack Placed
  2 gob Filled
- 300 json string
+ 300 json string name-reason
 struct Placed
  ID uint64
  Symbol string

@@ -21,6 +21,7 @@ var Protocol = qsocket.Protocol[Message]{
 		qsocket.Case[Message](3, qsocket.Msgpack[Rejected]()),
 		qsocket.Case[Message](4, qsocket.Msgpack[Fill]()),
 		qsocket.Case[Message](5, qsocket.Msgpack[Cancelled]()),
+		qsocket.SkipUnknown[Message](),
 	),
 }
 
