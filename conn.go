@@ -107,7 +107,8 @@ type Peer struct {
 	// the peer's, such as "Placed.Venue is only at the peer: it is skipped". It is
 	// empty if there is none, or if one of the ends does not tell its types; and
 	// says so if the peer's description is in a form that is not known. Each line
-	// ends with "\n". Names that are not printable are escaped, long ones are cut in
+	// ends with "\n"; DifferenceLines iterates over them. They are logged at level Info, once for
+	// each pair of fingerprints. Names that are not printable are escaped, long ones are cut in
 	// the middle, and what exceeds 16 KiB in all is left out; the last line is
 	// "and more" then.
 	Differences string

@@ -116,7 +116,7 @@ func openIf[T any](ctx context.Context, nc net.Conn, p Protocol[T], set *setting
 	nc = socket.Adopt(nc)
 	bounded, cancel := context.WithTimeout(ctx, set.HandshakeTimeout)
 	defer cancel()
-	peer, err := greet(bounded, nc, p, set)
+	peer, ours, err := greet(bounded, nc, p, set)
 	if err == nil {
 		err = stillWanted(bounded)
 	}
@@ -126,6 +126,7 @@ func openIf[T any](ctx context.Context, nc net.Conn, p Protocol[T], set *setting
 	if err == nil {
 		var c *Conn[T]
 		if c, err = wrap(nc, p, set, peer); err == nil {
+			logDifferences(set.Logger, p.Name, ours, peer, nc)
 			return c, nil
 		}
 	}
@@ -149,14 +150,14 @@ func stillWanted(ctx context.Context) error {
 }
 
 // greet does what two ends do before the first message. In raw mode that is
-// TLS at most, and there is no Peer.
-func greet[T any](ctx context.Context, nc net.Conn, p Protocol[T], set *settings) (*Peer, error) {
+// TLS at most, and there is no Peer. ours is the fingerprint of the message types of this end.
+func greet[T any](ctx context.Context, nc net.Conn, p Protocol[T], set *settings) (peer *Peer, ours string, err error) {
 	if err := handshake.TLS(ctx, nc); err != nil || p.Name == "" {
-		return nil, err
+		return nil, "", err
 	}
 	hello, types := newHello(p, set)
-	peer, err := handshake.Hello(ctx, nc, hello, types)
-	return (*Peer)(peer), err
+	told, err := handshake.Hello(ctx, nc, hello, types)
+	return (*Peer)(told), hello.Types, err
 }
 
 // newHello returns the hello of this end, and the description of its message types that

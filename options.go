@@ -66,7 +66,8 @@ type Options struct {
 	// Logger gets what happens to connections, never what they carry. At level
 	// Debug: connections that are open, and those that have ended well, with the name of
 	// the protocol, how long they were open, and their counters. Info: failures, with
-	// the same, and reasons given for an end. Warn: handshakes
+	// the same, reasons given for an end, in what the peer's message types differ (once for each
+	// pair of versions), and the first message that SkipUnknown drops. Warn: handshakes
 	// refused, errors of accept, the first message that a Group drops for a Conn,
 	// consumers that it disconnects, and messages lost when Serve closed a Conn.
 	// Error: panics, and the end of accepting. Nil: silent.
