@@ -79,8 +79,8 @@ Messages of several kinds are the cases of a union. T is an interface then:
 	}
 
 A test with qsockettest.Golden keeps a record of what the messages look like on the
-wire, and fails when a change of a type would break peers that run older code.
-docs/protocols.md is about the design of a protocol that can live for years.
+wire. It fails when that changes, until the change is recorded, and says what it means for
+peers that run older code: breaks, loses or safe. docs/protocols.md is about the design of a protocol that can live for years.
 
 A Protocol without a Name speaks raw mode: frames and nothing else, which
 programs in other languages speak without any change. See "The wire", below.

@@ -95,7 +95,7 @@ func (f *findings) differences(end int) (list []Difference) {
 	}
 	if f.unfinished {
 		const rest = "the rest is not compared"
-		list = append(list, Difference{Path: "message", Local: "large", Peer: "large", then: consequence{rest, rest}})
+		list = append(list, Difference{Path: "message", Local: "large", Peer: "large", then: consequence{rest, rest}, in: effect{depends, rest}, out: effect{depends, rest}})
 	}
 	return list
 }
