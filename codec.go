@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/fb9bb4ed/qsocket/internal/excerpt"
+	"github.com/fb9bb4ed/qsocket/internal/oversize"
 )
 
 // Codec turns values of type T into payloads and back. A Codec is a factory
@@ -67,6 +68,22 @@ type Decoder[T any] interface {
 	// closed before it returns. What it returns is copied: a T that holds a
 	// pointer into itself does not survive that.
 	Decode(payload []byte) (T, error)
+}
+
+// limiter is an Encoder that gives up a value whose encoding cannot be sent. One that is
+// small in memory can have an encoding of any length, if parts of it have others in common.
+type limiter interface {
+	// limitPayload says how long a payload may be, in bytes: Append returns a
+	// *oversize.Error soon after it has become certain that it will be longer, but
+	// may do so only then. The next payload is one like others. Without a call there is no limit.
+	limitPayload(n int)
+}
+
+// limit tells enc, if it wants to know, how long a payload may be.
+func limit[T any](enc Encoder[T], n int) {
+	if l, ok := enc.(limiter); ok {
+		l.limitPayload(n)
+	}
 }
 
 // intoDecoder is a Decoder that can decode to where the value is wanted. Going
@@ -200,6 +217,9 @@ func safeEncode[T any](name string, enc Encoder[T], dst []byte, v *T) (b []byte,
 		}
 	}()
 	b, err = enc.Append(dst, *v)
+	if _, ok := err.(*oversize.Error); ok {
+		return dst, false, err
+	}
 	if err != nil {
 		return dst, false, codecError("encode", name, err)
 	}

@@ -111,7 +111,7 @@ func (gobCodec[T]) Name() string { return "gob" }
 func (gobCodec[T]) unfit() error { return fit.Check(fit.Gob, reflect.TypeFor[T]()) }
 func (gobCodec[T]) NewEncoder() Encoder[T] {
 	k := reflect.TypeFor[T]().Kind()
-	return &gobEncoder[T]{deep: gobDepth.For(reflect.TypeFor[T]()), nilable: k == reflect.Pointer || k == reflect.Interface}
+	return &gobEncoder[T]{most: maxMaxFrame, deep: gobDepth.For(reflect.TypeFor[T]()), nilable: k == reflect.Pointer || k == reflect.Interface}
 }
 func (gobCodec[T]) NewDecoder() Decoder[T] {
 	return &gobDecoder[T]{scan: gobscan.New(reflect.TypeFor[T]())}
@@ -121,12 +121,13 @@ func (gobCodec[T]) NewDecoder() Decoder[T] {
 // begins with its length, which is not 0.
 const gobRestart = 0x00
 
-// gobDepth keeps encoding/gob from exhausting the stack, and values from Send that the
-// decoder refuses.
+// gobDepth keeps encoding/gob from exhausting the stack and the memory, and values from Send
+// that the decoder refuses.
 var gobDepth = &deep.Rules{
 	Codec:  "gob",
 	Max:    gobscan.MaxDepth,
 	Fields: schema.GobFields,
+	Least:  deep.Least{Elem: 1, Entry: 2, Nonzero: 2},
 	Itself: func(t reflect.Type, _ bool) bool { return schema.GobItself(t) },
 	Meet:   schema.GobMeet,
 	Key:    gobKey,
@@ -146,10 +147,13 @@ type gobEncoder[T any] struct {
 	enc     *gob.Encoder // nil: the next payload begins a stream
 	restart bool         // that stream replaces another
 	nilable bool         // T is a pointer, or an interface that can hold one
-	deep    *deep.Plan   // nil: no value can be too deep for encoding/gob
+	deep    *deep.Plan   // nil: no value can be too deep for encoding/gob, or too large for its memory
+	most    int          // the largest payload that can be sent
 	buf     appender
 	v       T // the value being encoded; here it costs no allocation of its own
 }
+
+func (e *gobEncoder[T]) limitPayload(n int) { e.most = n }
 
 // Reset makes the next payload independent of all before it.
 func (e *gobEncoder[T]) Reset() {
@@ -160,7 +164,7 @@ func (e *gobEncoder[T]) Append(dst []byte, v T) (b []byte, err error) {
 	var zero T
 	if e.deep != nil {
 		e.v = v
-		err := e.deep.Check(reflect.ValueOf(&e.v).Elem())
+		err := e.deep.Check(reflect.ValueOf(&e.v).Elem(), e.most)
 		e.v = zero
 		if err != nil {
 			return dst, err

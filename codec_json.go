@@ -92,7 +92,7 @@ func (jsonCodec[T]) unfit() error           { return fit.Check(fit.JSON, reflect
 func (jsonCodec[T]) NewDecoder() Decoder[T] { return &jsonDecoder[T]{} }
 
 func (jsonCodec[T]) NewEncoder() Encoder[T] {
-	e := &jsonEncoder[T]{deep: jsonDepth.For(reflect.TypeFor[T]()), unique: schema.JSONUnique(reflect.TypeFor[T]())}
+	e := &jsonEncoder[T]{most: maxMaxFrame, deep: jsonDepth.For(reflect.TypeFor[T]()), unique: schema.JSONUnique(reflect.TypeFor[T]())}
 	e.enc = json.NewEncoder(&e.buf)
 	e.enc.SetEscapeHTML(false)
 	return e
@@ -104,17 +104,19 @@ type jsonEncoder[T any] struct {
 	enc  *json.Encoder
 	buf  appender
 	v    T          // the value being encoded; here it costs no allocation of its own
-	deep *deep.Plan // nil: no value can be too deep for encoding/json
+	deep *deep.Plan // nil: no value can be too deep for encoding/json, or too large for its memory
+	most int        // the largest payload that can be sent
 
 	unique bool // no object that is written can have a key twice
 }
 
-// jsonDepth keeps encoding/json from exhausting the stack. It counts what jsonscan does, and
+// jsonDepth keeps encoding/json from exhausting the stack, and the memory. It counts what jsonscan does, and
 // leaves what is about its limit to that.
 var jsonDepth = &deep.Rules{
 	Codec:  "json",
 	Max:    2 * jsonscan.MaxDepth,
 	Fields: schema.JSONFields,
+	Least:  deep.Least{Elem: len("0,"), Entry: len(`"":0`), Names: true},
 	Itself: schema.JSONItself,
 	Held:   func(t reflect.Type) error { return fit.Held(fit.HeldJSON, t) },
 	Leaf:   reflect.TypeFor[time.Time](),
@@ -135,6 +137,8 @@ func judgeTime(v reflect.Value) error {
 	}
 	return nil
 }
+
+func (e *jsonEncoder[T]) limitPayload(n int) { e.most = n }
 
 func (e *jsonEncoder[T]) Append(dst []byte, v T) ([]byte, error) {
 	var zero T
@@ -185,7 +189,7 @@ func hasLargeNumber(payload []byte) bool {
 // encode appends v to buf, which has n bytes.
 func (e *jsonEncoder[T]) encode(n int) ([]byte, error) {
 	if e.deep != nil {
-		if err := e.deep.Check(reflect.ValueOf(&e.v).Elem()); err != nil {
+		if err := e.deep.Check(reflect.ValueOf(&e.v).Elem(), e.most); err != nil {
 			return nil, err
 		}
 	}

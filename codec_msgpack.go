@@ -157,10 +157,9 @@ func (c msgpackCodec[T]) unfit() error    { return mpplan.For[T]().Fit(c.opts.Op
 
 func (c msgpackCodec[T]) NewEncoder() Encoder[T] {
 	e := &msgpackEncoder[T]{plan: mpplan.For[T](), state: mpplan.Encoder{Options: c.opts.Options}}
+	e.factor, e.free = (&mpplan.Decoder{Options: c.opts.Options}).Bound()
 	// Half of what the receiver allows: the estimate is one of elements, not of whole values.
-	if factor, _ := (&mpplan.Decoder{Options: c.opts.Options}).Bound(); e.plan.Sparse(factor / 2) {
-		e.trial = &mpplan.Decoder{Options: c.opts.Options}
-	}
+	e.sparse = e.plan.Sparse(e.factor / 2)
 	return e
 }
 
@@ -169,16 +168,19 @@ func (c msgpackCodec[T]) NewDecoder() Decoder[T] {
 }
 
 type msgpackEncoder[T any] struct {
-	plan  mpplan.Plan[T]
-	state mpplan.Encoder
-	trial *mpplan.Decoder // nil: no receiver finds a payload too short for what it becomes
-	v     T               // the value being encoded; here it costs no allocation of its own
+	plan         mpplan.Plan[T]
+	state        mpplan.Encoder
+	factor, free int  // what the receiver allocates: see mpplan.Decoder.Bound
+	sparse       bool // a receiver may find a payload too short for what it becomes, besides what interfaces hold
+	v            T    // the value being encoded; here it costs no allocation of its own
 }
+
+func (e *msgpackEncoder[T]) limitPayload(n int) { e.state.Limit = n }
 
 func (e *msgpackEncoder[T]) Append(dst []byte, v T) ([]byte, error) {
 	e.v = v
 	b, err := e.plan.Append(&e.state, dst, &e.v)
-	if err == nil && e.trial != nil {
+	if held := e.state.Held(); err == nil && (e.sparse || held > e.free/2 || held > 0 && e.factor < 3) {
 		err = e.tryExpansion(b[len(dst):])
 	}
 	var zero T
@@ -187,16 +189,17 @@ func (e *msgpackEncoder[T]) Append(dst []byte, v T) ([]byte, error) {
 }
 
 // tryExpansion returns an error if the receiver, with the same MaxExpansion, would refuse
-// payload, which is the encoding of v. Only where v is so large that this may be, the
-// payload is decoded to find out.
+// payload, which is the encoding of v. Only where v is so large that this may be, or what
+// becomes of the interfaces in it, the payload is decoded to find out.
 func (e *msgpackEncoder[T]) tryExpansion(payload []byte) error {
-	factor, free := e.trial.Bound()
-	limit := (factor*len(payload) + free) / 2
-	if limit < 0 || treesize.Of(reflect.ValueOf(&e.v), limit) <= limit {
+	limit := e.factor*len(payload) + e.free
+	strings := len(payload) + len(payload)/4 // the bytes of them, with what an allocator adds
+	if limit < 0 || e.state.Held() <= (limit-strings)/2 && !(e.sparse && treesize.Of(reflect.ValueOf(&e.v), limit/2) > limit/2) {
 		return nil
 	}
-	if err := e.plan.Decode(e.trial, payload, new(T)); errors.Is(err, mpplan.ErrExpansion) {
-		return fmt.Errorf("msgpack: the receiver would refuse it: %w (MaxExpansion is %d)", err, factor)
+	trial := mpplan.Decoder{Options: e.state.Options}
+	if err := e.plan.Decode(&trial, payload, new(T)); errors.Is(err, mpplan.ErrExpansion) {
+		return fmt.Errorf("msgpack: the receiver would refuse it: %w (MaxExpansion is %d)", err, e.factor)
 	}
 	return nil
 }

@@ -195,6 +195,7 @@ type caseEncoder[T any] interface {
 	append(dst []byte, v T) ([]byte, error)
 	// reset forgets the last payload.
 	reset()
+	limiter
 }
 
 type caseDecoder[T any] interface {
@@ -299,6 +300,12 @@ func (e *unionEncoder[T]) Append(dst []byte, v T) ([]byte, error) {
 		}
 	}
 	return dst, e.union.noCase(v)
+}
+
+func (e *unionEncoder[T]) limitPayload(n int) {
+	for _, c := range e.cases {
+		c.limitPayload(n)
+	}
 }
 
 // noCase says why v cannot be sent.
@@ -444,6 +451,8 @@ func nilOf[V any]() any {
 	var none V
 	return none
 }
+
+func (e *variantEncoder[T, V]) limitPayload(n int) { limit(e.enc, n) }
 
 func (e *variantEncoder[T, V]) reset() {
 	if e.resetter != nil {

@@ -176,6 +176,7 @@ func wrap[T any](nc net.Conn, p Protocol[T], set *settings, peer *Peer) (*Conn[T
 			config.SendLimit, config.PeerLimit = peer.MaxFrame, true
 		}
 	}
+	limit(c.enc, config.Framing.MaxPayload(config.SendLimit))
 	c.link.Init(socket.New(nc), config)
 	c.link.LogOpen()
 	return c, nil

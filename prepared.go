@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/fb9bb4ed/qsocket/internal/excerpt"
+	"github.com/fb9bb4ed/qsocket/internal/oversize"
 	"github.com/fb9bb4ed/qsocket/internal/wire"
 )
 
@@ -41,7 +42,11 @@ func (p Protocol[T]) Prepare(v T) (*Prepared[T], error) {
 // encode makes m the message v, in the memory that m has.
 func (m *Prepared[T]) encode(f Framing, codec string, enc Encoder[T], v T) error {
 	framing := wire.Framing(f)
+	limit(enc, framing.MaxPayload(maxMaxFrame))
 	b, _, err := safeEncode(codec, enc, framing.OpenFrame(m.frame[:0]), &v)
+	if over, ok := err.(*oversize.Error); ok {
+		return framing.CheckSize(over.Least, maxMaxFrame, "MaxFrame")
+	}
 	if err != nil {
 		return err
 	}

@@ -1,10 +1,12 @@
-// Package deep looks at a value before an encoder follows it: how deep it is nested, and
-// whether what it holds of a certain type can be encoded.
+// Package deep looks at a value before an encoder follows it: how deep it is nested, how long
+// its encoding is at least, and whether what it holds of a certain type can be encoded.
 //
 // encoding/json and encoding/gob call themselves for each level of a value, until the
 // stack of the goroutine is exhausted, which ends the process: a list of some million
-// nodes is enough for that, and so is a value that contains itself. Most types cannot have
-// such values, and cost nothing here.
+// nodes is enough for that, and so is a value that contains itself. And they encode what
+// is shared as often as there are ways to it: sixty nodes, each with two pointers to the
+// next, would take a million gigabytes. Most types cannot have such values, and cost
+// nothing or little here.
 package deep
 
 import (
@@ -25,6 +27,9 @@ type Rules struct {
 	// Itself reports whether a t encodes itself, by a method: then nobody else follows
 	// what is in it. addressable says whether the methods of *t can be called.
 	Itself func(t reflect.Type, addressable bool) bool
+
+	// Least says how short encodings are.
+	Least Least
 
 	// Held returns why a value of type t cannot be sent in an interface, or nil. It may be
 	// nil itself.
@@ -69,17 +74,22 @@ type Plan struct {
 	meets   bool  // keys of the map may be one where they arrive
 	open    bool  // the values may be nested deeper than the types are
 	levels  int   // how deep its values are at most, if it is not open
+
+	itself, itselfAddressed bool // Itself of the type, of values that cannot and that can be addressed
+
+	size // of the encodings
 }
 
 type field struct {
 	index []int
 	plan  *Plan
+	sized // what is known of its encoding
 }
 
 // For returns the plan for t, or nil if no value of it has to be looked at.
 func (r *Rules) For(t reflect.Type) *Plan {
 	p := r.plan(t)
-	if !p.open && p.levels <= r.Max {
+	if !p.open && p.levels <= r.Max && p.growth <= maxGrowth {
 		return nil
 	}
 	return p
@@ -123,7 +133,8 @@ func (b *builder) plan(t reflect.Type) *Plan {
 			return p
 		}
 	}
-	if b.rules.itself(t, true) && b.rules.itself(t, false) {
+	p.itself, p.itselfAddressed = b.rules.itself(t, false), b.rules.itself(t, true)
+	if p.itself && p.itselfAddressed {
 		if b.rules.LeafIn != nil && t.Kind() == reflect.Struct {
 			p.leaf = b.rules.LeafIn(t)
 			p.open = p.leaf != nil
@@ -141,7 +152,8 @@ func (b *builder) plan(t reflect.Type) *Plan {
 		p.open = p.meets
 	case reflect.Struct:
 		for _, index := range b.rules.Fields(t) {
-			p.fields = append(p.fields, field{index, b.plan(t.FieldByIndex(index).Type)})
+			sf := t.FieldByIndex(index)
+			p.fields = append(p.fields, field{index, b.plan(sf.Type), b.rules.Least.field(t, index, sf)})
 		}
 	}
 	return p
@@ -178,6 +190,9 @@ func (b *builder) mark() {
 	for _, p := range b.order {
 		p.levels = p.depth()
 	}
+	for _, p := range b.order {
+		p.measure()
+	}
 }
 
 // depth is levels, for a p that contains nothing that is open.
@@ -211,19 +226,33 @@ func (b *builder) containsItself(p *Plan) bool {
 	return reaches(p)
 }
 
-// Check returns an error if v, a value of p's type, is nested too deep.
-func (p *Plan) Check(v reflect.Value) error {
-	w := walk{rules: p.rules, root: p.typ}
-	return w.value(p, v, 0, 0)
+// Check returns an error if v, a value of p's type, is nested too deep or its encoding
+// certainly takes more than limit bytes: a *oversize.Error.
+func (p *Plan) Check(v reflect.Value, limit int) error {
+	if !p.open && p.levels <= p.rules.Max && p.few(v, maxGrowth) <= maxGrowth {
+		return nil
+	}
+	w := walk{rules: p.rules, root: p.typ, limit: limit}
+	err := w.value(p, v, 0, 0, false)
+	if err == nil && w.least > limit/closer {
+		w.least, w.exact = 0, true
+		err = w.value(p, v, 0, 0, false)
+	}
+	return err
 }
 
 type walk struct {
 	rules *Rules
 	root  reflect.Type
+
+	limit int  // of the encoding, bytes
+	least int  // what the encoding takes at least, as far as the value has been looked at
+	exact bool // count what costs more to count, too
 }
 
 // value looks at v, which is inside so many levels, and so many pointers since the last.
-func (w *walk) value(p *Plan, v reflect.Value, level, pointers int) error {
+// counted says that the one byte is counted already that any element takes.
+func (w *walk) value(p *Plan, v reflect.Value, level, pointers int, counted bool) error {
 	if p.typ == w.rules.Leaf {
 		return w.rules.Judge(v)
 	}
@@ -233,10 +262,21 @@ func (w *walk) value(p *Plan, v reflect.Value, level, pointers int) error {
 		}
 		return nil
 	}
-	if !p.open && level+p.levels <= w.rules.Max || !p.through && w.rules.itself(p.typ, v.CanAddr()) {
+	if p.fixed && !(w.exact && p.inexact) {
+		if p.omits && !counted {
+			return nil
+		}
+		return w.count(p.unit, counted)
+	}
+	if !p.through && (p.itself || p.itselfAddressed && v.CanAddr()) {
 		return nil
 	}
 	switch p.typ.Kind() {
+	case reflect.String:
+		if counted && v.Len() == 0 {
+			return nil
+		}
+		return w.count(v.Len(), counted)
 	case reflect.Pointer, reflect.Interface:
 		if v.IsNil() {
 			return nil
@@ -254,42 +294,19 @@ func (w *walk) value(p *Plan, v reflect.Value, level, pointers int) error {
 				}
 			}
 		}
-		return w.value(next, v, level, pointers)
+		return w.value(next, v, level, pointers, counted)
 	case reflect.Slice, reflect.Array, reflect.Map, reflect.Struct:
 		if level++; level > w.rules.Max {
 			return fmt.Errorf("%s: %v is nested deeper than %d levels, or contains itself", w.rules.Codec, w.root, w.rules.Max)
 		}
-		return w.parts(p, v, level)
+		return w.parts(p, v, level, counted)
 	}
 	return nil
 }
 
-func (w *walk) parts(p *Plan, v reflect.Value, level int) (err error) {
-	switch v.Kind() {
-	case reflect.Struct:
-		for _, f := range p.fields {
-			if fv, ok := fieldByIndex(v, f.index); ok && err == nil && !isEmpty(fv) {
-				err = w.value(f.plan, fv, level, 0)
-			}
-		}
-	case reflect.Map:
-		for it := v.MapRange(); it.Next() && err == nil; {
-			if p.typ.Key().Kind() == reflect.Interface && !canBeKey(it.Key()) {
-				return fmt.Errorf("%s: %v has a key that is a pointer to a %v, which cannot be the key of a map where it arrives", w.rules.Codec, w.root, pointee(it.Key()))
-			}
-			if err = w.value(p.key, it.Key(), level, 0); err == nil {
-				err = w.value(p.elem, it.Value(), level, 0)
-			}
-		}
-		if err == nil && p.meets && v.Len() > 1 {
-			err = w.distinct(v)
-		}
-	default:
-		for i := 0; i < v.Len() && err == nil; i++ {
-			err = w.value(p.elem, v.Index(i), level, 0)
-		}
-	}
-	return err
+// noKey refuses a map with a key that arrives without its pointers.
+func (w *walk) noKey(key reflect.Value) error {
+	return fmt.Errorf("%s: %v has a key that is a pointer to a %v, which cannot be the key of a map where it arrives", w.rules.Codec, w.root, pointee(key))
 }
 
 // distinct refuses a map of which two keys would be one where they arrive. Keys that are not

@@ -15,10 +15,7 @@ func (e *Encoder) empty(n *node, p unsafe.Pointer) bool {
 		if v.IsNil() {
 			return true
 		}
-		v = v.Elem()
-		c := reflect.New(v.Type())
-		c.Elem().Set(v)
-		return e.empty(nodeFor(v.Type()), c.UnsafePointer())
+		return e.emptyHeld(v.Elem())
 	}
 	if n.enc == opTime {
 		return (*time.Time)(p).IsZero()
@@ -46,6 +43,24 @@ func (e *Encoder) empty(n *node, p unsafe.Pointer) bool {
 	default:
 		return false
 	}
+}
+
+// maxLooks is how many interfaces are looked at to see whether a struct is empty. Structs in
+// interfaces that hold each other can be empty, and have parts without an end in common.
+const maxLooks = 100_000
+
+// emptyHeld is empty for what an interface holds.
+func (e *Encoder) emptyHeld(v reflect.Value) bool {
+	if e.looks--; e.looks < 0 || e.hops == maxHops {
+		e.fail("%v has too many parts to see whether it is empty", v.Type())
+		return false
+	}
+	e.hops++
+	c := reflect.New(v.Type())
+	c.Elem().Set(v)
+	is := e.empty(nodeFor(v.Type()), c.UnsafePointer())
+	e.hops--
+	return is
 }
 
 // emptyStruct reports whether no field of the struct at p would be written.

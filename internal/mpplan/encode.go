@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"github.com/fb9bb4ed/qsocket/internal/mpscan"
+	"github.com/fb9bb4ed/qsocket/internal/oversize"
 	"github.com/vmihailenco/msgpack/v5"
 )
 
@@ -14,10 +15,18 @@ import (
 type Encoder struct {
 	Options
 
+	// Limit is how long the encoding of a value may be, bytes; 0: any length. One that is
+	// longer is given up soon: what several parts of a value have in common is encoded
+	// for each of them, so a small value can be without an end.
+	Limit int
+
 	trail
 	depth int // arrays and maps that are open
 	hops  int // interfaces that are open
 	start int // of the value in its slice
+	stop  int // where its encoding has become too long
+	held  int // what the receiver allocates for the containers in interfaces, at most
+	looks int // how much may still be looked at to see whether a field is empty
 
 	v5   *msgpack.Encoder // nil: to be made
 	w    writer           // of v5
@@ -25,7 +34,11 @@ type Encoder struct {
 }
 
 func (e *Encoder) append(dst []byte, n *node, p unsafe.Pointer) ([]byte, error) {
-	e.depth, e.hops, e.start = 0, 0, len(dst)
+	e.depth, e.hops, e.start, e.held = 0, 0, len(dst), 0
+	e.stop = math.MaxInt
+	if e.Limit > 0 && e.Limit < math.MaxInt-len(dst) {
+		e.stop = len(dst) + e.Limit
+	}
 	if e.err != nil || e.w.b != nil { // of a value whose encoding panicked
 		e.reset()
 		e.w.b = nil
@@ -38,11 +51,17 @@ func (e *Encoder) append(dst []byte, n *node, p unsafe.Pointer) ([]byte, error) 
 	}
 	if e.err != nil {
 		err := e.wrap(n)
+		if over, ok := e.err.(*oversize.Error); ok {
+			err = over // which is not the fault of the part where it was noticed
+		}
 		e.reset()
 		return dst, err
 	}
 	return b, nil
 }
+
+// tooLong gives up a value of which more has been appended than can be sent.
+func (e *Encoder) tooLong(b []byte) { e.failErr(&oversize.Error{Least: len(b) - e.start}) }
 
 // value appends the value at p. After an error, what it returns does not matter.
 func (e *Encoder) value(b []byte, n *node, p unsafe.Pointer) []byte {
@@ -164,8 +183,14 @@ func (e *Encoder) list(b []byte, n *node, p unsafe.Pointer, count int) []byte {
 	}
 	e.limit(count)
 	b = appendArray(b, count)
+	if e.hops > 0 {
+		e.held += heldSlice(count)
+	}
 	for i := range count {
 		b = e.value(b, n.elem, unsafe.Add(p, uintptr(i)*n.elem.size))
+		if len(b) > e.stop {
+			e.tooLong(b)
+		}
 		if e.err != nil {
 			e.inElement(i)
 			return b
@@ -174,6 +199,20 @@ func (e *Encoder) list(b []byte, n *node, p unsafe.Pointer, count int) []byte {
 	e.depth--
 	return b
 }
+
+// heldSlice and heldMap are about what a receiver allocates for a slice or a map in an
+// interface, with the values in it but for the bytes of strings.
+func heldSlice(count int) int {
+	return mpscan.SliceCost(count, stringSize+sliceSize+numberSize) + sliceSize
+}
+
+func heldMap(count int) int {
+	return mpscan.MapCost(count, 2*stringSize) + count*(sliceSize+2*numberSize)
+}
+
+// Held is about what the receiver of the value that was encoded last allocates for what is
+// in interfaces, or more, but for the bytes of strings.
+func (e *Encoder) Held() int { return e.held }
 
 // strings appends a slice of strings.
 func (e *Encoder) strings(b []byte, ss []string) []byte {
@@ -187,8 +226,15 @@ func (e *Encoder) strings(b []byte, ss []string) []byte {
 	e.depth++
 	e.limit(len(ss))
 	b = appendArray(b, len(ss))
+	if e.hops > 0 {
+		e.held += heldSlice(len(ss))
+	}
 	for i, s := range ss {
 		if cap(b)-len(b) < room {
+			if len(b) > e.stop {
+				e.tooLong(b)
+				return b
+			}
 			b = grow(b)
 		}
 		if n := len(b); len(s) < 32 && copyASCII(b[n+1:n+32], s) {
@@ -196,7 +242,10 @@ func (e *Encoder) strings(b []byte, ss []string) []byte {
 			b[n] = 0xa0 | byte(len(s))
 			continue
 		}
-		if b = e.string(b, s); e.err != nil {
+		if b = e.string(b, s); len(b) > e.stop {
+			e.tooLong(b)
+		}
+		if e.err != nil {
 			e.inElement(i)
 			return b
 		}

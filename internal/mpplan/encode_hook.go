@@ -142,18 +142,19 @@ func (e *Encoder) checked(b []byte, i int, n *node) []byte {
 	case e.start+end != len(b):
 		e.fail("%v encodes as a value and %d trailing bytes", n.typ, len(b)-e.start-end)
 	case e.hops > 0 && holdsOthers(b[i]):
-		e.held(b[i:], n)
+		e.arrives(b[i:], n)
 	}
 	return b
 }
 
-// held refuses what a method has made of something in an interface if there is nothing
+// arrives refuses what a method has made of something in an interface if there is nothing
 // that it could arrive as: a map whose keys are no strings.
-func (e *Encoder) held(b []byte, n *node) {
+func (e *Encoder) arrives(b []byte, n *node) {
 	d := Decoder{Options: e.Options}
 	d.Expansion = math.MaxInt // which is another question
 	var v any
 	if err := d.decode(b, nodeFor(reflect.TypeFor[any]()), unsafe.Pointer(&v)); err != nil {
 		e.failErr(fmt.Errorf("what %v encodes as cannot arrive in an interface: %w", n.typ, err))
 	}
+	e.held += d.Spent(len(b))
 }

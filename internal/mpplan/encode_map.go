@@ -9,6 +9,7 @@ import (
 	"unsafe"
 
 	"github.com/fb9bb4ed/qsocket/internal/mpscan"
+	"github.com/fb9bb4ed/qsocket/internal/oversize"
 )
 
 // mapScratch is where the entries of a map are put in order.
@@ -94,6 +95,9 @@ func (e *Encoder) mapping(b []byte, n *node, p unsafe.Pointer) []byte {
 	}
 	s := n.scratch.Get().(*mapScratch)
 	s.fill(m)
+	if e.hops > 0 {
+		e.held += heldMap(len(s.order))
+	}
 	b = e.entries(appendMap(b, len(s.order)), n, s)
 	if e.err != nil {
 		return b // with s, whose entries the error may name
@@ -111,8 +115,12 @@ func (e *Encoder) entries(b []byte, n *node, s *mapScratch) []byte {
 	}
 	keys, elems := s.key.UnsafePointer(), s.elem.UnsafePointer()
 	if len(s.order) > 1 {
+		ranked := len(b) // with the keys behind it
 		for i := range s.order {
 			e.rank(&s.order[i], n.key, unsafe.Add(keys, uintptr(i)*n.key.size), b)
+			if ranked += len(s.order[i].s); ranked > e.stop && e.err == nil {
+				e.failErr(&oversize.Error{Least: ranked - e.start})
+			}
 			if e.err != nil {
 				e.inKey(i)
 				return b
@@ -146,6 +154,9 @@ func (e *Encoder) entries(b []byte, n *node, s *mapScratch) []byte {
 			return b
 		}
 		b = e.value(b, n.elem, unsafe.Add(elems, uintptr(at)*n.elem.size))
+		if len(b) > e.stop {
+			e.tooLong(b)
+		}
 		if e.err != nil {
 			e.inEntry(s.key.Index(at))
 			return b

@@ -13,10 +13,17 @@ func (e *Encoder) structure(b []byte, n *node, p unsafe.Pointer) []byte {
 		e.tooDeep(n.typ)
 		return b
 	}
+	if len(b) > e.stop {
+		e.tooLong(b)
+		return b
+	}
 	e.depth++
 	fs := n.fields
 	if e.Arrays || fs.asArray {
 		b = appendArray(b, fs.written)
+		if e.hops > 0 {
+			e.held += heldSlice(fs.written)
+		}
 		for i := range fs.written {
 			b = e.field(b, &fs.all[i], p)
 			if e.err != nil {
@@ -34,6 +41,9 @@ func (e *Encoder) structure(b []byte, n *node, p unsafe.Pointer) []byte {
 	if fs.omits {
 		b = e.present(b, fs, p)
 	} else {
+		if e.hops > 0 {
+			e.held += heldMap(fs.written)
+		}
 		b = e.members(appendMap(b, fs.written), fs, 0, fs.written, p)
 	}
 	e.depth--
@@ -43,6 +53,7 @@ func (e *Encoder) structure(b []byte, n *node, p unsafe.Pointer) []byte {
 // present appends the names and values of the fields of the struct at p that are
 // not omitted.
 func (e *Encoder) present(b []byte, fs *fields, p unsafe.Pointer) []byte {
+	e.looks = maxLooks
 	count := fs.written
 	var omitted uint64 // of the first 64 fields; the others are asked twice
 	for i := range fs.written {
@@ -50,6 +61,12 @@ func (e *Encoder) present(b []byte, fs *fields, p unsafe.Pointer) []byte {
 			count--
 			omitted |= 1 << i
 		}
+	}
+	if e.err != nil {
+		return b
+	}
+	if e.hops > 0 {
+		e.held += heldMap(count)
 	}
 	b = appendMap(b, count)
 	for i := range fs.written {

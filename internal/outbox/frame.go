@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 
 	"github.com/fb9bb4ed/qsocket/internal/bufpool"
+	"github.com/fb9bb4ed/qsocket/internal/oversize"
 	"github.com/fb9bb4ed/qsocket/internal/wire"
 )
 
@@ -50,7 +51,7 @@ func (o *Outbox) Commit(ctx context.Context, gone <-chan struct{}, buf []byte) e
 	// moved it to a larger array.
 	size := len(buf) - len(o.pending) - int(o.headerSize)
 	if size > o.maxPayload {
-		return o.Abort(o.sizeError(size), true)
+		return o.Abort(o.sizeError(size, false), true)
 	}
 	if o.framing == wire.Uint32 { // the usual framing needs no call for its header
 		binary.BigEndian.PutUint32(buf[len(o.pending):], uint32(size))
@@ -71,7 +72,14 @@ func (o *Outbox) Commit(ctx context.Context, gone <-chan struct{}, buf []byte) e
 // unlocks the Outbox. unsure says that the encoder may have got into a state of which
 // the peer's decoder knows nothing: it is told to undo, and if it cannot, nothing more
 // is sent, and what Abort returns is an *UndoError.
+//
+// A cause that is a *oversize.Error becomes that of a payload which is too large.
 func (o *Outbox) Abort(cause error, unsure bool) error {
+	if over, ok := cause.(*oversize.Error); ok {
+		if err := o.sizeError(over.Least, true); err != nil {
+			cause = err
+		}
+	}
 	err := cause
 	if unsure && !o.owner.Undo() { // before anything else is encoded
 		o.stopLocked(&EndedError{cause})
@@ -83,13 +91,17 @@ func (o *Outbox) Abort(cause error, unsure bool) error {
 	return err
 }
 
-// sizeError is why a payload of size bytes is refused.
-func (o *Outbox) sizeError(size int) error {
+// sizeError is why a payload of size bytes is refused, or of at least so many.
+func (o *Outbox) sizeError(size int, atLeast bool) error {
 	name := "MaxFrame"
 	if o.peerLimit {
 		name = "the peer's MaxFrame"
 	}
-	return o.framing.CheckSize(size, o.limit, name)
+	err := o.framing.CheckSize(size, o.limit, name)
+	if e, ok := err.(*wire.SizeError); ok {
+		e.AtLeast = atLeast
+	}
+	return err
 }
 
 // TryBegin is Begin without waiting: ok is false if there is no space.
@@ -108,7 +120,7 @@ func (o *Outbox) TryBegin() (buf []byte, ok bool, err error) {
 // then it is not part of the stream.
 func (o *Outbox) TryCommit(buf []byte) (sent bool, err error) {
 	if size := len(buf) - len(o.pending) - int(o.headerSize); size > o.maxPayload {
-		return false, o.Abort(o.sizeError(size), true)
+		return false, o.Abort(o.sizeError(size, false), true)
 	}
 	o.pending = o.framing.SealFrame(buf, len(o.pending))
 	return o.tryCommit(true), nil
@@ -125,7 +137,7 @@ func (o *Outbox) SendFrame(ctx context.Context, gone <-chan struct{}, frame []by
 		}
 	}
 	if payload > o.maxPayload {
-		return o.Abort(o.sizeError(payload), false)
+		return o.Abort(o.sizeError(payload, false), false)
 	}
 	o.stageLocked(frame)
 	if !o.fitsLocked() {
@@ -146,7 +158,7 @@ func (o *Outbox) TrySendFrame(frame []byte, payload int) (sent bool, err error) 
 		o.mu.Unlock()
 		return false, err
 	case payload > o.maxPayload:
-		return false, o.Abort(o.sizeError(payload), false)
+		return false, o.Abort(o.sizeError(payload, false), false)
 	}
 	o.stageLocked(frame)
 	return o.tryCommit(false), nil

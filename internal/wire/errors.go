@@ -20,12 +20,17 @@ type SizeError struct {
 	Size      uint64 // payload bytes
 	Limit     uint64 // payload bytes
 	LimitName string // the limit's name, and which end it belongs to
+	AtLeast   bool   // Size is how much of the payload is known, not all of it
 	Received  bool   // announced by the peer, so a protocol violation as well
 	Found     string // what the peer seems to be instead; may be empty
 }
 
 func (e *SizeError) Error() string {
-	s := fmt.Sprintf("qsocket: frame of %d bytes exceeds %s %d", e.Size, e.LimitName, e.Limit)
+	atLeast := ""
+	if e.AtLeast {
+		atLeast = "at least "
+	}
+	s := fmt.Sprintf("qsocket: frame of %s%d bytes exceeds %s %d", atLeast, e.Size, e.LimitName, e.Limit)
 	if e.Found != "" {
 		s += ": " + excerpt.Text(e.Found, excerpt.MaxPart)
 	}
