@@ -273,6 +273,9 @@ func (w *walk) value(p *Plan, v reflect.Value, level, pointers int, counted bool
 	}
 	switch p.typ.Kind() {
 	case reflect.String:
+		if p.text {
+			counted = false // the quotes, or the length, are
+		}
 		if counted && v.Len() == 0 {
 			return nil
 		}

@@ -1,6 +1,7 @@
 package deep
 
 import (
+	"encoding/json"
 	"reflect"
 	"strings"
 
@@ -54,14 +55,17 @@ type size struct {
 	omits   bool    // as a field, a value may be left out that nobody has asked to be
 	inexact bool    // unit is less than what most values take
 	unit    int     // what they take at least, but for the fields of a struct that are varied
-	varied  []field // of a struct: the fields that unit does not contain
+	text    bool    // they are plain strings
+	texts   []int   // of a struct: the fields that are plain strings, and always written; unit has them as empty ones
+	varied  []field // of a struct: the other fields that unit does not contain
 	refined []field // of a struct: those of which an exact count knows more than unit
 
 	// growth bounds how often a byte of memory can be encoded, because several parts of a
 	// value have it in common. It is endless for a slice of strings, each of which may be the
 	// same long one.
-	growth int
-	shared int // of a struct: the growth of what is not varied
+	growth  int
+	shared  int     // of a struct: the growth but for that of its endless fields
+	sharing []field // of a struct: the endless ones
 }
 
 const (
@@ -125,7 +129,9 @@ func (p *Plan) measuring(inside map[*Plan]bool) {
 		}
 	case k == reflect.Pointer:
 		p.growth = p.elem.growth
-	case k == reflect.Interface, k == reflect.String:
+	case k == reflect.String:
+		p.text = p.typ != reflect.TypeFor[json.Number]() // which has no quotes
+	case k == reflect.Interface:
 	default:
 		p.fixed = true
 	}
@@ -139,13 +145,23 @@ func (p *Plan) measureStruct() {
 	l := &p.rules.Least
 	for _, f := range p.fields {
 		switch {
+		case f.plan.text && f.always && len(f.index) == 1:
+			p.fixed = false
+			p.texts = append(p.texts, f.index[0])
+			p.unit += f.name
+			p.shared++
+			continue
 		case !f.plan.fixed || !f.always && !f.plan.isNumber():
 			p.fixed = false
 			p.varied = append(p.varied, f)
 			if f.always {
 				p.unit += f.name
 			}
-			p.growth += f.plan.growth
+			if f.plan.growth < endless {
+				p.shared += f.plan.growth
+			} else {
+				p.sharing = append(p.sharing, f)
+			}
 			continue
 		case f.always && !f.plan.omits:
 			p.unit += f.name + f.plan.unit
@@ -165,7 +181,10 @@ func (p *Plan) measureStruct() {
 	p.inexact = len(p.refined) > 0
 	p.unit = min(p.unit, maxUnit)
 	p.shared = min(p.shared, endless)
-	p.growth = min(p.growth+p.shared, endless)
+	p.growth = max(p.shared, 1)
+	if len(p.sharing) > 0 {
+		p.growth = endless
+	}
 }
 
 // isNumber reports whether the values are single numbers.
@@ -222,15 +241,10 @@ func (p *Plan) few(v reflect.Value, most int) (n int) {
 		return times(v.Len(), p.key.growth+p.elem.growth)
 	case reflect.Struct:
 		n = p.shared
-		for i := range p.varied {
-			f := &p.varied[i]
-			if f.plan.growth < endless {
-				n += f.plan.growth
-			} else if fv, ok := fieldByIndex(v, f.index); ok {
+		for i := 0; i < len(p.sharing) && n <= most; i++ {
+			f := &p.sharing[i]
+			if fv, ok := fieldByIndex(v, f.index); ok {
 				n += f.plan.few(fv, most-n)
-			}
-			if n > most {
-				break
 			}
 		}
 		return n
@@ -267,11 +281,8 @@ func (w *walk) parts(p *Plan, v reflect.Value, level int, counted bool) error {
 	if err := w.count(1+times(n, p.elemCost()), counted); err != nil {
 		return err
 	}
-	if p.elem.typ == stringType && v.CanAddr() && p.typ == stringsType {
-		for _, s := range *v.Addr().Interface().(*[]string) {
-			w.least += max(len(s)-1, 0)
-		}
-		return w.count(0, false)
+	if e := p.elem; e.text || !w.exact && e.plain() && level+e.levels <= w.rules.Max {
+		return w.plain(e, v, n)
 	}
 	for i := range n {
 		if err := w.value(p.elem, v.Index(i), level, 0, true); err != nil {
@@ -281,14 +292,48 @@ func (w *walk) parts(p *Plan, v reflect.Value, level int, counted bool) error {
 	return nil
 }
 
-var (
-	stringType  = reflect.TypeFor[string]()
-	stringsType = reflect.TypeFor[[]string]()
-)
+// plain reports whether the values are structs in which nothing but strings varies.
+func (p *Plan) plain() bool {
+	return len(p.texts) > 0 && len(p.varied) == 0 && !p.open
+}
+
+// plain counts the n elements of v, which are strings or structs that are plain.
+func (w *walk) plain(e *Plan, v reflect.Value, n int) error {
+	if p, ok := addressed[[]string](v); ok {
+		for _, s := range *p {
+			w.least += len(s)
+		}
+		return w.count(0, false)
+	}
+	for i := range n {
+		x := v.Index(i)
+		if e.text {
+			w.least += x.Len()
+			continue
+		}
+		w.least += e.unit - 1
+		for _, k := range e.texts {
+			w.least += x.Field(k).Len()
+		}
+	}
+	return w.count(0, false)
+}
+
+// addressed returns a pointer to v, if that is a T and can be addressed.
+func addressed[T any](v reflect.Value) (p *T, ok bool) {
+	if !v.CanAddr() || v.Type() != reflect.TypeFor[T]() || !v.CanInterface() {
+		return nil, false
+	}
+	p, ok = v.Addr().Interface().(*T)
+	return p, ok
+}
 
 func (w *walk) structure(p *Plan, v reflect.Value, level int, counted bool) error {
 	if err := w.count(p.unit, counted); err != nil {
 		return err
+	}
+	for _, k := range p.texts {
+		w.least += v.Field(k).Len()
 	}
 	names := w.rules.Least.Names
 	for i := range p.varied {
@@ -383,13 +428,8 @@ func (w *walk) entries(p *Plan, v reflect.Value, level int, counted bool) error 
 	}
 	switch {
 	case p.key.fixed && p.elem.fixed && !p.meets:
-	case p.key.typ.Kind() == reflect.String && p.elem.fixed && !p.meets:
-		key := reflect.New(p.key.typ).Elem()
-		for it := v.MapRange(); it.Next(); {
-			key.SetIterKey(it)
-			w.least += max(key.Len()-1, 0)
-		}
-		return w.count(0, false)
+	case p.key.text && (p.elem.fixed || p.elem.text) && !p.meets:
+		return w.texts(p, v)
 	default:
 		for it := v.MapRange(); it.Next(); {
 			if err := w.entry(p, it, level); err != nil {
@@ -401,6 +441,30 @@ func (w *walk) entries(p *Plan, v reflect.Value, level int, counted bool) error 
 		}
 	}
 	return nil
+}
+
+// texts counts the entries of a map of strings.
+func (w *walk) texts(p *Plan, v reflect.Value) error {
+	if m, ok := addressed[map[string]string](v); ok {
+		for k, e := range *m {
+			w.least += len(k) + len(e)
+		}
+		return w.count(0, false)
+	}
+	var key, elem reflect.Value
+	key = reflect.New(p.key.typ).Elem()
+	if p.elem.text {
+		elem = reflect.New(p.elem.typ).Elem()
+	}
+	for it := v.MapRange(); it.Next(); {
+		key.SetIterKey(it)
+		w.least += key.Len()
+		if p.elem.text {
+			elem.SetIterValue(it)
+			w.least += elem.Len()
+		}
+	}
+	return w.count(0, false)
 }
 
 func (w *walk) entry(p *Plan, it *reflect.MapIter, level int) error {
