@@ -1,12 +1,14 @@
 package codecs
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fb9bb4ed/qsocket"
 )
@@ -84,6 +86,7 @@ type codecEnd[T, M any] struct {
 	bare  func(M) T
 	enc   qsocket.Encoder[M]
 	dec   qsocket.Decoder[M]
+	count int // of values
 }
 
 func newEnd[T any](c qsocket.Codec[T]) end[T] {
@@ -123,7 +126,29 @@ func (e *codecEnd[T, M]) exchange(v T) (got T, accepted bool, err error) {
 		e.enc = nil
 		return got, true, err
 	}
-	return e.bare(m), true, nil
+	if e.count++; e.count%8 == 1 {
+		err = e.fits(e.wrap(v))
+	}
+	return e.bare(m), true, err
+}
+
+// fits returns an error if v is refused, before it is encoded, where payloads may be as long as
+// its encoding is. (Encoded anew, a map by gob can be a few bytes longer.)
+func (e *codecEnd[T, M]) fits(v M) error {
+	payload, _, err := protect(func() ([]byte, error) { return e.codec.NewEncoder().Append(nil, v) })
+	if err != nil {
+		return fmt.Errorf("it was accepted, but not a second time: %w", err)
+	}
+	a, b, err := qsocket.Pipe(qsocket.Protocol[M]{Codec: e.codec}, &qsocket.Options{MaxFrame: len(payload), CloseTimeout: time.Nanosecond})
+	if err != nil {
+		return err
+	}
+	err = a.Send(context.Background(), v)
+	_, _ = a.Close(), b.Close()
+	if err != nil && strings.Contains(err.Error(), "at least") {
+		return fmt.Errorf("its payload has %d bytes: %w", len(payload), err)
+	}
+	return nil
 }
 
 // protect makes an error of a panic, as a Conn does.
