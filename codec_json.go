@@ -11,6 +11,7 @@ import (
 	"github.com/fb9bb4ed/qsocket/internal/deep"
 	"github.com/fb9bb4ed/qsocket/internal/excerpt"
 	"github.com/fb9bb4ed/qsocket/internal/fit"
+	"github.com/fb9bb4ed/qsocket/internal/jsonfold"
 	"github.com/fb9bb4ed/qsocket/internal/jsonscan"
 	"github.com/fb9bb4ed/qsocket/internal/jsonutf8"
 	"github.com/fb9bb4ed/qsocket/internal/schema"
@@ -68,7 +69,7 @@ import (
 // The decoder refuses an empty payload, one that ends too early
 // (io.ErrUnexpectedEOF), anything after the value, white space included, nesting
 // deeper than 100 levels, text that is not UTF-8, lone surrogates, and objects with a key
-// twice. The encoder
+// twice, or with two that are for one field of a struct, such as "A" and "a". The encoder
 // refuses strings that are not UTF-8, those that methods return included: encoding/json
 // would send U+FFFD in their place. To tell them from strings that contain that
 // character, a value in whose encoding it occurs is looked through once more, and methods
@@ -85,14 +86,20 @@ func JSON[T any]() Codec[T] { return jsonCodec[T]{} }
 
 type jsonCodec[T any] struct{}
 
-func (jsonCodec[T]) Name() string           { return "json" }
-func (jsonCodec[T]) Stateless() bool        { return true }
-func (jsonCodec[T]) null() string           { return "null" }
-func (jsonCodec[T]) unfit() error           { return fit.Check(fit.JSON, reflect.TypeFor[T]()) }
-func (jsonCodec[T]) NewDecoder() Decoder[T] { return &jsonDecoder[T]{} }
+func (jsonCodec[T]) Name() string    { return "json" }
+func (jsonCodec[T]) Stateless() bool { return true }
+func (jsonCodec[T]) null() string    { return "null" }
+func (jsonCodec[T]) unfit() error    { return fit.Check(fit.JSON, reflect.TypeFor[T]()) }
+
+func (jsonCodec[T]) NewDecoder() Decoder[T] {
+	return &jsonDecoder[T]{fold: jsonfold.For(reflect.TypeFor[T]())}
+}
 
 func (jsonCodec[T]) NewEncoder() Encoder[T] {
 	e := &jsonEncoder[T]{most: maxMaxFrame, deep: jsonDepth.For(reflect.TypeFor[T]()), unique: schema.JSONUnique(reflect.TypeFor[T]())}
+	if !e.unique {
+		e.fold = jsonfold.For(reflect.TypeFor[T]())
+	}
 	e.enc = json.NewEncoder(&e.buf)
 	e.enc.SetEscapeHTML(false)
 	return e
@@ -107,7 +114,8 @@ type jsonEncoder[T any] struct {
 	deep *deep.Plan // nil: no value can be too deep for encoding/json, or too large for its memory
 	most int        // the largest payload that can be sent
 
-	unique bool // no object that is written can have a key twice
+	unique bool           // no object that is written can have a key twice
+	fold   *jsonfold.Plan // as in jsonDecoder
 }
 
 // jsonDepth keeps encoding/json from exhausting the stack, and the memory. It counts what jsonscan does, and
@@ -148,12 +156,8 @@ func (e *jsonEncoder[T]) Append(dst []byte, v T) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
-	scan := jsonscan.Scan
-	if e.unique {
-		scan = jsonscan.ScanUnique
-	}
 	payload := b[len(dst):]
-	if err := scan(payload); err != nil {
+	if err := e.scan(payload); err != nil {
 		return dst, err
 	}
 	// Only what an interface holds is without bounds: every other number fits its type.
@@ -163,6 +167,26 @@ func (e *jsonEncoder[T]) Append(dst []byte, v T) ([]byte, error) {
 		}
 	}
 	return b, nil
+}
+
+func (e *jsonEncoder[T]) scan(payload []byte) error {
+	if e.unique {
+		return jsonscan.ScanUnique(payload)
+	}
+	return scanJSON(payload, e.fold)
+}
+
+// scanJSON refuses payloads that jsonscan refuses, and those with keys that encoding/json
+// would take for one where fold, which may be nil, has a struct.
+func scanJSON(payload []byte, fold *jsonfold.Plan) error {
+	if fold == nil {
+		return jsonscan.Scan(payload)
+	}
+	alike, err := jsonscan.ScanFolded(payload)
+	if err == nil && alike {
+		err = fold.Check(payload)
+	}
+	return err
 }
 
 // hasLargeNumber reports whether payload may have a number that no float64 holds: one with an
@@ -206,7 +230,10 @@ func (e *jsonEncoder[T]) encode(n int) ([]byte, error) {
 	return b, nil
 }
 
-type jsonDecoder[T any] struct{ scratch *T }
+type jsonDecoder[T any] struct {
+	scratch *T
+	fold    *jsonfold.Plan // where T has structs; nil if it has none
+}
 
 func (d *jsonDecoder[T]) maxDecoded() (factor, free int) {
 	return treesize.JSONFactor(reflect.TypeFor[T]()), 0
@@ -221,7 +248,7 @@ func (d *jsonDecoder[T]) Decode(payload []byte) (T, error) {
 }
 
 func (d *jsonDecoder[T]) decodeInto(payload []byte, v *T) error {
-	if err := jsonscan.Scan(payload); err != nil {
+	if err := scanJSON(payload, d.fold); err != nil {
 		return err
 	}
 	err := json.Unmarshal(payload, v)

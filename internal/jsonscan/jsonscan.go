@@ -45,6 +45,17 @@ func Scan(b []byte) error {
 	return err
 }
 
+// ScanFolded is Scan, and reports besides whether there may be an object with keys that differ
+// in case only, as bytes.EqualFold has it: a struct takes them for one.
+func ScanFolded(b []byte) (alike bool, err error) {
+	k := keysPool.Get().(*keys)
+	k.folded = true
+	err = scan(b, k)
+	alike = k.alike
+	k.release()
+	return alike, err
+}
+
 // ScanUnique is Scan for a b in which no key can be twice.
 func ScanUnique(b []byte) error { return scan(b, nil) }
 

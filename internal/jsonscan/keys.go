@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"unicode/utf8"
 )
 
 // keys remembers the keys of the objects that are open, to find one that is there twice:
@@ -21,6 +22,8 @@ type keys struct {
 	starts [MaxDepth]int
 	isKey  [MaxDepth]bool // whether a container that is open is an object
 	open   int
+	folded bool // look for keys that differ in case only, too
+	alike  bool // there may be some
 }
 
 // key is the name of a member. Most are told apart by word alone: their length, and their
@@ -40,6 +43,7 @@ var keysPool = sync.Pool{New: func() any { return new(keys) }}
 func (k *keys) release() {
 	if cap(k.list) <= 1024 {
 		clear(k.list)
+		k.folded, k.alike = false, false
 		k.list, k.open = k.list[:0], 0
 		keysPool.Put(k)
 	}
@@ -73,13 +77,30 @@ func (k *keys) add(b []byte, at, end int, escaped bool) error {
 	members := k.list[k.starts[k.open-1]:]
 	if len(members) <= fewKeys {
 		for i := range members {
+			if (members[i].word^n.word)&^caseBits != 0 {
+				continue
+			}
 			if members[i].word == n.word && bytes.Equal(members[i].text, text) {
 				return twice(text, at)
 			}
+			k.alike = k.alike || k.folded && bytes.EqualFold(members[i].text, text)
 		}
 	}
+	k.alike = k.alike || k.folded && !isASCII(text) // its length says nothing
 	k.list = append(k.list, n)
 	return nil
+}
+
+// caseBits are where words of keys differ that differ in the case of letters, and some others.
+const caseBits = 0x0020_2020_2020_2020
+
+func isASCII(text []byte) bool {
+	for _, c := range text {
+		if c >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // end ends the innermost container, at an offset.
@@ -104,6 +125,7 @@ func (k *keys) end(at int) error {
 			return twice(members[i].text, at)
 		}
 	}
+	k.alike = k.alike || k.folded // it would take long to find out
 	return nil
 }
 
