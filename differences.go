@@ -25,7 +25,7 @@ func (p Peer) DifferenceLines() iter.Seq[string] {
 // logDifferences logs what the messages of the two ends differ in, if they do, once for each pair
 // of fingerprints: a fleet of clients with an older version is one line.
 func logDifferences(log *slog.Logger, protocol, ours string, peer *Peer, nc net.Conn) {
-	if peer == nil || peer.Differences == "" || !log.Enabled(context.Background(), slog.LevelInfo) || !told.first(ours, peer.Types) {
+	if peer == nil || peer.Differences == "" || !log.Enabled(context.Background(), slog.LevelInfo) || !told.first(protocol, ours, peer.Types) {
 		return
 	}
 	log.Info("qsocket: the peer has other message types", "peer", socket.AddrString(nc.RemoteAddr()), "protocol", protocol, "differences", peer.Differences)
@@ -34,27 +34,28 @@ func logDifferences(log *slog.Logger, protocol, ours string, peer *Peer, nc net.
 // told has the pairs whose differences have been logged.
 var told toldPairs
 
-// toldPairs are the last maxTold pairs of fingerprints, ours and the peer's. The peers choose
+// toldPairs are the last maxTold pairs of fingerprints, ours and the peer's, with the name of
+// the protocol. The peers choose
 // theirs, so they are bounded; one that is forgotten is logged again.
 type toldPairs struct {
 	mu   sync.Mutex
-	seen map[[2]string]bool
-	ring [maxTold][2]string // of seen, the oldest at next once it is full
+	seen map[[3]string]bool
+	ring [maxTold][3]string // of seen, the oldest at next once it is full
 	next int
 }
 
 const maxTold = 256
 
 // first reports whether the pair is not there, and puts it there.
-func (t *toldPairs) first(ours, theirs string) bool {
+func (t *toldPairs) first(protocol, ours, theirs string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	pair := [2]string{ours, theirs}
+	pair := [3]string{protocol, ours, theirs}
 	if t.seen[pair] {
 		return false
 	}
 	if t.seen == nil {
-		t.seen = make(map[[2]string]bool)
+		t.seen = make(map[[3]string]bool)
 	}
 	if len(t.seen) == maxTold {
 		delete(t.seen, t.ring[t.next])

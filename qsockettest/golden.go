@@ -64,7 +64,11 @@ func Golden[T any](t testing.TB, p qsocket.Protocol[T]) {
 			t.Fatalf("qsockettest: codec %q cannot tell what messages of %s look like: %v", codec, called(p.Name), err)
 		}
 	}
-	golden(t, p.Name, codec, p.Schema(), updating())
+	update, err := updating()
+	if err != nil {
+		t.Fatalf("qsockettest: %v", err)
+	}
+	golden(t, p.Name, codec, p.Schema(), update)
 }
 
 func golden(t testing.TB, name, codec, text string, update update) {

@@ -1,6 +1,7 @@
 package qsockettest
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -16,6 +17,12 @@ type (
 	}
 	renamedType struct{ Room, Text string }
 	shout       struct{ Room, Text string }
+	saidElse    struct{ Room, Reason, Until string }
+	saidMore    struct{ Room, Text, Lang string }
+	room        struct{ Room string }
+	ping        struct{}
+	leg         struct{ Qty int }
+	part        struct{ Qty int }
 	note        string
 	topic       string
 )
@@ -63,6 +70,12 @@ func TestGoldenChanges(t *testing.T) {
 		{"a nested field is renamed", message[struct{ L []struct{ A, B int } }](), message[struct{ L []struct{ A, C int } }](), "breaks", "looks like a rename"},
 		{"a field is renamed, gob", gobMessage[struct{ Room, Text string }](), gobMessage[struct{ Room, Body string }](), "breaks", "looks like a rename"},
 		{"a field is renamed, json", jsonMessage[struct{ Room, Text string }](), jsonMessage[struct{ Room, Body string }](), "breaks", "looks like a rename"},
+		{"a field and its type are renamed", message[struct{ Leg leg }](), message[struct{ Part part }](), "breaks", "looks like a rename"},
+		{"a field is renamed and wider", message[struct{ Qty int32 }](), message[struct{ Amount *int64 }](), "breaks", "looks like a rename"},
+		{"a rename among many fields that are gone", qsocket.Protocol[any]{Name: "chat/1", Codec: manyFields{qsocket.Msgpack[any](), 400, "Old"}}, qsocket.Protocol[any]{Name: "chat/1", Codec: manyFields{qsocket.Msgpack[any](), 0, "New"}}, "breaks", "looks like a rename, with New in the other version"},
+		{"a tag is used again by a type with a field of the same name", chat(of[said](1), skip()), chat(of[saidElse](1), skip()), "breaks", "the tag has been given to another message"},
+		{"a tag is used again after an empty message", chat(of[ping](1), skip()), chat(of[said](1), skip()), "breaks", "the tag has been given to another message"},
+		{"a message is two, of which the old name has the new tag", chat(of[said](1), skip()), chat(of[room](1), of[said](2), skip()), "breaks", "case 1 was msgpack said and is msgpack room now"},
 		{"tags are exchanged", chat(of[said](1), of[presence](2), skip()), chat(of[presence](1), of[said](2), skip()), "breaks", "case 1 was msgpack said and is msgpack presence now"},
 		{"tags of like types are exchanged", chat(of[said](1), of[shout](2), skip()), chat(of[shout](1), of[said](2), skip()), "breaks", "the tag has been given to another message"},
 		{"tags of strings are exchanged", chat(of[note](1), of[topic](2), skip()), chat(of[topic](1), of[note](2), skip()), "breaks", "the tag has been given to another message"},
@@ -90,6 +103,11 @@ func TestGoldenChanges(t *testing.T) {
 		{"nil is no more", message[struct{ A *int }](), message[struct{ A int }](), "loses", "nil arrives as the zero value"},
 		{"strings must be UTF-8", message[struct{ A string }](qsocket.AllowInvalidUTF8()), message[struct{ A string }](), "loses", "strings that are not UTF-8 are refused"},
 
+		{"a field is renamed, with an alias", message[struct{ A int }](), message[struct {
+			B int `msgpack:"B,alias:A"`
+		}](), "loses", "what old peers send as A arrives in it"},
+		{"structs become arrays", message[said](), message[said](qsocket.ArrayEncodedStructs()), "loses", "was a struct and is a tuple now"},
+
 		// What is safe.
 		{"a field is new", message[struct{ A int }](), message[struct{ A, B int }](), "safe", "B is new (int)"},
 		{"a nested field is new", message[struct{ L []struct{ A int } }](), message[struct {
@@ -116,6 +134,7 @@ func TestGoldenChanges(t *testing.T) {
 
 		// What is no difference.
 		{"nothing", chat(of[said](1)), chat(of[said](1)), "", ""},
+		{"a new version of a message beside the old one, which gets another name", chat(of[said](1), skip()), chat(of[renamedType](1), of[saidMore](2), skip()), "safe", "case 2 is new"},
 		{"another name of a type", chat(of[said](1), skip()), chat(of[renamedType](1), skip()), "", ""},
 		{"another name of a string", chat(of[note](1), skip()), chat(of[topic](1), skip()), "", ""},
 		{"another order of fields", message[struct{ A, B int }](), message[struct{ B, A int }](), "", ""},
@@ -162,6 +181,35 @@ func TestGoldenChanges(t *testing.T) {
 }
 
 type kind uint8
+
+// manyFields describes a message with so many fields and another one.
+type manyFields struct {
+	qsocket.Codec[any]
+	n    int
+	name string
+}
+
+func (c manyFields) Schema() string {
+	var b strings.Builder
+	b.WriteString("msgpack\nmessage M\nstruct M\n " + c.name + " int\n")
+	for i := range c.n {
+		fmt.Fprintf(&b, " Analytics%d string\n", i)
+	}
+	return b.String()
+}
+
+// A value of QSOCKET_UPDATE that is not understood records nothing.
+func TestGoldenUpdateValues(t *testing.T) {
+	t.Chdir(t.TempDir())
+	record(t, chat(of[said](1), skip()))
+	for value, says := range map[string]string{"0": "", "false": "", "no": "QSOCKET_UPDATE is \"no\", want 1, breaking, 0 or nothing", "BREAKING": "want 1, breaking", "garbage": "want 1, breaking"} {
+		t.Setenv("QSOCKET_UPDATE", value)
+		f := runGolden(chat(of[said](1), of[presence](2), skip()))
+		if says == "" && len(f.errors) != 1 || !strings.Contains(f.fatal, says) {
+			t.Errorf("%q: got %+v", value, f)
+		}
+	}
+}
 
 // Embedded has fields that are those of the message.
 type Embedded struct{ Room, Text string }

@@ -2,8 +2,11 @@ package qsockettest
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -23,7 +26,7 @@ const updateFlag = "update"
 // it is still missing then; and only where -update is used at all.
 func defineLate(flags *flag.FlagSet, args []string) []string {
 	used := func(arg string) bool {
-		return arg == "-"+updateFlag || arg == "--"+updateFlag || arg == "-"+updateFlag+"=true"
+		return strings.TrimLeft(arg, "-") == updateFlag && arg != updateFlag || strings.HasPrefix(arg, "-"+updateFlag+"=") || strings.HasPrefix(arg, "--"+updateFlag+"=")
 	}
 	if len(args) < 2 || !slices.ContainsFunc(args[1:], used) {
 		return args
@@ -48,16 +51,22 @@ const (
 )
 
 // updating returns what is to be written to golden files.
-func updating() update {
-	switch os.Getenv("QSOCKET_UPDATE") {
+func updating() (update, error) {
+	switch v := os.Getenv("QSOCKET_UPDATE"); v {
 	case "breaking":
-		return updateAll
-	case "", "0":
+		return updateAll, nil
+	case "":
 	default:
-		return updateSurvivable
+		on, err := strconv.ParseBool(v)
+		if err != nil {
+			return updateNothing, fmt.Errorf("QSOCKET_UPDATE is %q, want 1, breaking, 0 or nothing", v)
+		}
+		if on {
+			return updateSurvivable, nil
+		}
 	}
 	if f := flag.Lookup(updateFlag); f != nil && f.Value.String() == "true" {
-		return updateSurvivable
+		return updateSurvivable, nil
 	}
-	return updateNothing
+	return updateNothing, nil
 }

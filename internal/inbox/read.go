@@ -124,6 +124,7 @@ func (in *Inbox) readOnce() {
 	w := &in.wait
 	space := in.buf[in.w:cap(in.buf)]
 	w.n, w.err = in.sock.Read(space)
+	w.err = socket.Sane(w.err)
 	if w.n < 0 || w.n > len(space) { // a wrapper with a fault; its bytes cannot be trusted
 		w.n, w.err = 0, fmt.Errorf("%T.Read returned %d for %d bytes", in.sock.Conn, w.n, len(space))
 	}

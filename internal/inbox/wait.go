@@ -229,11 +229,11 @@ func (in *Inbox) deadLocked() error {
 // wait, or that the deadline has passed. (An end of the connection that comes at the same
 // time is met again.)
 func (in *Inbox) isTimeoutLocked(err error) bool {
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return true
-	}
-	if err == nil || in.sock.Interruptible {
+	if err == nil {
 		return false
+	}
+	if in.sock.Interruptible {
+		return errors.Is(err, os.ErrDeadlineExceeded)
 	}
 	if isTimeout(err) {
 		return true

@@ -50,7 +50,7 @@ func CompareContext(ctx context.Context, local, peer *Schema) ([]Difference, err
 // [Difference.Verdict].
 func CompareRecord(local, record *Schema) []Difference {
 	c := newComparer(context.Background())
-	c.record = true
+	c.record, c.found.unlimited = true, true
 	list, _ := c.compare(local, record)
 	return list
 }
@@ -168,10 +168,10 @@ func (c *comparer) start(l, p side, codec string, at place, level int16) {
 	k := terms{codec, slices.Contains(l.flags, Strict), slices.Contains(p.flags, Strict)}
 	if c.record && k.localStrict != k.peerStrict {
 		name := map[bool]string{true: "strict", false: "lenient"}
-		const refused = "fields that an end does not have are refused there from then on"
+		const refused = "fields that this end does not have are refused from now on"
 		in, out := fate{}, fate{}
 		if k.localStrict && c.local == 0 || k.peerStrict && c.local == 1 { // this end has become strict
-			in, out = dependsOn(refused), dependsOn(refused)
+			in, out = dependsOn(refused), fate{kind: works, note: "old peers skip fields that they do not have"}
 		} else {
 			in, out = fate{kind: works, note: "fields that this end does not have are skipped"}, fate{kind: works, note: "old peers refuse fields that they do not have"}
 		}

@@ -78,8 +78,14 @@ func (c *comparer) names(l, p *Def, t *task, sub func(l, p *Type, at place), out
 		c.differs(t.place, "", fate{kind: never}, fate{kind: never}, func() (string, string) { return fieldList(l), fieldList(p) })
 	}
 	var renamed map[string]string
+	var met map[*Field]bool // in one direction at least
 	if c.record && out && in {
-		renamed = renames(items)
+		renamed, met = renames(items), make(map[*Field]bool)
+		for _, it := range items {
+			if it.local != nil && it.peer != nil {
+				met[it.local], met[it.peer] = true, true
+			}
+		}
 	}
 	for _, it := range items {
 		if c.step(); c.over() {
@@ -87,9 +93,9 @@ func (c *comparer) names(l, p *Def, t *task, sub func(l, p *Type, at place), out
 		}
 		switch {
 		case it.peer == nil:
-			c.missing(t.field(it.name, it.name), it.local.Type, true, t.terms, renamed[it.name])
+			c.missing(t.field(it.name, it.name), it.local, true, t.terms, renamed[it.name], met[it.local])
 		case it.local == nil:
-			c.missing(t.field(it.name, it.name), it.peer.Type, false, t.terms, renamed[it.name])
+			c.missing(t.field(it.name, it.name), it.peer, false, t.terms, renamed[it.name], met[it.peer])
 		default:
 			sub(it.local.Type, it.peer.Type, t.field(it.name, it.name))
 		}
@@ -140,7 +146,7 @@ func renames(items []item) map[string]string {
 	here := make(map[string][]string) // names by type
 	for _, it := range items {
 		if it.peer == nil {
-			here[it.local.Type.text] = append(here[it.local.Type.text], it.name)
+			here[likeness(it.local.Type)] = append(here[likeness(it.local.Type)], it.name)
 		}
 	}
 	renamed := make(map[string]string)
@@ -148,19 +154,41 @@ func renames(items []item) map[string]string {
 		if it.local != nil {
 			continue
 		}
-		if names := here[it.peer.Type.text]; len(names) > 0 {
-			renamed[it.name], renamed[names[0]] = names[0], it.name
-			here[it.peer.Type.text] = names[1:]
+		if like := likeness(it.peer.Type); len(here[like]) > 0 {
+			other := here[like][0]
+			renamed[it.name], renamed[other] = other, it.name
+			here[like] = here[like][1:]
 		}
 	}
 	return renamed
 }
 
+// likeness is what the types have in common of one field in two versions: neither the names of
+// structs, nor a pointer, nor the size of a number.
+func likeness(t *Type) string {
+	switch {
+	case t.Kind == Pointer:
+		return likeness(t.Elem)
+	case isInteger(t.Kind):
+		return "integer"
+	case isFloat(t.Kind):
+		return "float"
+	case t.Kind == Named:
+		return "struct"
+	case t.Kind == Map:
+		return "map[" + likeness(t.Key) + "]" + likeness(t.Elem)
+	case isList(t):
+		return "[]" + likeness(t.Elem)
+	}
+	return t.text
+}
+
 const unlessSkipped = ", or refused if gob cannot skip what an interface holds"
 
 // missing notes a field that only one end has. twin is the name of one that looks like the
-// same field at the other end, or "".
-func (c *comparer) missing(at place, typ *Type, here bool, n int32, twin string) {
+// same field at the other end, or "". aliased says that one of the other end arrives in it.
+func (c *comparer) missing(at place, f *Field, here bool, n int32, twin string, aliased bool) {
+	typ := f.Type
 	strict := c.terms[n].localStrict
 	if here {
 		strict = c.terms[n].peerStrict
@@ -182,6 +210,11 @@ func (c *comparer) missing(at place, typ *Type, here bool, n int32, twin string)
 		s.sent = [2]effect{isNew: {works, "old peers skip it"}, isGone: {depends, "it is skipped"}}
 	}
 	s.unsent = [2]effect{isNew: {works, "it arrives empty"}, isGone: {depends, "old peers find it empty"}}
+	if aliased {
+		s.unsent[isNew] = effect{works, "what old peers send as " + shownName(f.Alias) + " arrives in it"}
+		s.sent[isNew] = effect{depends, "old peers skip it, and find " + shownName(f.Alias) + " empty"}
+		s.loses = true
+	}
 	if twin != "" {
 		s.suspect = "looks like a rename, with " + shownName(twin) + " in the other version: every value would arrive empty, both ways"
 	}

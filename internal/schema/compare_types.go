@@ -37,6 +37,12 @@ func (c *comparer) parts(l, p *Type, t *task) {
 	}
 	switch {
 	case l.Kind == Named && p.Kind == Named:
+		if c.record && l.Def.Kind != p.Def.Kind && len(l.Def.Fields) == len(p.Def.Fields) { // others differ in more
+			const both = "a receiver takes both forms, as long as the fields are the same"
+			c.differs(t.place, "", fate{kind: depends, note: both}, fate{kind: depends, note: both}, func() (string, string) {
+				return "a " + defNames[l.Def.Kind], "a " + defNames[p.Def.Kind]
+			})
+		}
 		c.structs(l.Def, p.Def, t, sub)
 	case l.Kind == Named && (isList(p) || p.Kind == Map):
 		for i := 0; i < len(l.Def.Fields) && !c.over(); i++ {

@@ -49,9 +49,9 @@ func (c *comparer) openness(local, peer []string, at place) {
 
 // unions compares two unions, tag by tag.
 func (c *comparer) unions(l, p *Def, t *task) {
-	var lnames, pnames map[string]uint64
+	var lnames, pnames map[string]*Variant
 	if c.record {
-		lnames, pnames = tagsOf(l), tagsOf(p)
+		lnames, pnames = casesOf(l), casesOf(p)
 	}
 	for i, j := 0, 0; (i < len(l.Variants) || j < len(p.Variants)) && !c.over(); {
 		c.step()
@@ -70,16 +70,28 @@ func (c *comparer) unions(l, p *Def, t *task) {
 	}
 }
 
-// tagsOf returns the tags of the cases of a union by the names of their types, for those
-// that have one.
-func tagsOf(u *Def) map[string]uint64 {
-	tags := make(map[string]uint64)
+// casesOf returns the cases of a union by the names of their types, those that have one.
+func casesOf(u *Def) map[string]*Variant {
+	cases := make(map[string]*Variant)
 	for i := range u.Variants {
 		if name := u.Variants[i].name(); name != "" {
-			tags[name] = u.Variants[i].Tag
+			cases[name] = &u.Variants[i]
 		}
 	}
-	return tags
+	return cases
+}
+
+// stays reports whether the message of other, which has the name of v at the other end, goes on
+// under its tag at the end of v, by another name.
+func (c *comparer) stays(t *task, other, v *Variant) bool {
+	for _, u := range []*Def{unionOf(t.local), unionOf(t.peer)} {
+		for i := range u.Variants {
+			if w := &u.Variants[i]; w.Tag == other.Tag && w != other && sameShape(w, other) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // name returns the name of the type of a case: that of its struct, or what a flag says.
@@ -95,15 +107,13 @@ func (v *Variant) name() string {
 	return ""
 }
 
-func (c *comparer) variants(l, p *Variant, t *task, lnames, pnames map[string]uint64) {
+func (c *comparer) variants(l, p *Variant, t *task, lnames, pnames map[string]*Variant) {
 	at := caseOf(t, l.Tag)
 	lu, pu := unionOf(l.Type), unionOf(p.Type)
 	if c.record && c.handed(l, p, lnames, pnames) {
-		const other = "it arrives as a value of another type, mostly a zero"
-		d := Difference{Path: at.path(), suspect: "the tag has been given to another message"}
+		const other = "it arrives as the other message, as far as their fields have names in common"
 		if c.found.wants(true) {
-			d.Local, d.Peer = l.shown(), p.shown()
-			c.add(d, becomes(other), becomes(other))
+			c.add(Difference{Path: at.path(), Local: l.called(), Peer: p.called(), suspect: "the tag has been given to another message"}, becomes(other), becomes(other))
 		}
 		return
 	}
@@ -121,31 +131,78 @@ func (c *comparer) variants(l, p *Variant, t *task, lnames, pnames map[string]ui
 	}
 }
 
-// handed reports whether the tag of two cases belongs to another message now: its old owner,
-// or its new one, has another tag in the other version, or they have nothing in common. A new
-// name for the same fields is none.
-func (c *comparer) handed(l, p *Variant, lnames, pnames map[string]uint64) bool {
+// handed reports whether the tag of two cases belongs to another message now. That is so where
+// the type has another name, and
+//
+//   - the other version has the message of that name under another tag, with the fields that it has
+//     here: two have changed places, or one has moved;
+//   - or the fields have changed, and more than by new ones.
+//
+// A new name alone is none.
+func (c *comparer) handed(l, p *Variant, lcases, pcases map[string]*Variant) bool {
 	ln, pn := l.name(), p.name()
 	if ln == "" || pn == "" || ln == pn {
 		return false
 	}
-	_, moved := lnames[pn]
-	_, came := pnames[ln]
-	if moved || came {
+	if moved := lcases[pn]; moved != nil && sameShape(moved, p) {
 		return true
 	}
-	ld, pd := structOf(l.Type), structOf(p.Type)
-	if ld == nil || pd == nil || len(ld.Fields) == 0 || len(pd.Fields) == 0 || ld.Kind != pd.Kind {
+	if came := pcases[ln]; came != nil && sameShape(came, l) {
+		return true
+	}
+	if sameShape(l, p) {
 		return false
 	}
-	index := c.index(1, pd)
-	for i := range ld.Fields {
+	newer, older := l, p
+	if c.local == 1 {
+		newer, older = p, l
+	}
+	return !c.grewFrom(structOf(newer.Type), structOf(older.Type))
+}
+
+// sameShape reports whether the fields of two cases are the same, whatever their types are called.
+func sameShape(a, b *Variant) bool {
+	ad, bd := structOf(a.Type), structOf(b.Type)
+	if ad == nil || bd == nil {
+		return ad == bd && a.Codec == b.Codec && a.Type.text == b.Type.text
+	}
+	return a.Codec == b.Codec && ad.Kind == bd.Kind && slices.Equal(fieldNames(ad), fieldNames(bd))
+}
+
+// fieldNames returns the names of the fields of d, sorted if they go by name.
+func fieldNames(d *Def) []string {
+	names := make([]string, len(d.Fields))
+	for i := range d.Fields {
+		names[i] = d.Fields[i].Name
+	}
+	if d.Kind != TupleDef {
+		slices.Sort(names)
+	}
+	return names
+}
+
+// grewFrom reports whether newer has all fields of older, of which there are some.
+func (c *comparer) grewFrom(newer, older *Def) bool {
+	if newer == nil || older == nil || len(older.Fields) == 0 {
+		return false
+	}
+	names := fieldNames(newer)
+	for i := range older.Fields {
 		c.step()
-		if index.find(ld.Fields[i].Name) >= 0 {
+		if !slices.Contains(names, older.Fields[i].Name) {
 			return false
 		}
 	}
 	return true
+}
+
+// called is shown, with the name of the type where the schema has it in a flag.
+func (v *Variant) called() string {
+	s := v.shown()
+	if rootName(v.Type) == "" && v.name() != "" {
+		s += " (" + v.name() + ")"
+	}
+	return s
 }
 
 // structOf returns the struct that t is or points to, or nil.
@@ -159,9 +216,9 @@ func structOf(t *Type) *Def {
 	return nil
 }
 
-// oneSidedCase notes a case that only one end has. others has the tags of the cases of the
-// other end, if that matters.
-func (c *comparer) oneSidedCase(v *Variant, here bool, t *task, others map[string]uint64) {
+// oneSidedCase notes a case that only one end has. others has the cases of the other end, by
+// the names of their types, if that matters.
+func (c *comparer) oneSidedCase(v *Variant, here bool, t *task, others map[string]*Variant) {
 	receiver := t.takes.peer
 	if !here {
 		receiver = t.takes.local
@@ -187,7 +244,7 @@ func (c *comparer) oneSidedCase(v *Variant, here bool, t *task, others map[strin
 		s.sent[isGone] = effect{depends, "the connection ends, without SkipUnknown or Otherwise"}
 	}
 	s.unsent = [2]effect{isNew: {works, "old peers do not send it"}, isGone: {works, "new peers do not send it"}}
-	if tag, ok := others[v.name()]; ok && tag != v.Tag && c.record {
+	if other := others[v.name()]; other != nil && c.record && sameShape(other, v) && !c.stays(t, other, v) {
 		s.breaking, s.suspect = true, "the message has another tag in the other version, so it is not known there"
 	}
 	c.oneSided(caseOf(t, v.Tag), s)

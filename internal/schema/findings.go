@@ -11,6 +11,7 @@ const lastLines = 256
 // maxListed. Harmless ones are many and of little interest, so they are left out
 // without being told, while the search for breaking ones goes on to the end.
 type findings struct {
+	unlimited          bool // a record is compared, and no description of a stranger
 	breaking, harmless kept
 	more               bool // something was left out
 	unfinished         bool // the search has not come to the end
@@ -33,7 +34,7 @@ func (s *kept) room() bool { return s.size < maxListed-lastLines }
 
 // wants reports whether a difference is going to be kept. The caller makes one only then.
 func (f *findings) wants(breaking bool) bool {
-	if f.of(breaking).room() {
+	if f.unlimited || f.of(breaking).room() {
 		return true
 	}
 	f.more = true
@@ -41,7 +42,7 @@ func (f *findings) wants(breaking bool) bool {
 }
 
 // full reports whether there is nothing left to look for.
-func (f *findings) full() bool { return !f.breaking.room() && f.more }
+func (f *findings) full() bool { return !f.unlimited && !f.breaking.room() && f.more }
 
 func (f *findings) of(breaking bool) *kept {
 	if breaking {
@@ -80,7 +81,7 @@ func (f *findings) differences(end int) (list []Difference) {
 			switch size += found.size; {
 			case !d.Breaking && f.breaking.keys[[3]string{d.Path, d.Local, d.Peer}]: // elsewhere it breaks
 				size -= found.size
-			case size > maxListed-lastLines:
+			case size > maxListed-lastLines && !f.unlimited:
 				f.more = true
 				return
 			default:

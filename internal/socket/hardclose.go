@@ -29,9 +29,10 @@ func HardClose(nc net.Conn, reset bool) {
 	if l := lingerer(given); l != nil && reset {
 		_ = l.SetLinger(0) // fails only if the connection has ended anyway
 	}
-	below := belowTLS(given)
+	below, isOver := belowTLS(given)
 	_, isTLS := given.(*tls.Conn)
-	if known[reflect.TypeOf(below)] && (isTLS || below == given) && nc == given {
+	_, isPatient := nc.(*patient)
+	if known[reflect.TypeOf(below)] && (isTLS || !isOver) && !isPatient {
 		_ = below.Close() // an error changes nothing: the connection is given up
 		return
 	}
@@ -40,7 +41,7 @@ func HardClose(nc net.Conn, reset bool) {
 		defer close(closed)
 		late := time.AfterFunc(CloseGrace, func() { _ = below.SetDeadline(Past) }) // a goroutine that ends with that call
 		defer late.Stop()
-		if below != given {
+		if isOver {
 			_ = below.Close() // before a type that embeds a *tls.Conn, which would wait as well
 		}
 		switch p, ok := nc.(*patient); {
@@ -63,7 +64,7 @@ func HardClose(nc net.Conn, reset bool) {
 
 // lingerer returns what can make the kernel reset the connection that nc runs over, or nil.
 func lingerer(nc net.Conn) (l interface{ SetLinger(sec int) error }) {
-	for {
+	for range maxLayers {
 		if l, ok := nc.(interface{ SetLinger(sec int) error }); ok {
 			return l
 		}
@@ -71,10 +72,9 @@ func lingerer(nc net.Conn) (l interface{ SetLinger(sec int) error }) {
 		if !ok {
 			return nil
 		}
-		below := over.NetConn()
-		if below == nil || below == nc {
+		if nc = over.NetConn(); nc == nil {
 			return nil
 		}
-		nc = below
 	}
+	return nil
 }

@@ -34,13 +34,14 @@ func Know(t reflect.Type) { known[t] = true }
 // Interruptible reports whether a read deadline in the past wakes a Read of nc and harms
 // nothing else.
 func Interruptible(nc net.Conn) bool {
-	for {
+	for range maxLayers {
 		t, ok := nc.(*tls.Conn)
 		if !ok {
 			return known[reflect.TypeOf(nc)]
 		}
 		nc = t.NetConn()
 	}
+	return false
 }
 
 // Secure is a TLS connection, or a type that embeds one.
@@ -51,17 +52,23 @@ type Secure interface {
 	NetConn() net.Conn
 }
 
-// belowTLS returns the connection that TLS runs over, or nc if that is not TLS.
-func belowTLS(nc net.Conn) net.Conn {
-	for {
+// maxLayers bounds how many connections run over each other: a NetConn may return itself, or
+// lead in a circle. (They are not compared: a net.Conn need not be of a comparable type.)
+const maxLayers = 16
+
+// belowTLS returns the connection that TLS runs over, or nc if that is not TLS. isOver reports
+// that it is another one.
+func belowTLS(nc net.Conn) (below net.Conn, isOver bool) {
+	for range maxLayers {
 		t, ok := nc.(Secure)
 		if !ok {
-			return nc
+			return nc, isOver
 		}
 		below := t.NetConn()
 		if below == nil {
-			return nc
+			return nc, isOver
 		}
-		nc = below
+		nc, isOver = below, true
 	}
+	return nc, isOver
 }

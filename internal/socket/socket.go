@@ -49,7 +49,10 @@ func Half(nc net.Conn) HalfCloser {
 // Unread reports whether the kernel has bytes of the peer's that nobody has read, below
 // TLS if there is. It also returns true where that cannot be seen, with net.Pipe and
 // wrappers.
-func (s *Socket) Unread() bool { return unread(belowTLS(s.Conn)) }
+func (s *Socket) Unread() bool {
+	below, _ := belowTLS(s.Conn)
+	return unread(below)
+}
 
 // RawError makes the errors of raw calls look like those of Read and Write.
 func (s *Socket) RawError(op string, err error) error {

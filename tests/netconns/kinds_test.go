@@ -30,6 +30,9 @@ const (
 
 var kinds = []kind{
 	{name: "a wrapper", wrap: func(s *qsockettest.StreamConn) net.Conn { return struct{ net.Conn }{s} }, halfless: true},
+	{name: "a type that cannot be compared", wrap: func(s *qsockettest.StreamConn) net.Conn { return incomparable{Conn: s, hooks: []func(){}} }, halfless: true},
+	{name: "NetConn leads in a circle", wrap: func(s *qsockettest.StreamConn) net.Conn { r := &ring{StreamConn: s}; r.next = &ring{s, r}; return r }},
+	{name: "errors whose methods panic", wrap: func(s *qsockettest.StreamConn) net.Conn { return panickingErrors{s} }},
 	{name: "timeouts of their own", wrap: func(s *qsockettest.StreamConn) net.Conn { return ownTimeouts{s} }},
 	{name: "fatal deadlines", wrap: func(s *qsockettest.StreamConn) net.Conn { return &fatalDeadlines{StreamConn: s} }, recvCtx: costsTheConn},
 	{name: "no deadlines", wrap: func(s *qsockettest.StreamConn) net.Conn { return noDeadlines{s} }},
@@ -37,6 +40,35 @@ var kinds = []kind{
 	{name: "deadlines that are not kept", wrap: func(s *qsockettest.StreamConn) net.Conn { return deafDeadlines{s} }, recvCtx: costsPatience},
 	{name: "Close does not wake Write", wrap: func(s *qsockettest.StreamConn) net.Conn { return newSleepy(s) }},
 	{name: "Close does not return", wrap: func(s *qsockettest.StreamConn) net.Conn { return slowClose{s} }},
+}
+
+// incomparable panics if it is compared.
+type incomparable struct {
+	net.Conn
+	hooks []func()
+}
+
+func (c incomparable) NetConn() net.Conn { return c.Conn }
+
+type ring struct {
+	*qsockettest.StreamConn
+	next *ring
+}
+
+func (r *ring) NetConn() net.Conn { return r.next }
+
+// SetLinger hides that of the stream, which would end the search.
+func (r *ring) SetLinger() {}
+
+// panickingErrors returns errors at the end that are nil pointers.
+type panickingErrors struct{ *qsockettest.StreamConn }
+
+func (c panickingErrors) Read(b []byte) (int, error) {
+	n, err := c.StreamConn.Read(b)
+	if errors.Is(err, net.ErrClosed) {
+		err = (*net.OpError)(nil)
+	}
+	return n, err
 }
 
 // errTimeout is a timeout as net.Error has it, and none of package os.
