@@ -67,6 +67,12 @@ func (c comparer) different(a, b reflect.Value, path string) string {
 		}
 		return ""
 	}
+	if n, ok := valueOf[json.Number](a); ok && c.codec == "json" && n == "" {
+		if other, _ := valueOf[json.Number](b); other != "0" {
+			return fmt.Sprintf("%s: no number became %v", path, b)
+		}
+		return ""
+	}
 	switch a.Kind() {
 	case reflect.Interface:
 		return c.held(a.Elem(), b.Elem(), path)
