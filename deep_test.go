@@ -2,11 +2,14 @@ package qsocket_test
 
 import (
 	"encoding/gob"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net/url"
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fb9bb4ed/qsocket"
 	"github.com/vmihailenco/msgpack/v5"
@@ -273,6 +276,60 @@ func endless[T any](t *testing.T, v T) {
 		}
 		if p, err := enc.Append(nil, *new(T)); err != nil || string(p) != "\xc0" {
 			t.Errorf("%T: the next message is % x, %v", v, p, err)
+		}
+	}
+}
+
+// In an interface with methods nothing arrives but a time.Time (or an extension): what else it
+// holds is an error of Send.
+func TestMsgpackInterfaceHoldsWhatArrives(t *testing.T) {
+	type message struct{ S fmt.Stringer }
+	c := qsocket.Msgpack[message]()
+	enc, dec := c.NewEncoder(), c.NewDecoder()
+	for _, v := range []fmt.Stringer{time.Second, &url.URL{Host: "example.com"}} {
+		if _, err := enc.Append(nil, message{v}); err == nil || !strings.Contains(err.Error(), "nothing can be received for a") {
+			t.Errorf("%T: got %v, want an error about what can be received", v, err)
+		}
+	}
+	for _, v := range []fmt.Stringer{nil, time.Unix(5, 6)} {
+		p, err := enc.Append(nil, message{v})
+		if err != nil {
+			t.Fatalf("%T: %v", v, err)
+		}
+		got, err := dec.Decode(p)
+		if err != nil || fmt.Sprint(got.S) != fmt.Sprint(v) {
+			t.Errorf("%T: got %v, %v, want %v", v, got.S, err, v)
+		}
+	}
+}
+
+// A number in an any arrives as a float64: one that is none is an error of Send. In a field
+// that is a json.Number it is not.
+func TestJSONNumbersInAnys(t *testing.T) {
+	digits := json.Number(strings.Repeat("9", 320))
+	for _, n := range []json.Number{"1e400", "-1E+400", "1.5e999", digits, digits + ".5", "0.1e00309" + "1"} {
+		for _, v := range []any{n, []any{1, n}, map[string]any{"a": &n}} {
+			if _, err := qsocket.JSON[any]().NewEncoder().Append(nil, v); err == nil || !strings.Contains(err.Error(), "the receiver would refuse it") {
+				t.Errorf("%.20s in a %T: got %v, want an error", n, v, err)
+			}
+		}
+	}
+	type message struct {
+		N json.Number
+		X any
+	}
+	for _, n := range []json.Number{"1e400", digits, "1e300", "1e-400", "12e-0005"} {
+		v := message{N: n, X: "1e999"}
+		if n[:2] != "1e" || n == "1e300" {
+			v.X = json.Number(`1e308`)
+		}
+		p, err := qsocket.JSON[message]().NewEncoder().Append(nil, v)
+		if err != nil {
+			t.Errorf("%.20s: %v", n, err)
+			continue
+		}
+		if got, err := qsocket.JSON[message]().NewDecoder().Decode(p); err != nil || got.N != n {
+			t.Errorf("%.20s: got %.20s, %v", n, got.N, err)
 		}
 	}
 }

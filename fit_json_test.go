@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"net"
 	"net/netip"
 	"net/url"
 	"reflect"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -299,4 +301,46 @@ func atomicOne() *atomic.Int64 {
 	var n atomic.Int64
 	n.Store(1)
 	return &n
+}
+
+// Go before 1.27 finds no methods behind a pointer type with a name, when it decodes.
+type (
+	fitNamedIP      *net.IP
+	fitNamedTime    *time.Time
+	fitNamedInt     *int
+	fitNamedPointer **time.Time
+)
+
+func TestNamedPointersToMethods(t *testing.T) {
+	for name, got := range map[string]error{
+		"text": fitOf[fitNamedIP](), "time": fitOf[struct{ T fitNamedTime }](), "in a map": fitOf[map[string]fitNamedIP](),
+	} {
+		if got == nil || !strings.Contains(got.Error(), "is a pointer type with a name") {
+			t.Errorf("%s: got %v, want an error about the pointer type", name, got)
+		}
+	}
+	for name, got := range map[string]error{
+		"no methods": fitOf[fitNamedInt](), "no name": fitOf[*net.IP](), "pointer to a pointer": fitOf[fitNamedPointer](),
+	} {
+		if got != nil {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	at := time.Unix(1, 0).UTC()
+	p := &at
+	b, err := qsocket.JSON[fitNamedPointer]().NewEncoder().Append(nil, &p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := qsocket.JSON[fitNamedPointer]().NewDecoder().Decode(b); err != nil || !(**got).Equal(at) {
+		t.Errorf("got %v, %v, want %v", got, err, at)
+	}
+}
+
+func fitOf[T any]() error {
+	a, b, err := qsocket.Pipe(qsocket.Protocol[T]{Codec: qsocket.JSON[T]()}, nil)
+	if err == nil {
+		_, _ = a.Close(), b.Close()
+	}
+	return err
 }

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/fb9bb4ed/qsocket/internal/link"
+	"github.com/fb9bb4ed/qsocket/internal/oversize"
 )
 
 // Overflow says what a [Group] does with a member that has no room for a
@@ -55,6 +56,7 @@ type Group[T any] struct {
 	mu      sync.Mutex // guards following
 	members map[*Conn[T]]*member[T]
 	list    []*member[T] // members, for Broadcasts to walk; nil after a change; never changed itself
+	most    int          // the largest payload that one of list may be sent, bytes
 }
 
 // member is a Conn in a Group.
@@ -150,15 +152,20 @@ func (g *Group[T]) Broadcast(ctx context.Context, v T) (sent int, err error) {
 		b.slow = b.slow[:0]
 		g.broadcasts.Put(b)
 	}()
+	list, most := g.all()
 	var m *Prepared[T] // nil: encoded for each member
 	if g.shared {
-		if err := b.m.encode(g.p.Framing, g.codec.Name(), b.enc, v); err != nil {
+		err := b.m.encode(g.p.Framing, g.codec.Name(), b.enc, v, most)
+		if _, ok := err.(*oversize.Error); ok {
+			return 0, nil // it is too large for all of them
+		}
+		if err != nil {
 			return 0, err
 		}
 		m = &b.m
 	}
 
-	for _, mb := range g.all() {
+	for _, mb := range list {
 		ok, err := mb.c.trySend(&v, m)
 		switch {
 		case ok:
@@ -230,12 +237,18 @@ func (g *Group[T]) refused(c *Conn[T], err error) error {
 	return nil
 }
 
-// all returns the members.
-func (g *Group[T]) all() []*member[T] {
+// all returns the members, and the largest payload that one of them may be sent.
+func (g *Group[T]) all() (list []*member[T], most int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.list == nil {
 		g.list = slices.Collect(maps.Values(g.members))
+		g.most = 1 << 20 // without members, only whether it can be encoded is of interest
+		for i, mb := range g.list {
+			if n := mb.c.link.Out.MaxPayload(); i == 0 || n > g.most {
+				g.most = n
+			}
+		}
 	}
-	return g.list
+	return g.list, g.most
 }

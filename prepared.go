@@ -1,6 +1,7 @@
 package qsocket
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -33,19 +34,20 @@ func (p Protocol[T]) Prepare(v T) (*Prepared[T], error) {
 		return nil, fmt.Errorf("qsocket: prepare: codec %s is not stateless, want one whose payloads do not depend on each other", excerpt.Quote(codec.Name(), excerpt.MaxName))
 	}
 	m := new(Prepared[T])
-	if err := m.encode(p.Framing, codec.Name(), codec.NewEncoder(), v); err != nil {
+	if err := m.encode(p.Framing, codec.Name(), codec.NewEncoder(), v, maxMaxFrame); err != nil {
 		return nil, err
 	}
 	return m, nil
 }
 
-// encode makes m the message v, in the memory that m has.
-func (m *Prepared[T]) encode(f Framing, codec string, enc Encoder[T], v T) error {
+// encode makes m the message v, in the memory that m has. It may give up with an
+// *oversize.Error if the payload has more than most bytes.
+func (m *Prepared[T]) encode(f Framing, codec string, enc Encoder[T], v T, most int) error {
 	framing := wire.Framing(f)
-	limit(enc, framing.MaxPayload(maxMaxFrame))
+	limit(enc, framing.MaxPayload(most))
 	b, _, err := safeEncode(codec, enc, framing.OpenFrame(m.frame[:0]), &v)
 	if over, ok := err.(*oversize.Error); ok {
-		return framing.CheckSize(over.Least, maxMaxFrame, "MaxFrame")
+		return cmp.Or(framing.CheckSize(over.Least, maxMaxFrame, "MaxFrame"), err)
 	}
 	if err != nil {
 		return err

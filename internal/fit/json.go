@@ -68,7 +68,7 @@ func (r jsonRules) Judge(t reflect.Type, addressable bool) Verdict {
 		if isEndless(t) {
 			return faulty("", endless(t))
 		}
-		if p := jsonPair(t.Elem(), true); t.Name() != "" && p.Decode != Plain && !r.held {
+		if p := jsonPair(t.Elem(), true); t.Name() != "" && t.Elem().Kind() != reflect.Pointer && p.Decode != Plain && !r.held {
 			return faulty("", fmt.Sprintf("%s is a pointer type with a name, behind which Go before 1.27 does not find the %s of %s; use *%s", Name(t), p.Decoder, Name(t.Elem()), Name(t.Elem())))
 		}
 		return Verdict{Parts: []Part{{"", t.Elem(), true}}}

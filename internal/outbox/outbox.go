@@ -167,6 +167,9 @@ func (o *Outbox) Init(sock *socket.Socket, c Config) {
 	o.direct.received = c.Received
 }
 
+// MaxPayload returns the largest payload that Commit accepts, bytes.
+func (o *Outbox) MaxPayload() int { return o.maxPayload }
+
 // bufferedLocked returns the number of bytes accepted and not yet with the kernel.
 func (o *Outbox) bufferedLocked() int { return o.accepted + o.unwritten }
 

@@ -2,6 +2,7 @@ package codecs
 
 import (
 	"bytes"
+	"context"
 	"encoding/gob"
 	"encoding/json"
 	"errors"
@@ -178,6 +179,141 @@ func monsters() (all []monster) {
 
 type deep2 struct{ V any }
 
+// shared is a type that has parts in common, without being recursive.
+type (
+	shared struct {
+		A, B *shared2
+		T    []string
+	}
+	shared2 struct{ A, B, C, D, E, F, G, H *shared3 }
+	shared3 struct{ A, B, C, D, E, F, G, H *shared4 }
+	shared4 struct{ A, B, C, D, E, F, G, H *shared5 }
+	shared5 struct{ A, B, C, D, E, F, G, H *shared6 }
+	shared6 struct{ A, B, C, D, E, F, G, H *shared7 }
+	shared7 struct{ A, B, C, D, E, F, G, H []byte }
+)
+
+// endless are values that are small in memory, and whose encoding is larger than any memory:
+// there are 2 to the 40th ways, or more, to some part of them.
+func endless() (all []monster) {
+	add := func(name string, v any) { all = append(all, monster{name, v}) }
+	r, k, m := &ring{}, ring{}, map[string]ring{}
+	s, t := slices{}, tables{}
+	ar := &array{}
+	var list, object, held, omitted, pointers any = 1, "a", "b", deep3{}, nil
+	for range 45 {
+		r = &ring{Next: r, Ps: []*ring{r}}
+		k = ring{Kids: []ring{k, k}}
+		m = map[string]ring{"a": {M: m}, "b": {M: m}}
+		s, t = slices{s, s}, tables{"a": t, "b": t}
+		ar = &array{[2]*array{ar, ar}}
+		list, object = []any{list, list}, map[string]any{"a": object, "b": object}
+		held, omitted = []any{&deep2{held}, deep2{held}}, deep3{omitted, omitted}
+		p := pointers
+		pointers = []any{&p, &p}
+	}
+	add("pointers", r)
+	add("structs", k)
+	add("maps of structs", ring{M: m})
+	add("slices", s)
+	add("tables", t)
+	add("arrays", ar)
+	add("lists", list)
+	add("objects", object)
+	add("pointers to anys", pointers)
+	add("structs in anys", held)
+	add("empty structs in anys", omitted)
+	text := strings.Repeat("0123456789abcdef", 100_000)
+	texts, keys, blobs := make([]string, 100_000), make(map[string]string), make([]any, 100_000)
+	for i := range texts {
+		texts[i], keys[text[:i]], blobs[i] = text, text, []byte(text[:100])
+	}
+	add("one text", texts)
+	add("one text in a map", keys)
+	add("one blob in a list", append(blobs, blobs, []any{blobs, blobs}))
+	s7 := &shared7{[]byte(text), []byte(text), nil, nil, nil, nil, nil, nil}
+	s6 := &shared6{s7, s7, s7, s7, s7, s7, s7, s7}
+	s5 := &shared5{s6, s6, s6, s6, s6, s6, s6, s6}
+	s4 := &shared4{s5, s5, s5, s5, s5, s5, s5, s5}
+	s3 := &shared3{s4, s4, s4, s4, s4, s4, s4, s4}
+	s2 := &shared2{s3, s3, s3, s3, s3, s3, s3, s3}
+	add("structs that are not recursive", &shared{A: s2, B: s2})
+	add("50 million times nothing", make([]struct{}, 50_000_000))
+	add("a billion times nothing", new([1 << 30]struct{}))
+	return all
+}
+
+type deep3 struct {
+	A any `msgpack:",omitempty"`
+	B any `msgpack:",omitempty"`
+}
+
+// overwhelm sends v by Conns, by Groups, and by codecs of T and of any.
+func overwhelm(m monster, report func(codec, result string)) {
+	sendBy(qsocket.Msgpack[any](), "msgpack any", m.v, report)
+	sendBy(qsocket.JSON[any](), "json any", m.v, report)
+	sendBy(qsocket.Gob[any](), "gob any", m.v, report)
+	switch v := m.v.(type) {
+	case *ring:
+		sendAll(v, report)
+	case ring:
+		sendAll(v, report)
+	case slices:
+		sendAll(v, report)
+	case tables:
+		sendAll(v, report)
+	case *array:
+		sendAll(v, report)
+	case []string:
+		sendAll(v, report)
+	case map[string]string:
+		sendAll(v, report)
+	case *shared:
+		sendAll(v, report)
+	case []struct{}:
+		sendAll(v, report)
+	case *[1 << 30]struct{}:
+		sendAll(v, report)
+	}
+}
+
+func sendAll[T any](v T, report func(codec, result string)) {
+	sendBy(qsocket.Msgpack[T](), "msgpack", v, report)
+	sendBy(qsocket.JSON[T](), "json", v, report)
+	sendBy(qsocket.Gob[T](), "gob", v, report)
+	u := qsocket.Union(qsocket.Case[any](1, qsocket.Msgpack[T]()), qsocket.Case[any](2, qsocket.Gob[ring2]()))
+	sendBy(u, "union", any(v), report)
+}
+
+type ring2 ring
+
+// sendBy reports whether v is refused, by a Conn that goes on to work.
+func sendBy[T any](c qsocket.Codec[T], name string, v T, report func(codec, result string)) {
+	p := qsocket.Protocol[T]{Codec: c}
+	a, b, err := qsocket.Pipe(p, &qsocket.Options{CloseTimeout: time.Second})
+	if err != nil {
+		report(name, fmt.Sprintf("refused: %.150v", err))
+		return
+	}
+	defer func() { _, _ = a.Close(), b.Close() }()
+	g := qsocket.NewGroup(p, qsocket.Drop)
+	g.Add(a)
+	err = a.Send(context.Background(), v)
+	if err == nil {
+		report(name, "LOST: accepted")
+		return
+	}
+	if n, _ := g.Broadcast(context.Background(), v); n > 0 {
+		report(name, "LOST: accepted by a Group")
+		return
+	}
+	if a.Err() != nil {
+		report(name, fmt.Sprintf("LOST: the Conn has ended: %v", a.Err()))
+		return
+	}
+	report(name, fmt.Sprintf("refused: %.150v", err))
+}
+
 type monster struct {
 	name string
 	v    any
@@ -257,7 +393,7 @@ func (s *selfishBinary) UnmarshalBinary([]byte) error   { return nil }
 // the receiver: tried in a process with little memory, which has to come to its end.
 func TestNoValueEndsTheProcess(t *testing.T) {
 	if os.Getenv("QSOCKET_MONSTERS") != "" {
-		for _, v := range []any{ring{}, slices{}, tables{}, map[any]any{}, deep2{}, array{}, selfishPack{}, selfishText{}, panics{}, map[float64]int{}, map[int]int{}, []struct{}{}, []any{}, map[string]any{}} {
+		for _, v := range []any{deep3{}, shared{}, [1 << 30]struct{}{}, []string{}, map[string]string{}, ring{}, slices{}, tables{}, map[any]any{}, deep2{}, array{}, selfishPack{}, selfishText{}, panics{}, map[float64]int{}, map[int]int{}, []struct{}{}, []any{}, map[string]any{}} {
 			gob.Register(v)
 		}
 		all := monsters()
@@ -266,6 +402,9 @@ func TestNoValueEndsTheProcess(t *testing.T) {
 		}
 		for _, m := range all {
 			attack(m, func(codec, result string) { fmt.Printf("case %s by %s: %s\n", m.name, codec, result) })
+		}
+		for _, m := range endless() {
+			overwhelm(m, func(codec, result string) { fmt.Printf("case endless %s by %s: %s\n", m.name, codec, result) })
 		}
 		fmt.Printf("all %d are over\n", len(all))
 		return
