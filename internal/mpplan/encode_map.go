@@ -132,7 +132,7 @@ func (e *Encoder) entries(b []byte, n *node, s *mapScratch) []byte {
 			}
 			return strings.Compare(x.s, y.s)
 		})
-		if !s.apart && e.twice(s) {
+		if e.twice(n.key, s) {
 			return b
 		}
 	}
@@ -191,10 +191,10 @@ func holdsOthers(c byte) bool { return c >= 0x80 && c <= 0x9f || c >= 0xdc && c 
 // twice refuses two keys that differ here and would not where they arrive, such as one
 // time in two zones: the receiver would refuse the map. Keys that are not equal to
 // themselves, as no number is, never meet.
-func (e *Encoder) twice(s *mapScratch) bool {
+func (e *Encoder) twice(key *node, s *mapScratch) bool {
 	for i := 1; i < len(s.order); i++ {
 		x, y := &s.order[i-1], &s.order[i]
-		if x.n != y.n || x.s != y.s {
+		if x.n != y.n || x.s != y.s || s.apart && !e.meet(key, y.s) {
 			continue
 		}
 		if a, b := s.key.Index(x.i), s.key.Index(y.i); a.Equal(a) {
@@ -203,6 +203,22 @@ func (e *Encoder) twice(s *mapScratch) bool {
 		}
 	}
 	return false
+}
+
+// meet reports whether keys with pointers that are encoded as s arrive as one: those of which
+// all pointers do as nil, like a pointer to a nil slice.
+func (e *Encoder) meet(key *node, s string) bool {
+	if key.enc == opPointer {
+		return s[0] == nilByte
+	}
+	a, b := reflect.New(key.typ), reflect.New(key.typ)
+	for _, v := range []reflect.Value{a, b} {
+		d := Decoder{Options: e.Options}
+		if d.decode([]byte(s), key, v.UnsafePointer()) != nil {
+			return false // which is another fault
+		}
+	}
+	return a.Elem().Equal(b.Elem())
 }
 
 // rank fills in what the entry with the key at p is compared by. What is behind

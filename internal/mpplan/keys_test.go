@@ -68,3 +68,33 @@ func keyed[M any](t *testing.T, name string, m M, want string) {
 		}
 	})
 }
+
+// Keys with pointers stay different where they arrive, but for those that arrive as nil.
+func TestPointersInKeysThatArriveAsNil(t *testing.T) {
+	var none, other []byte
+	one, same := []byte{1}, []byte{1}
+	type key struct {
+		P *[]byte
+		N int
+	}
+	for _, tt := range []struct {
+		name string
+		v    any
+		ok   bool
+	}{
+		{"nil and a pointer to nil", &map[*[]byte]int{nil: 1, &none: 2}, false},
+		{"pointers to nil", &map[*[]byte]int{&none: 1, &other: 2}, false},
+		{"pointers to equals", &map[*[]byte]int{&one: 1, &same: 2}, true},
+		{"one pointer to nil", &map[*[]byte]int{&one: 1, &none: 2}, true},
+		{"in structs", &map[key]int{{nil, 1}: 1, {&none, 1}: 2}, false},
+		{"in structs that differ", &map[key]int{{nil, 1}: 1, {&none, 2}: 2}, true},
+		{"in structs, to equals", &map[key]int{{&one, 1}: 1, {&same, 1}: 2}, true},
+		{"in arrays", &map[[2]*[]byte]int{{&one, nil}: 1, {&same, &none}: 2}, true},
+		{"in arrays, all nil", &map[[2]*[]byte]int{{&other, nil}: 1, {nil, &none}: 2}, false},
+	} {
+		_, err := encode(tt.v, false)
+		if (err == nil) != tt.ok || err != nil && !strings.Contains(err.Error(), "encoded alike") {
+			t.Errorf("%s: got %v, want it accepted: %v", tt.name, err, tt.ok)
+		}
+	}
+}
