@@ -95,6 +95,9 @@ func (r *Rules) For(t reflect.Type) *Plan {
 	return p
 }
 
+// Open reports whether p's values can hold others of any type, or of their own.
+func (p *Plan) Open() bool { return p != nil && p.open }
+
 func (r *Rules) plan(t reflect.Type) *Plan {
 	if p, ok := r.plans.Load(t); ok {
 		return p.(*Plan)
