@@ -17,7 +17,6 @@ import (
 
 // Types whose encodings can be shorter than they look.
 type (
-	leastZero   struct{ A, B *leastZero }
 	leastMethod struct{ N []int }
 	leastInner  struct {
 		X, Y int
@@ -77,7 +76,6 @@ func (m leastMethod) GobEncode() ([]byte, error)    { return []byte{1}, nil }
 func (m *leastMethod) GobDecode([]byte) error       { return nil }
 func (t leastText) MarshalText() ([]byte, error)    { return nil, nil }
 func (t *leastText) UnmarshalText([]byte) error     { return nil }
-func (t *leastZero) IsZero() bool                   { return true }
 
 func init() {
 	gob.Register(leastInner{})
