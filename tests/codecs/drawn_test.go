@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/fb9bb4ed/qsocket/internal/testkit"
 )
 
 var (
@@ -37,8 +39,8 @@ func TestDrawnTypes(t *testing.T) {
 	if len(drawn) > 0 {
 		t.Skip("this is the process with the types: TestArrives")
 	}
-	if testing.Short() {
-		t.Skip("compiles a package")
+	if testing.Short() || testkit.RaceEnabled {
+		t.Skip("compiles a package, which runs without the race detector")
 	}
 	dir := t.TempDir()
 	source := filepath.Join(dir, "drawn_types_test.go")

@@ -20,6 +20,7 @@ import (
 	"unsafe"
 
 	"github.com/fb9bb4ed/qsocket"
+	"github.com/fb9bb4ed/qsocket/internal/testkit"
 	"github.com/vmihailenco/msgpack/v5"
 )
 
@@ -409,8 +410,8 @@ func TestNoValueEndsTheProcess(t *testing.T) {
 		fmt.Printf("all %d are over\n", len(all))
 		return
 	}
-	if testing.Short() {
-		t.Skip("takes gigabytes")
+	if testing.Short() || testkit.RaceEnabled {
+		t.Skip("takes gigabytes, and several times as much under the race detector")
 	}
 	cmd := exec.Command(os.Args[0], "-test.run=^TestNoValueEndsTheProcess$", "-test.timeout=8m")
 	cmd.Env = append(os.Environ(), "QSOCKET_MONSTERS=1", "GODEBUG=", "GOTRACEBACK=single")
