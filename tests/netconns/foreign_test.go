@@ -1,4 +1,4 @@
-package qsocket_test
+package netconns
 
 import (
 	"context"
@@ -83,12 +83,12 @@ func (c *foreign) note(call string) {
 	c.calls = append(c.calls, call)
 }
 
-// ownTimeout is the error of a deadline in packages that have their own.
-type ownTimeout struct{}
+// foreignTimeout is the error of a deadline in packages that have their own.
+type foreignTimeout struct{}
 
-func (ownTimeout) Error() string   { return "i/o deadline reached" }
-func (ownTimeout) Timeout() bool   { return true }
-func (ownTimeout) Temporary() bool { return true }
+func (foreignTimeout) Error() string   { return "i/o deadline reached" }
+func (foreignTimeout) Timeout() bool   { return true }
+func (foreignTimeout) Temporary() bool { return true }
 
 // Of a WebSocket that is cut inside a message, bytes may come along with the error that
 // are not those of the peer. They must not become part of a message.
@@ -101,7 +101,7 @@ func TestForeignSpoiltBytes(t *testing.T) {
 	}{
 		{"failure", broken, ""},
 		{"timeout", os.ErrDeadlineExceeded, "whole"}, // the connection goes on
-		{"timeout of its own", ownTimeout{}, "whole"},
+		{"timeout of its own", foreignTimeout{}, "whole"},
 		{"given up by the kernel", &net.OpError{Op: "read", Err: os.NewSyscallError("read", syscall.ETIMEDOUT)}, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -215,19 +215,19 @@ func TestForeignCloseBeforeDeadline(t *testing.T) {
 	}
 }
 
-// deaf has a Close that wakes no Write: that takes a deadline.
-type deaf struct {
+// deafWriter has a Close that wakes no Write: that takes a deadline.
+type deafWriter struct {
 	foreign
 	woken chan struct{}
 	once  sync.Once
 }
 
-func (c *deaf) Write(b []byte) (int, error) {
+func (c *deafWriter) Write(b []byte) (int, error) {
 	<-c.woken
 	return 0, errors.New("woken")
 }
 
-func (c *deaf) SetDeadline(t time.Time) error {
+func (c *deafWriter) SetDeadline(t time.Time) error {
 	if !t.IsZero() && t.Before(time.Now()) {
 		c.once.Do(func() { close(c.woken) })
 	}
@@ -238,7 +238,7 @@ func (c *deaf) SetDeadline(t time.Time) error {
 func TestForeignWriteIsWoken(t *testing.T) {
 	na, nb := net.Pipe()
 	defer nb.Close()
-	f := &deaf{foreign: foreign{Conn: na}, woken: make(chan struct{})}
+	f := &deafWriter{foreign: foreign{Conn: na}, woken: make(chan struct{})}
 	c, err := qsocket.NewConn(t.Context(), f, testkit.Text, &qsocket.Options{CloseTimeout: 50 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
