@@ -1,6 +1,11 @@
 package qsocket
 
-import "context"
+import (
+	"context"
+	"fmt"
+
+	"github.com/fb9bb4ed/qsocket/internal/link"
+)
 
 // CloseWrite ends sending and leaves receiving as it is: it flushes what Send
 // accepted and tells the peer, whose Messages ends, that no more comes. In named
@@ -38,13 +43,26 @@ func (c *Conn[T]) CloseWrite() error { return c.link.CloseWrite() }
 // Over a net.Conn without CloseWrite (net.Pipe), Close waits for no more than
 // 100 ms until the goodbye is taken, and in raw mode the connection is closed at
 // once after the flush.
-func (c *Conn[T]) Close() error { return c.link.Close("", false) }
+func (c *Conn[T]) Close() error { return c.link.Close(link.Reason{}, false) }
 
 // CloseWithReason is Close with a reason, which becomes the peer's Err as a
 // [*RemoteError]. It is cut to 1,024 bytes at the end of a character, and bytes
 // that are not UTF-8 become U+FFFD. In raw mode there is no way to send it to the peer.
 // This end logs it at level Info. An empty reason is a Close.
-func (c *Conn[T]) CloseWithReason(reason string) error { return c.link.Close(reason, false) }
+func (c *Conn[T]) CloseWithReason(reason string) error {
+	return c.link.Close(link.Reason{Words: reason}, false)
+}
+
+// CloseWithCode is CloseWithReason with a code by which the peer's program can tell what to
+// do: the Code of its [*RemoteError]. Codes of the program's own begin at 1,000; the
+// library's may be used as well. From 11 to 999 they are reserved: then the error says so,
+// and c is as before. An empty reason becomes code.String(), and with code 0 it is CloseWithReason.
+func (c *Conn[T]) CloseWithCode(code Code, reason string) error {
+	if code.isReserved() {
+		return fmt.Errorf("qsocket: CloseWithCode with the code %d, want one of the library's, 1 to %d, or from %d on", code, CodeInternal, firstOwnCode)
+	}
+	return c.link.Close(newReason(code, reason), false)
+}
 
 // Shutdown closes the Conn as Close does, but waits for the peer, as long as ctx
 // allows. In named mode nil means that the peer has confirmed that its reader took

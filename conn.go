@@ -192,7 +192,9 @@ func (o *owner[T]) Protocol() string { return o.settings.protocol }
 
 func (o *owner[T]) CloseTimeout() time.Duration { return o.settings.CloseTimeout }
 
-func (o *owner[T]) RemoteError(reason string) error { return &RemoteError{Reason: reason} }
+func (o *owner[T]) RemoteError(code uint16, reason string) error {
+	return newRemoteError(code, reason)
+}
 
 // Done returns a channel that is closed when the Conn is over: both directions
 // have ended, or the first failure has ended it. Messages is closed by then. A

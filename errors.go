@@ -114,7 +114,7 @@ func handshakeError(err error) error {
 	case *handshake.Broken:
 		return &brokenHandshake{e}
 	case *handshake.Refused:
-		return &RemoteError{Reason: e.Reason}
+		return newRemoteError(e.Code, e.Reason)
 	}
 	return err
 }
@@ -126,17 +126,3 @@ func (e *brokenHandshake) Error() string { return e.broken.Error() }
 func (e *brokenHandshake) Unwrap() []error {
 	return []error{(*HandshakeError)(&e.broken.Mismatch), e.broken.Cause}
 }
-
-// RemoteError is the reason that the peer gave for ending a connection of a
-// named protocol. Raw mode cannot carry a reason and never returns one.
-type RemoteError struct {
-	Reason string
-}
-
-// Error shows an excerpt of a Reason that is long or not printable.
-func (e *RemoteError) Error() string {
-	return "qsocket: closed by peer: " + excerpt.Text(e.Reason, maxReasonShown)
-}
-
-// maxReasonShown leaves space, in an error of MaxText bytes, for what else it says.
-const maxReasonShown = excerpt.MaxText - 128

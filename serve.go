@@ -9,13 +9,14 @@ import (
 	"sync/atomic"
 
 	"github.com/fb9bb4ed/qsocket/internal/excerpt"
+	"github.com/fb9bb4ed/qsocket/internal/link"
 	"github.com/fb9bb4ed/qsocket/internal/socket"
 )
 
 // Serve runs handle in a goroutine for each connection, and closes the Conn
 // when handle returns. A panic in handle ends that Conn only; it is logged at
 // level Error with its stack (if there is an Options.Logger), and counted in
-// Stats. The peer of a named protocol gets the reason "handler panicked", that
+// Stats. The peer of a named protocol gets a RemoteError with [CodePanic], that
 // of a raw one sees a Close. What a handler has sent and the peer does not take
 // within CloseTimeout is lost, and logged at level Warn: a handler that has to know
 // calls Shutdown before it returns.
@@ -87,11 +88,11 @@ func (s *service[T]) start(ctx context.Context, c *Conn[T]) {
 // panics, or ctx ends; on exit it is.
 func (s *service[T]) serve(ctx context.Context, cancel func(), c *Conn[T]) {
 	defer func() {
-		reason := ""
+		var reason link.Reason
 		if r := recover(); r != nil {
 			s.panics.Add(1)
 			s.log.Error("qsocket: handler panicked", "peer", socket.AddrString(c.RemoteAddr()), "panic", excerpt.Panic(r, excerpt.MaxText), excerpt.StackKey, string(debug.Stack()))
-			reason = "handler panicked"
+			reason = newReason(CodePanic, "handler panicked")
 		}
 		s.close(c, reason)
 		cancel()
@@ -103,7 +104,7 @@ func (s *service[T]) serve(ctx context.Context, cancel func(), c *Conn[T]) {
 	s.handle(ctx, c)
 }
 
-func (s *service[T]) close(c *Conn[T], reason string) {
+func (s *service[T]) close(c *Conn[T], reason link.Reason) {
 	if err := c.link.Close(reason, true); err != nil {
 		s.log.Warn("qsocket: close after handler", "peer", socket.AddrString(c.RemoteAddr()), "err", err)
 	}
@@ -127,7 +128,7 @@ func (s *service[T]) cutOffLocked(ctx context.Context, c *Conn[T]) {
 	s.running.Go(func() {
 		<-ctx.Done() // the handler sees the end of its ctx before that of its Conn
 		c.link.In.InterruptServe()
-		s.close(c, "")
+		s.close(c, link.Reason{})
 	})
 }
 

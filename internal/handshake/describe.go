@@ -87,10 +87,10 @@ func readRefusal(r io.Reader, n int) error {
 	if err != nil {
 		return wire.BadHello("a description of its types", err.Error())
 	}
-	if g.Reason == "" {
+	if g.Reason == "" && g.Code == 0 {
 		return wire.BadHello("a description of its types", "a goodbye without a reason")
 	}
-	return &Refused{g.Reason}
+	return &Refused{g.Reason, g.Code}
 }
 
 // readTypes reads a description of size bytes, and no byte beyond it: what follows are

@@ -42,7 +42,10 @@ func IsAlert(err error) bool {
 
 // Refused is the peer's goodbye in the handshake: it has accepted our hello as little as
 // one that it cannot read, but says why.
-type Refused struct{ Reason string }
+type Refused struct {
+	Reason string // empty only if there is a code
+	Code   uint16 // 0: none
+}
 
 func (e *Refused) Error() string {
 	return "qsocket: handshake: refused by the peer: " + excerpt.Text(e.Reason, excerpt.MaxPart)

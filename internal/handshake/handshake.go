@@ -110,7 +110,7 @@ func Reject(ctx context.Context, nc net.Conn, why error) {
 	case !errors.As(why, &mismatch) || !isRefusal(why):
 		return
 	case mismatch.Field != "magic": // else it would not understand
-		farewell = wire.GoodbyeFrame(wire.GoodbyeFull, mismatch.Error())
+		farewell = wire.Goodbye{Full: true, Reason: mismatch.Error()}.Frame()
 	}
 	h := socket.Half(nc)
 	if h == nil {

@@ -27,13 +27,19 @@ import (
 // starts the end, and the others wait for it in their own ways; a Close after
 // CloseWrite adds what was missing.
 
+// Reason is why an end closes, as its peer is told. The zero Reason is none.
+type Reason struct {
+	Code  uint16 // 0: it has no number
+	Words string // empty only if there is no code either
+}
+
 // Close stops both directions, waits until what was accepted has been flushed, and the
 // goodbye with that reason, and returns the failure by which messages were lost. If
 // patient, a Shutdown under way goes on as long as its ctx allows; otherwise CloseTimeout
 // bounds that as well. Serve closes in that way when a handler has returned, or the
 // Shutdown of a Listener would never have more time than CloseTimeout.
-func (l *Link) Close(reason string, patient bool) error {
-	if reason != "" {
+func (l *Link) Close(reason Reason, patient bool) error {
+	if reason != (Reason{}) {
 		l.logReason(reason)
 	}
 	l.mu.Lock()
@@ -54,7 +60,7 @@ func (l *Link) Shutdown(ctx context.Context) error {
 	l.mu.Lock()
 	l.state.shutdownWaiting = true
 	l.mu.Unlock()
-	l.startClose("")
+	l.startClose(Reason{})
 	done, confirmed := l.wait(&l.done), l.wait(&l.confirmed)
 	select {
 	case <-confirmed: // before this call, perhaps: see onConfirm
@@ -82,7 +88,7 @@ func (l *Link) Shutdown(ctx context.Context) error {
 // meanwhile and afterwards discards what arrives. If both ends close with full
 // buffers, this is what lets both flush. It does not wait; fullSent and done report
 // progress. Only the first call does anything.
-func (l *Link) startClose(reason string) {
+func (l *Link) startClose(reason Reason) {
 	l.mu.Lock()
 	if l.state.closed {
 		l.mu.Unlock()
@@ -91,7 +97,7 @@ func (l *Link) startClose(reason string) {
 	over := l.state.advance(event{kind: closeCalled})
 	discard := !over && l.state.recv != recvEnded && l.state.socket == socketOpen
 	l.mu.Unlock()
-	l.endSending(ErrClosed, wire.GoodbyeFull, reason)
+	l.endSending(ErrClosed, wire.Goodbye{Full: true, Code: reason.Code, Reason: reason.Words})
 	l.stopReceiving(false)
 	switch {
 	case over: // nothing is waited for: a write had failed, for example
@@ -108,9 +114,9 @@ func (l *Link) startClose(reason string) {
 // gives up after a failed write, also one that teardown has broken.
 //
 // closeLoop is asked last, so that what it finds to flush is complete.
-func (l *Link) endSending(err error, kind wire.GoodbyeKind, reason string) {
+func (l *Link) endSending(err error, g wire.Goodbye) {
 	if l.Named() {
-		l.Out.SendGoodbye(err, kind, reason)
+		l.Out.SendGoodbye(err, g)
 	} else {
 		l.Out.Stop(err)
 	}
@@ -267,7 +273,7 @@ func (l *Link) CloseWrite() error {
 	if !l.state.hasHalfClose && !l.Named() {
 		return fmt.Errorf("qsocket: CloseWrite over %T: %w", l.sock.Conn, errors.ErrUnsupported)
 	}
-	l.endSending(errSendEnded, wire.GoodbyeHalf, "")
+	l.endSending(errSendEnded, wire.Goodbye{})
 	// A timer of its own, which ends with the call: after CloseWrite the connection may
 	// go on in the other direction for ever, so closeTimer must not run.
 	timer := time.AfterFunc(l.owner.CloseTimeout(), l.closeWriteTimedOut)

@@ -36,7 +36,7 @@ type Owner interface {
 	StartReader()
 
 	// RemoteError makes the error that a peer's reason for its goodbye becomes.
-	RemoteError(reason string) error
+	RemoteError(code uint16, reason string) error
 
 	Protocol() string // its name; empty in raw mode
 	CloseTimeout() time.Duration

@@ -50,8 +50,8 @@ const goodbyeGrace = 90 * time.Millisecond // so that Close takes less than 100
 // half one the answer is only our own full goodbye.
 func (l *Link) onGoodbye(g wire.Goodbye) error {
 	e := event{kind: goodbyeReceived, goodbye: g.Kind()}
-	if g.Reason != "" {
-		e.err = l.owner.RemoteError(g.Reason)
+	if g.Reason != "" || g.Code != 0 {
+		e.err = l.owner.RemoteError(g.Code, g.Reason)
 	}
 	l.mu.Lock()
 	before := l.state.goodbyeReceived
@@ -75,7 +75,7 @@ func (l *Link) onGoodbye(g wire.Goodbye) error {
 		if cause != nil {
 			refusal = &outbox.EndedError{Cause: cause}
 		}
-		l.Out.SendGoodbye(refusal, wire.GoodbyeFull, "")
+		l.Out.SendGoodbye(refusal, wire.Goodbye{Full: true})
 	}
 	l.advance(event{kind: replied, reply: reply})
 	// With goodbyes in both directions nothing may be left to say.

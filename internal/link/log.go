@@ -16,8 +16,12 @@ func (l *Link) LogOpen() {
 }
 
 // logReason logs why this end closes.
-func (l *Link) logReason(reason string) {
-	l.log.Info("qsocket: closing connection", "peer", socket.AddrString(l.sock.RemoteAddr()), "reason", reason)
+func (l *Link) logReason(reason Reason) {
+	args := []any{"peer", socket.AddrString(l.sock.RemoteAddr()), "reason", reason.Words}
+	if reason.Code != 0 {
+		args = append(args, "code", reason.Code)
+	}
+	l.log.Info("qsocket: closing connection", args...)
 }
 
 // logEnd logs the end: a failure or the peer's reason, or that all was well.

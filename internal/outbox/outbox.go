@@ -215,13 +215,13 @@ func (o *Outbox) queueControlLocked(frame []byte) {
 
 // SendGoodbye is Stop, and queues the goodbye behind the last message, unless one of
 // that kind or a greater one has been sent already.
-func (o *Outbox) SendGoodbye(err error, kind wire.GoodbyeKind, reason string) {
+func (o *Outbox) SendGoodbye(err error, g wire.Goodbye) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.stopLocked(err)
-	if kind > o.goodbyeSent {
-		o.goodbyeSent = kind
-		o.sendControlLocked(wire.GoodbyeFrame(kind, reason))
+	if g.Kind() > o.goodbyeSent {
+		o.goodbyeSent = g.Kind()
+		o.sendControlLocked(g.Frame())
 	}
 }
 

@@ -17,6 +17,8 @@ const (
 	KindHeartbeat = 0x02 // body empty
 	KindConfirm   = 0x03 // body empty
 	KindTypes     = 0x80 // body: a part of the description of the message types
+	KindGoingAway = 0x81 // body: a map, see GoingAway
+	KindAdmitted  = 0x82 // body empty
 	KindExtension = 0x80 // the first of the kinds that an end need not know
 
 	ControlBit = 1 << 31
@@ -39,8 +41,9 @@ const (
 // Goodbye is the body of the control frame by which an end says that no more
 // messages come. Keys that are not known are ignored.
 type Goodbye struct {
-	Reason string `msgpack:"reason,omitempty"` // empty: a clean end
+	Reason string `msgpack:"reason,omitempty"` // empty, with no code: a clean end
 	Full   bool   `msgpack:"full,omitempty"`   // nor are any read
+	Code   uint16 `msgpack:"code,omitempty"`   // what kind of reason it is; 0: none of those with a number
 }
 
 // goodbye is Goodbye under the name that errors of decoding show.
@@ -64,17 +67,37 @@ func AppendControl(dst []byte, kind byte, body []byte) []byte {
 var (
 	HeartbeatFrame = AppendControl(nil, KindHeartbeat, nil)
 	ConfirmFrame   = AppendControl(nil, KindConfirm, nil)
+	AdmittedFrame  = AppendControl(nil, KindAdmitted, nil)
 )
 
-// GoodbyeFrame returns the frame that says goodbye. What does not fit of the reason
-// is cut off.
-func GoodbyeFrame(kind GoodbyeKind, reason string) []byte {
-	g := goodbye{Reason: cutReason(reason), Full: kind == GoodbyeFull}
-	body, err := mpplan.For[goodbye]().Append(new(mpplan.Encoder), nil, &g)
+// Frame returns the frame that says g. What does not fit of the reason is cut off.
+func (g Goodbye) Frame() []byte {
+	g.Reason = cutReason(g.Reason)
+	return mapFrame(KindGoodbye, (*goodbye)(&g))
+}
+
+// GoingAway is the body of the control frame by which an end says that it will end the
+// connection before long, and goes on until then. Keys that are not known are ignored.
+type GoingAway struct {
+	Reason string `msgpack:"reason,omitempty"`
+}
+
+// goingAway is GoingAway under the name that errors of decoding show.
+type goingAway GoingAway
+
+// Frame returns the frame that says g. What does not fit of the reason is cut off.
+func (g GoingAway) Frame() []byte {
+	g.Reason = cutReason(g.Reason)
+	return mapFrame(KindGoingAway, (*goingAway)(&g))
+}
+
+// mapFrame returns the control frame whose body is the map v, of short strings and numbers.
+func mapFrame[T any](kind byte, v *T) []byte {
+	body, err := mpplan.For[T]().Append(new(mpplan.Encoder), nil, v)
 	if err != nil {
-		panic(err) // a short string and a bool can be encoded
+		panic(err) // such values can be encoded
 	}
-	return AppendControl(nil, KindGoodbye, body)
+	return AppendControl(nil, kind, body)
 }
 
 // cutReason makes a reason of at most MaxReason bytes that is UTF-8.
@@ -91,17 +114,33 @@ func cutReason(reason string) string {
 }
 
 // ParseGoodbye returns ErrProtocol for what is no goodbye.
-func ParseGoodbye(body []byte) (Goodbye, error) {
-	var g Goodbye
-	err := mpplan.For[goodbye]().Decode(new(mpplan.Decoder), body, (*goodbye)(&g))
-	if err == nil {
-		err = checkMap(body, goodbyeKeys)
-	}
-	if err != nil {
+func ParseGoodbye(body []byte) (g Goodbye, err error) {
+	if err := parseMap(body, (*goodbye)(&g), goodbyeKeys); err != nil {
 		return g, fmt.Errorf("%w: goodbye: qsocket: decode %w", ErrProtocol, err)
 	}
-	if len(g.Reason) > MaxReason {
-		return g, fmt.Errorf("%w: goodbye with a reason of %d bytes, want at most %d", ErrProtocol, len(g.Reason), MaxReason)
+	return g, checkReason("goodbye", g.Reason)
+}
+
+// ParseGoingAway returns ErrProtocol for a body that is none of that kind.
+func ParseGoingAway(body []byte) (g GoingAway, err error) {
+	if err := parseMap(body, (*goingAway)(&g), goingAwayKeys); err != nil {
+		return g, fmt.Errorf("%w: going away: qsocket: decode %w", ErrProtocol, err)
 	}
-	return g, nil
+	return g, checkReason("going away", g.Reason)
+}
+
+// parseMap decodes body, which is to be a map with values of the right types, to v.
+func parseMap[T any](body []byte, v *T, keys map[string]valueType) error {
+	if err := mpplan.For[T]().Decode(new(mpplan.Decoder), body, v); err != nil {
+		return err
+	}
+	return checkMap(body, keys)
+}
+
+// checkReason returns ErrProtocol for a reason that is too long.
+func checkReason(what, reason string) error {
+	if len(reason) > MaxReason {
+		return fmt.Errorf("%w: %s with a reason of %d bytes, want at most %d", ErrProtocol, what, len(reason), MaxReason)
+	}
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/fb9bb4ed/qsocket/internal/mpplan"
 	"github.com/fb9bb4ed/qsocket/internal/schema"
@@ -39,6 +40,9 @@ const (
 	// MaxName is the longest name of a protocol or codec, bytes. Two of them leave room in a
 	// hello for the rest of it.
 	MaxName = 1024
+
+	MaxAttributes     = 32   // entries of Hello.Attr
+	MaxAttributesSize = 1536 // of Hello.Attr, bytes as encoded
 )
 
 // Hello is that map. Keys that are not known are ignored.
@@ -50,6 +54,9 @@ type Hello struct {
 	Types string  `msgpack:"types,omitempty"` // fingerprint of the message types
 	Desc  uint64  `msgpack:"desc,omitempty"`  // length of their description, bytes, sent if the fingerprints differ
 	Lines string  `msgpack:"nl"`              // HelloLines
+
+	Admits bool              `msgpack:"adm,omitempty"`  // a verdict on the peer follows, see Verdict in docs/wire.md
+	Attr   map[string]string `msgpack:"attr,omitempty"` // what the end says of itself
 }
 
 // hello is Hello under the name that errors of decoding show.
@@ -152,7 +159,52 @@ func (h *Hello) checkValues() error {
 	case h.Desc > MaxTypes:
 		return fmt.Errorf("desc is %d, want at most %d", h.Desc, MaxTypes)
 	}
+	return CheckAttributes(h.Attr)
+}
+
+// CheckAttributes returns why attr cannot be told in a hello. No text of it is in the error,
+// because there may be secrets among them.
+func CheckAttributes(attr map[string]string) error {
+	if len(attr) > MaxAttributes {
+		return fmt.Errorf("%d attributes, want at most %d", len(attr), MaxAttributes)
+	}
+	size := mapHeaderSize(len(attr))
+	for key, value := range attr {
+		switch {
+		case key == "":
+			return errors.New("an attribute with an empty name")
+		case !utf8.ValidString(key):
+			return fmt.Errorf("the name of an attribute, of %d bytes, is not UTF-8", len(key))
+		case !utf8.ValidString(value):
+			return fmt.Errorf("the value of the attribute %.40q is not UTF-8", key)
+		}
+		size += stringSize(len(key)) + stringSize(len(value))
+	}
+	if size > MaxAttributesSize {
+		return fmt.Errorf("attributes of %d bytes as encoded, want at most %d", size, MaxAttributesSize)
+	}
 	return nil
+}
+
+// mapHeaderSize returns the length of the header of a map of n entries in MessagePack, bytes.
+func mapHeaderSize(n int) int {
+	if n < 16 {
+		return 1
+	}
+	return 3
+}
+
+// stringSize returns the length of a string of n bytes in MessagePack, bytes.
+func stringSize(n int) int {
+	switch {
+	case n < 32:
+		return 1 + n
+	case n < 256:
+		return 2 + n
+	case n < 1<<16:
+		return 3 + n
+	}
+	return 5 + n
 }
 
 // isFingerprint reports whether s has the form of schema.Fingerprint.

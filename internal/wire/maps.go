@@ -19,15 +19,18 @@ const (
 	strValue valueType = iota
 	uintValue
 	boolValue
+	strMapValue // its keys and values are strings
 )
 
-var valueNames = [...]string{strValue: "a str", uintValue: "a uint", boolValue: "a bool"}
+var valueNames = [...]string{strValue: "a str", uintValue: "a uint", boolValue: "a bool", strMapValue: "a map"}
 
 var (
 	helloKeys = map[string]valueType{
 		"proto": strValue, "codec": strValue, "max": uintValue, "hb": uintValue, "types": strValue, "desc": uintValue, "nl": strValue,
+		"adm": boolValue, "attr": strMapValue,
 	}
-	goodbyeKeys = map[string]valueType{"reason": strValue, "full": boolValue}
+	goodbyeKeys   = map[string]valueType{"reason": strValue, "full": boolValue, "code": uintValue}
+	goingAwayKeys = map[string]valueType{"reason": strValue}
 )
 
 // checkMap reports what is wrong with body, which has been decoded to a struct: whether it
@@ -50,6 +53,30 @@ func checkMap(body []byte, keys map[string]valueType) error {
 		seen[key] = true
 		if want, known := keys[key]; known && !want.matches(body[value]) {
 			return fmt.Errorf("msgpack: %s: %s where %s is expected", key, mpscan.Format(body[value]), valueNames[want])
+		} else if known && want == strMapValue {
+			if err := checkStrMap(body[value:]); err != nil {
+				return fmt.Errorf("%w in %s", err, key)
+			}
+		}
+		if at, err = scan.Skip(body, value, 1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkStrMap is checkMap for a map whose keys are the peer's choice, and whose values have to
+// be strings. It begins body.
+func checkStrMap(body []byte) error {
+	n, at, _ := mapHeader(body)
+	var scan mpscan.Scanner
+	for range n {
+		_, value, err := stringAt(&scan, body, at)
+		if err != nil {
+			return err
+		}
+		if !strValue.matches(body[value]) {
+			return fmt.Errorf("msgpack: %s where a str is expected", mpscan.Format(body[value]))
 		}
 		if at, err = scan.Skip(body, value, 1); err != nil {
 			return err
@@ -101,6 +128,8 @@ func (v valueType) matches(c byte) bool {
 		return c&0xe0 == 0xa0 || c >= 0xd9 && c <= 0xdb
 	case uintValue:
 		return c <= 0x7f || c >= 0xcc && c <= 0xd3
+	case strMapValue:
+		return c&0xf0 == 0x80 || c == 0xde || c == 0xdf
 	}
 	return c == 0xc2 || c == 0xc3
 }
