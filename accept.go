@@ -14,6 +14,7 @@ import (
 
 	"github.com/fb9bb4ed/qsocket/internal/excerpt"
 	"github.com/fb9bb4ed/qsocket/internal/handshake"
+	"github.com/fb9bb4ed/qsocket/internal/link"
 	"github.com/fb9bb4ed/qsocket/internal/socket"
 )
 
@@ -155,6 +156,17 @@ func (l *Listener[T]) passed(a *admission) error {
 	return a.ctx.Err()
 }
 
+// connEnded is told that both directions of a Conn are over.
+func (l *Listener[T]) connEnded(ended *link.Link) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	last := l.live[ended].Stats()
+	last.SendBuffered = 0 // it is lost
+	delete(l.live, ended)
+	l.past.add(last)
+	l.changedLocked()
+}
+
 // endHandshake takes back beginHandshake.
 func (l *Listener[T]) endHandshake(a *admission) {
 	a.cancel(nil)
@@ -185,20 +197,15 @@ func (l *Listener[T]) admit(a *admission) {
 		l.release()
 		return
 	}
-	c.link.SetOnFinish(func() {
-		l.mu.Lock()
-		delete(l.live, c)
-		l.mu.Unlock()
-		l.release()
-	})
+	c.link.SetHost(&l.host)
 	l.mu.Lock()
-	l.live[c] = struct{}{}
+	l.live[&c.link] = c
 	l.mu.Unlock()
 	l.accepted.Add(1)
 	select {
 	case l.conns <- c:
 	case <-l.closing.Done():
-		_ = c.Close() // nothing was sent, so nothing is lost
+		_ = c.link.Close(l.closeReason(), false) // nothing was sent, so nothing is lost
 	}
 }
 

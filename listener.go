@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/fb9bb4ed/qsocket/internal/excerpt"
+	"github.com/fb9bb4ed/qsocket/internal/link"
 	"github.com/fb9bb4ed/qsocket/internal/socket"
 )
 
@@ -32,6 +33,7 @@ type Listener[T any] struct {
 	p    Protocol[T]
 	opts *settings
 	log  *slog.Logger
+	host link.Host // of its Conns
 
 	conns       chan *Conn[T]   // closed by accept, its last act
 	closing     context.Context // ends when Close is called
@@ -45,12 +47,17 @@ type Listener[T any] struct {
 	panics      atomic.Uint64
 	handshaking atomic.Int64
 
-	mu         sync.Mutex            // guards following
-	live       map[*Conn[T]]struct{} // from the end of the handshake to the end of the Conn
-	handshakes []*admission          // handshakes under way, with MaxHandshakes; in no order
-	refusals   map[string]uint64     // for Refusals
-	err        error                 // what ended accept, other than Close
-	shutdown   bool                  // Shutdown was called: every Conn will end
+	mu         sync.Mutex              // guards following
+	live       map[*link.Link]*Conn[T] // from the end of the handshake to the end of the Conn
+	handshakes []*admission            // handshakes under way, with MaxHandshakes; in no order
+	refusals   map[string]uint64       // for Refusals
+	err        error                   // what ended accept, other than Close
+	shutdown   bool                    // Shutdown or Drain was called: every Conn will end
+	drains     bool                    // Drain was called
+	reason     string                  // of the first Drain
+	past       Stats                   // of the Conns that have ended
+	services   map[*service[T]]struct{}
+	changed    chan struct{} // closed when there are fewer Conns or services; nil if nobody waits
 }
 
 // ListenerStats counts what a Listener has done.
@@ -103,8 +110,11 @@ func NewListener[T any](ln net.Listener, p Protocol[T], opts *Options) (*Listene
 		log:   o.Logger,
 		conns: make(chan *Conn[T]),
 		ended: make(chan struct{}),
-		live:  make(map[*Conn[T]]struct{}),
+		live:  make(map[*link.Link]*Conn[T]),
+
+		services: make(map[*service[T]]struct{}),
 	}
+	l.host.Ended, l.host.Closed = l.connEnded, l.release
 	l.closing, l.cancel = context.WithCancel(context.Background())
 	if o.MaxConns > 0 {
 		l.slots = make(chan struct{}, o.MaxConns)
@@ -172,7 +182,7 @@ func (l *Listener[T]) Shutdown(ctx context.Context) error {
 	l.mu.Lock()
 	results := make(chan error, len(l.live))
 	waiting := len(l.live)
-	for c := range l.live {
+	for _, c := range l.live {
 		go func() { results <- c.Shutdown(ctx) }() // ends with ctx at the latest; its result is in results
 	}
 	l.mu.Unlock()
@@ -184,6 +194,9 @@ func (l *Listener[T]) Shutdown(ctx context.Context) error {
 			continue
 		}
 		errs = append(errs, err)
+	}
+	if !l.awaitLingering(ctx) && !ended {
+		ended = true
 	}
 	if ended {
 		errs = append(errs, ctx.Err())

@@ -3,10 +3,8 @@ package qsocket
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"runtime/debug"
 	"sync"
-	"sync/atomic"
 
 	"github.com/fb9bb4ed/qsocket/internal/excerpt"
 	"github.com/fb9bb4ed/qsocket/internal/link"
@@ -33,7 +31,10 @@ func (l *Listener[T]) Serve(ctx context.Context, handle func(context.Context, *C
 	if handle == nil {
 		return errors.New("qsocket: Serve without a handler")
 	}
-	s := &service[T]{log: l.log, panics: &l.panics, handle: handle, conns: make(map[*Conn[T]]context.Context)}
+	s := &service[T]{l: l, handle: handle, conns: make(map[*Conn[T]]handling)}
+	l.mu.Lock()
+	l.services[s] = struct{}{}
+	l.mu.Unlock()
 	s.stop = context.AfterFunc(ctx, s.closeAll)
 	defer s.endServing()
 	for {
@@ -59,16 +60,21 @@ func (l *Listener[T]) Serve(ctx context.Context, handle func(context.Context, *C
 
 // service is one call of Serve, and lives on until its last handler has returned.
 type service[T any] struct {
-	log     *slog.Logger
-	panics  *atomic.Uint64
+	l       *Listener[T]
 	handle  func(context.Context, *Conn[T])
 	running sync.WaitGroup // handlers, and the goroutines that close their Conns
 	stop    func() bool    // keeps closeAll from being called
 
-	mu    sync.Mutex                   // guards following
-	conns map[*Conn[T]]context.Context // Conns whose handlers run, with the ctx that each got
-	ended bool                         // ctx has ended: none is to stay open
-	over  bool                         // Serve has returned and starts no more handlers
+	mu    sync.Mutex            // guards following, and comes before that of l
+	conns map[*Conn[T]]handling // Conns whose handlers run
+	ended bool                  // ctx has ended: none is to stay open
+	over  bool                  // Serve has returned and starts no more handlers
+}
+
+// handling is a handler that runs.
+type handling struct {
+	ctx    context.Context // that it got
+	cancel func()
 }
 
 // start runs a handler for c.
@@ -76,7 +82,7 @@ func (s *service[T]) start(ctx context.Context, c *Conn[T]) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	ctx, cancel := context.WithCancel(ctx)
-	s.conns[c] = ctx
+	s.conns[c] = handling{ctx, cancel}
 	c.link.In.SetServeCtx(ctx)
 	s.running.Go(func() { s.serve(ctx, cancel, c) }) // ends with the handler; c is closed then
 	if s.ended {
@@ -90,8 +96,8 @@ func (s *service[T]) serve(ctx context.Context, cancel func(), c *Conn[T]) {
 	defer func() {
 		var reason link.Reason
 		if r := recover(); r != nil {
-			s.panics.Add(1)
-			s.log.Error("qsocket: handler panicked", "peer", socket.AddrString(c.RemoteAddr()), "panic", excerpt.Panic(r, excerpt.MaxText), excerpt.StackKey, string(debug.Stack()))
+			s.l.panics.Add(1)
+			s.l.log.Error("qsocket: handler panicked", "peer", socket.AddrString(c.RemoteAddr()), "panic", excerpt.Panic(r, excerpt.MaxText), excerpt.StackKey, string(debug.Stack()))
 			reason = newReason(CodePanic, "handler panicked")
 		}
 		s.close(c, reason)
@@ -106,7 +112,7 @@ func (s *service[T]) serve(ctx context.Context, cancel func(), c *Conn[T]) {
 
 func (s *service[T]) close(c *Conn[T], reason link.Reason) {
 	if err := c.link.Close(reason, true); err != nil {
-		s.log.Warn("qsocket: close after handler", "peer", socket.AddrString(c.RemoteAddr()), "err", err)
+		s.l.log.Warn("qsocket: close after handler", "peer", socket.AddrString(c.RemoteAddr()), "err", err)
 	}
 }
 
@@ -116,8 +122,17 @@ func (s *service[T]) closeAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ended = true
-	for c, ctx := range s.conns {
-		s.cutOffLocked(ctx, c)
+	for c, h := range s.conns {
+		s.cutOffLocked(h.ctx, c)
+	}
+}
+
+// cancelAll ends the contexts of the handlers that run.
+func (s *service[T]) cancelAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, h := range s.conns {
+		h.cancel()
 	}
 }
 
@@ -140,9 +155,14 @@ func (s *service[T]) endServing() {
 	s.endIfUnusedLocked()
 }
 
-// endIfUnusedLocked no longer waits for ctx if nothing is left to close.
+// endIfUnusedLocked no longer waits for ctx if nothing is left to close, and says so to a Drain.
 func (s *service[T]) endIfUnusedLocked() {
-	if s.over && len(s.conns) == 0 {
-		s.stop()
+	if !s.over || len(s.conns) > 0 {
+		return
 	}
+	s.stop()
+	s.l.mu.Lock()
+	defer s.l.mu.Unlock()
+	delete(s.l.services, s)
+	s.l.changedLocked()
 }

@@ -77,7 +77,7 @@ func (in *Inbox) overdueLocked() error {
 	case in.brokenBy != notBroken, in.stoppedLocked():
 		return nil
 	case in.overdue.frame:
-		return fmt.Errorf("qsocket: the rest of a frame did not come within FrameTimeout %v: %w", in.frameTimeout, os.ErrDeadlineExceeded)
+		return in.lateFrame("the rest of a frame did not come")
 	default:
 		return fmt.Errorf("qsocket: read: nothing came for %v after a failed write: %w", in.endWithin, os.ErrDeadlineExceeded)
 	}

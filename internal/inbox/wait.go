@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fb9bb4ed/qsocket/internal/socket"
+	"github.com/fb9bb4ed/qsocket/internal/wire"
 )
 
 // A wait for the socket goes through these states:
@@ -211,12 +212,17 @@ func (in *Inbox) disarm() error {
 		w.err = errBroken
 		return nil
 	case inFrame:
-		return fmt.Errorf("qsocket: %s within FrameTimeout %v: %w", in.partialFrame(), in.frameTimeout, os.ErrDeadlineExceeded)
+		return in.lateFrame(in.partialFrame())
 	case in.endWithin == 0:
 		return nil // a deadline that the program has set on NetConn
 	default:
 		return fmt.Errorf("qsocket: read: nothing came for %v after a failed write: %w", in.endWithin, os.ErrDeadlineExceeded)
 	}
+}
+
+// lateFrame is the error for a frame that did not come in time.
+func (in *Inbox) lateFrame(what string) error {
+	return &wire.TimeoutError{Name: "FrameTimeout", After: in.frameTimeout, What: what}
 }
 
 // deadLocked is the error for a peer that has been silent for too long.

@@ -38,6 +38,10 @@ type Owner interface {
 	// RemoteError makes the error that a peer's reason for its goodbye becomes.
 	RemoteError(code uint16, reason string) error
 
+	// Farewell returns what the peer is to be told of a connection that has failed with err. It
+	// reports false if that is nothing: where the peer is gone, or has said so itself.
+	Farewell(err error) (f Farewell, ok bool)
+
 	Protocol() string // its name; empty in raw mode
 	CloseTimeout() time.Duration
 }

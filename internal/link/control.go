@@ -18,6 +18,12 @@ func (l *Link) onControl(kind byte, body []byte) error {
 			return err
 		}
 		return l.onGoodbye(g)
+	case kind == wire.KindGoingAway:
+		g, err := wire.ParseGoingAway(body)
+		if err == nil {
+			l.onGoingAway(g)
+		}
+		return err
 	case kind >= wire.KindExtension:
 		return nil
 	case kind != wire.KindHeartbeat && kind != wire.KindConfirm:
@@ -29,3 +35,37 @@ func (l *Link) onControl(kind byte, body []byte) error {
 	}
 	return nil
 }
+
+// An end that drains says so in a control frame of its own, and goes on: what it is sent it
+// still receives, and what its program still sends is sent. Its own program learns of it in the same
+// way as that of the peer.
+
+// GoAway tells both ends that this one will end the connection before long.
+func (l *Link) GoAway(reason string) {
+	if !l.fireGoingAway() {
+		return
+	}
+	if l.Named() && l.Out.GoodbyeSent() != wire.GoodbyeFull {
+		l.Out.SendControl(wire.GoingAway{Reason: reason}.Frame())
+	}
+}
+
+// onGoingAway is called by the receiver that has read that the peer drains.
+func (l *Link) onGoingAway(g wire.GoingAway) {
+	if l.fireGoingAway() {
+		l.logGoingAway(g.Reason)
+	}
+}
+
+// fireGoingAway fires goingAway, and reports whether that was the first time.
+func (l *Link) fireGoingAway() (first bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	first = !l.goesAway
+	l.goesAway = true
+	l.goingAway.FireLocked()
+	return first
+}
+
+// GoingAway returns the channel that is closed when one of the ends drains.
+func (l *Link) GoingAway() <-chan struct{} { return l.wait(&l.goingAway) }

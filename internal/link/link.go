@@ -46,11 +46,11 @@ type Link struct {
 	In  inbox.Inbox
 
 	// Immutable after Init.
-	sock     socket.Socket
-	log      *slog.Logger
-	opened   time.Duration // when, on the clock of monotime
-	owner    Owner
-	onFinish func() // see SetOnFinish
+	sock   socket.Socket
+	log    *slog.Logger
+	opened time.Duration // when, on the clock of monotime
+	owner  Owner
+	host   *Host // see SetHost
 
 	skipped atomic.Uint64 // messages that a Group has skipped
 	unknown atomic.Uint64 // messages of unknown cases
@@ -59,6 +59,7 @@ type Link struct {
 	state      state
 	reading    bool                 // the reader goroutine runs: from ReaderStarts to ReaderDone
 	reported   bool                 // a Close has returned the failure: further calls return nil
+	goesAway   bool                 // goingAway has been fired
 	onEnd      map[*func()]struct{} // to be called at the end, see OnEnd; nil if there are none
 	closer     closer               // closeLoop
 	closeTimer *time.Timer          // of CloseTimeout; nil if nothing bounds the end
@@ -70,6 +71,7 @@ type Link struct {
 	endSent      xsync.Signal // ... and so is the goodbye or the half-close
 	fullSent     xsync.Signal // ... and so is the full goodbye, if that is another
 	confirmed    xsync.Signal // state.confirmed
+	goingAway    xsync.Signal // one of the ends drains; may never fire
 	done         xsync.Signal // fired last: both directions are over, and so is Messages
 
 	// Named mode.
@@ -101,6 +103,7 @@ func (l *Link) Init(s socket.Socket, c Config) {
 		PeerLimit:    c.PeerLimit,
 		SendBuffer:   c.SendBuffer,
 		WriteTimeout: c.WriteTimeout,
+		Named:        c.Named,
 		Owner:        c.Owner,
 		Watcher:      l,
 		Received:     l.In.Received(),
@@ -110,9 +113,8 @@ func (l *Link) Init(s socket.Socket, c Config) {
 	}
 }
 
-// SetOnFinish arranges for f to be called once, without locks held, when the socket has
-// been closed. It must be called before the Link is used.
-func (l *Link) SetOnFinish(f func()) { l.onFinish = f }
+// SetHost says that the connection is one of h's. It must be called before the Link is used.
+func (l *Link) SetHost(h *Host) { l.host = h }
 
 // Socket returns the socket that l owns.
 func (l *Link) Socket() *socket.Socket { return &l.sock }
@@ -267,8 +269,9 @@ func (l *Link) awaitWriteResult(ctx context.Context) error {
 	return l.Out.AwaitWriteResult(ctx, stop)
 }
 
-// teardown closes the socket and wakes all that wait for anything. done is
-// fired here, or by the reader goroutine when that is the last to leave.
+// teardown ends the connection: it closes the socket, or leaves that to a farewell, and wakes
+// all that wait for anything. done is fired here, or by the reader goroutine when that is the
+// last to leave.
 //
 // It is the one way to the end, and any goroutine may call it. The first call does
 // everything; another returns at once, perhaps before that is done. The order matters:
@@ -296,11 +299,14 @@ func (l *Link) teardown() {
 		l.Out.Stop(ErrClosed)
 	}
 	l.stopReceiving(true)
-	// A reset tells the peer that this is no clean end. If err is the peer's own reason,
-	// it knows.
-	socket.HardClose(l.sock.Conn, err != nil && !remote)
-	if l.onFinish != nil {
-		l.onFinish()
+	lingers := l.bidFarewell(err)
+	if !lingers {
+		// A reset tells the peer that this is no clean end. If err is the peer's own reason,
+		// it knows.
+		socket.HardClose(l.sock.Conn, err != nil && !remote)
+	}
+	if l.host != nil {
+		l.host.Ended(l)
 	}
 	for f := range l.takeOnEnd() {
 		(*f)()
@@ -309,7 +315,12 @@ func (l *Link) teardown() {
 	if err == nil {
 		err = ErrClosed
 	}
-	l.Out.GiveUp(err)
+	if !lingers {
+		l.Out.GiveUp(err)
+		if l.host != nil {
+			l.host.Closed()
+		}
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	// closeLoop fires these as well, unless a Write or a half-close keeps it.

@@ -24,6 +24,11 @@ func (l *Link) logReason(reason Reason) {
 	l.log.Info("qsocket: closing connection", args...)
 }
 
+// logGoingAway logs that the peer drains.
+func (l *Link) logGoingAway(reason string) {
+	l.log.Info("qsocket: peer is going away", "peer", socket.AddrString(l.sock.RemoteAddr()), "reason", reason)
+}
+
 // logEnd logs the end: a failure or the peer's reason, or that all was well.
 func (l *Link) logEnd(err error, remote bool) {
 	level, what := slog.LevelDebug, "qsocket: connection ended"

@@ -88,11 +88,11 @@ const (
 	recvEnded                     // there is nothing more to read
 )
 
-// The socket is closed by teardown only, when the connection is over.
+// When the connection is over, teardown closes the socket, or leaves it to a farewell.
 const (
 	socketOpen    socketState = iota
 	socketClosing             // teardown has begun
-	socketClosed              // teardown has released everything
+	socketClosed              // teardown has released everything; a farewell may go on
 )
 
 const (

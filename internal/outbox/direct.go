@@ -147,8 +147,8 @@ func (o *Outbox) writeDirectLocked() {
 	o.writes++
 	o.wroteLocked(d.n)
 	o.progressLocked()
-	if d.n < len(d.buf) {
-		o.remainder = d.buf[d.n:]
+	if buf := o.cutLocked(d.buf, d.n); d.n < len(buf) {
+		o.remainder, o.taken = buf, d.n
 	} else {
 		bufpool.Put(d.buf)
 	}

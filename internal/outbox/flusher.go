@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"runtime"
 	"time"
 
 	"github.com/fb9bb4ed/qsocket/internal/bufpool"
 	"github.com/fb9bb4ed/qsocket/internal/monotime"
 	"github.com/fb9bb4ed/qsocket/internal/socket"
+	"github.com/fb9bb4ed/qsocket/internal/wire"
 )
 
 // The writer's states and what moves it between them:
@@ -102,17 +102,17 @@ func (o *Outbox) flush() {
 			o.mu.Lock()
 			continue // what has come meanwhile
 		}
-		buf := o.remainder // first: it is the rest of a frame whose start is with the kernel
+		buf, from := o.remainder, o.taken // first: a frame in it has begun
 		if o.remainder = nil; buf == nil {
-			buf = o.takeLocked()
+			buf, from = o.takeLocked(), 0
 		}
 		o.mu.Unlock()
-		err := o.write(buf)
-		bufpool.Put(buf)
+		n, err := o.write(buf, from)
 		if err != nil {
-			o.fail(err)
+			o.failIn(buf, n, err)
 			return
 		}
+		bufpool.Put(buf)
 		o.mu.Lock()
 	}
 	// Under the lock in which the loop found nothing: a frame that is accepted after this
@@ -140,20 +140,22 @@ func (o *Outbox) takeLocked() []byte {
 	return taken
 }
 
-// write writes all of b and accounts for each part that the kernel has taken. Each part
+// write writes b, of which the kernel has that many bytes already, to its end, or to where a
+// farewell cuts it. It accounts for each part that the kernel has taken, and returns how many
+// bytes of b that are in all. Each part
 // has WriteTimeout anew: the limit is for a peer that takes nothing, and not for a slow one.
-func (o *Outbox) write(b []byte) error {
-	for len(b) > 0 {
+func (o *Outbox) write(b []byte, taken int) (int, error) {
+	for taken < len(b) {
 		if o.writeTimeout > 0 {
 			if err := o.setDeadline(); err != nil {
-				return err
+				return taken, err
 			}
 		}
-		n, err := o.writeSome(b)
-		if n < 0 || n > len(b) || n == 0 && err == nil { // a wrapper with a fault, which must not keep us in the loop
+		n, err := o.writeSome(b[taken:])
+		if n < 0 || n > len(b)-taken || n == 0 && err == nil { // a wrapper with a fault, which must not keep us in the loop
 			n, err = 0, fmt.Errorf("%T.Write returned %d without an error: %w", o.sock.Conn, n, io.ErrNoProgress)
 		}
-		b = b[n:]
+		taken += n
 		if n > 0 && o.writeTimeout > 0 && o.saysTimeout(err) { // it made progress, so the timeout does not count
 			err = nil
 		}
@@ -163,10 +165,11 @@ func (o *Outbox) write(b []byte) error {
 		}
 		if o.writeErr != nil { // GiveUp, or checkOverdue, did not wait for this
 			o.mu.Unlock()
-			return errGivenUp
+			return taken, errGivenUp
 		}
 		o.writes++
 		o.wroteLocked(n)
+		b = o.cutLocked(b, taken)
 		// After an error fail calls it, once the failure is recorded: what waits for the
 		// outcome (AwaitWriteResult) must not take a failed write for a good one.
 		if err == nil {
@@ -174,10 +177,10 @@ func (o *Outbox) write(b []byte) error {
 		}
 		o.mu.Unlock()
 		if err != nil {
-			return err
+			return taken, err
 		}
 	}
-	return nil
+	return taken, nil
 }
 
 // writeChunk bounds a Write whose progress cannot be seen until it is over, so that
@@ -230,7 +233,7 @@ func (o *Outbox) fail(err error) {
 		return
 	}
 	if o.isTimeout(err) {
-		err = fmt.Errorf("qsocket: write: no progress within WriteTimeout %v: %w", o.writeTimeout, os.ErrDeadlineExceeded)
+		err = &wire.TimeoutError{Name: "WriteTimeout", After: o.writeTimeout, What: "write: no progress"}
 	} else {
 		err = socket.NetworkError("write", err)
 	}
@@ -241,6 +244,19 @@ func (o *Outbox) fail(err error) {
 	o.mu.Unlock()
 }
 
+// failIn is fail for a write that has ended with that many bytes of buf taken. If the
+// connection can be told of it later, in a farewell, what was accepted is kept for that.
+func (o *Outbox) failIn(buf []byte, taken int, err error) {
+	o.mu.Lock()
+	if o.canResume(err) {
+		o.remainder, o.taken = buf, taken
+	} else {
+		bufpool.Put(buf)
+	}
+	o.mu.Unlock()
+	o.fail(err)
+}
+
 // GiveUp ends sending because the connection has ended with err. It is called when the
 // socket has been closed: a write that is under way would fail, but not every net.Conn has
 // a Close that wakes a Write, and what waits for its outcome must not wait for ever. The
@@ -248,6 +264,7 @@ func (o *Outbox) fail(err error) {
 func (o *Outbox) GiveUp(err error) {
 	o.mu.Lock()
 	o.failing = true
+	o.remainder = nil
 	o.endLocked(err)
 	o.mu.Unlock()
 }
@@ -258,7 +275,9 @@ func (o *Outbox) endLocked(err error) {
 		o.writeErr = err
 	}
 	o.stopLocked(&EndedError{err}) // if nothing has stopped it yet, such as teardown just now
-	o.dropLocked()
+	if o.remainder == nil {
+		o.dropLocked()
+	}
 	o.progressLocked()
 }
 
@@ -295,9 +314,13 @@ func (o *Outbox) FlushMessages(ctx context.Context) error {
 func (o *Outbox) flushUpTo(ctx context.Context, target uint64) error {
 	for {
 		switch {
-		case o.total-uint64(o.bufferedLocked()) >= target:
+		case o.sentLocked() >= target:
 			o.mu.Unlock()
 			return nil
+		case o.farewell != nil:
+			err := o.farewell.cause
+			o.mu.Unlock()
+			return err
 		case o.writeErr != nil:
 			err := o.writeErr
 			o.mu.Unlock()

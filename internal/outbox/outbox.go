@@ -46,7 +46,7 @@ import (
 //   - What has set writing is the only writer. While accepted bytes are unwritten and
 //     no write has failed, writing or scheduled is set.
 //   - After a failed write nothing is written: what followed would land inside the
-//     torn frame.
+//     torn frame. (Of a farewell see there.)
 //   - mu is held from Begin to Commit or Abort, for as long as the encoder takes, and
 //     never across I/O or while waiting.
 //
@@ -64,6 +64,7 @@ type Outbox struct {
 	framing      wire.Framing
 	headerSize   uint8 // space left before a payload, bytes
 	peerLimit    bool  // limit is the peer's
+	named        bool  // there are control frames
 
 	// The small fields stand together: an idle connection is to be small. mu guards these
 	// two as well.
@@ -85,12 +86,14 @@ type Outbox struct {
 	queue     []*waiter     // senders that wait for space, in order
 	spare     []*waiter     // to be used again
 	unwritten int           // bytes taken for writing that the kernel does not have yet
-	remainder []byte        // the rest of a direct write, for the flusher; nil if the kernel took all
+	remainder []byte        // a buffer that the kernel has taken in part, for the flusher; nil if there is none
+	taken     int           // bytes of remainder that the kernel has
 	total     uint64        // bytes ever accepted
 	progress  chan struct{} // closed at the next progress of the writer; nil if it is not waited for
 	stopErr   error         // why frames are refused; nil while they are accepted. The first counts
 	stopped   xsync.Signal  // stopErr is set
 	writeErr  error         // the write that failed, or its cause; nothing is written after it
+	farewell  *farewell     // nil until the connection has failed and its peer is told why
 
 	messages, writes uint64 // for Counters
 	messageEnd       uint64 // total when the last message was accepted: up to there a loss is a loss of messages
@@ -139,6 +142,7 @@ type Config struct {
 	Framing      wire.Framing
 	MaxPayload   int  // largest payload that Commit accepts, bytes
 	PeerLimit    bool // that is the peer's limit
+	Named        bool // there are control frames
 	SendBuffer   int  // bytes accepted and not yet written, beyond which Begin waits
 	WriteTimeout time.Duration
 
@@ -156,7 +160,7 @@ func (o *Outbox) Init(sock *socket.Socket, c Config) {
 	o.sock = sock
 	o.framing = c.Framing
 	o.headerSize = uint8(c.Framing.HeaderSize())
-	o.limit, o.peerLimit = c.MaxPayload, c.PeerLimit
+	o.limit, o.peerLimit, o.named = c.MaxPayload, c.PeerLimit, c.Named
 	o.maxPayload = c.Framing.MaxPayload(c.MaxPayload)
 	o.sendBuffer = c.SendBuffer
 	o.writeTimeout = c.WriteTimeout
@@ -277,13 +281,22 @@ func (o *Outbox) Progress() (sent uint64, waits bool) {
 	if !waits && o.watch == watching {
 		o.watch = watchWaits
 	}
-	return o.total - uint64(o.bufferedLocked()), waits
+	return o.sentLocked(), waits
+}
+
+// sentLocked returns how many of the bytes that were ever accepted are with the kernel.
+func (o *Outbox) sentLocked() uint64 {
+	sent := o.total - uint64(o.bufferedLocked())
+	if o.farewell != nil {
+		sent -= uint64(o.farewell.dropped)
+	}
+	return sent
 }
 
 // unsentLocked returns the number of bytes, of accepted messages and what stands
 // between them, that are not with the kernel.
 func (o *Outbox) unsentLocked() int {
-	sent := o.total - uint64(o.bufferedLocked())
+	sent := o.sentLocked()
 	return int(max(o.messageEnd, sent) - sent)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/fb9bb4ed/qsocket"
@@ -92,3 +93,30 @@ func Echo[T any](ctx context.Context, c *qsocket.Conn[T]) {
 		}
 	}
 }
+
+// oneConn is a net.Listener with a single connection.
+type oneConn struct {
+	conn   chan net.Conn
+	closed chan struct{}
+	end    func()
+}
+
+// OneConn returns a net.Listener that accepts nc, and then waits until it is closed.
+func OneConn(nc net.Conn) net.Listener {
+	l := &oneConn{conn: make(chan net.Conn, 1), closed: make(chan struct{})}
+	l.conn <- nc
+	l.end = sync.OnceFunc(func() { close(l.closed) })
+	return l
+}
+
+func (l *oneConn) Accept() (net.Conn, error) {
+	select {
+	case nc := <-l.conn:
+		return nc, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *oneConn) Close() error   { l.end(); return nil }
+func (l *oneConn) Addr() net.Addr { return &net.UnixAddr{Name: "one", Net: "unix"} }

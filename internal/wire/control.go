@@ -131,6 +131,11 @@ func ParseGoingAway(body []byte) (g GoingAway, err error) {
 
 // parseMap decodes body, which is to be a map with values of the right types, to v.
 func parseMap[T any](body []byte, v *T, keys map[string]valueType) error {
+	if len(body) > 0 { // an array would be decoded as well, or refused for what it lacks
+		if _, _, ok := mapHeader(body); !ok {
+			return notMap(body)
+		}
+	}
 	if err := mpplan.For[T]().Decode(new(mpplan.Decoder), body, v); err != nil {
 		return err
 	}

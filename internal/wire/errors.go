@@ -3,6 +3,8 @@ package wire
 import (
 	"errors"
 	"fmt"
+	"os"
+	"time"
 
 	"github.com/fb9bb4ed/qsocket/internal/excerpt"
 )
@@ -41,6 +43,19 @@ func (e *SizeError) Error() string {
 func (e *SizeError) Is(target error) bool {
 	return target == ErrFrameTooLarge || e.Received && target == ErrProtocol
 }
+
+// TimeoutError is os.ErrDeadlineExceeded with the limit that has passed.
+type TimeoutError struct {
+	Name  string // of the limit
+	After time.Duration
+	What  string // what did not happen in that time
+}
+
+func (e *TimeoutError) Error() string {
+	return fmt.Sprintf("qsocket: %s within %s %v: %v", e.What, e.Name, e.After, os.ErrDeadlineExceeded)
+}
+
+func (e *TimeoutError) Unwrap() error { return os.ErrDeadlineExceeded }
 
 // Mismatch is why two ends cannot talk, found in a hello or a description of types.
 // The root package makes its HandshakeError of it, which has the same fields.

@@ -132,10 +132,7 @@ func HelloSize(header [HelloHeaderSize]byte) (int, error) {
 // a map. max has to be there: its zero would be a peer that takes empty payloads only.
 func ParseHello(body []byte) (*Hello, error) {
 	h := new(Hello)
-	err := mpplan.For[hello]().Decode(new(mpplan.Decoder), body, (*hello)(h))
-	if err == nil {
-		err = checkMap(body, helloKeys)
-	}
+	err := parseMap(body, (*hello)(h), helloKeys)
 	if err == nil {
 		err = h.checkValues()
 	}

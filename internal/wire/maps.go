@@ -38,7 +38,7 @@ var (
 func checkMap(body []byte, keys map[string]valueType) error {
 	n, at, ok := mapHeader(body)
 	if !ok {
-		return fmt.Errorf("msgpack: %s where a map is expected", mpscan.Format(body[0]))
+		return notMap(body)
 	}
 	var scan mpscan.Scanner
 	seen := make(map[string]bool)
@@ -85,18 +85,21 @@ func checkStrMap(body []byte) error {
 	return nil
 }
 
-// mapHeader reads the header of the map at the beginning of body, which is not empty and
-// well-formed. ok is false if something else is there.
+// mapHeader reads the header of the map at the beginning of body, which is not empty. ok is false if something else is there.
 func mapHeader(body []byte) (n, end int, ok bool) {
 	switch c := body[0]; {
 	case c&0xf0 == 0x80:
 		return int(c & 0xf), 1, true
-	case c == 0xde:
+	case c == 0xde && len(body) >= 3:
 		return int(binary.BigEndian.Uint16(body[1:])), 3, true
-	case c == 0xdf:
+	case c == 0xdf && len(body) >= 5:
 		return int(binary.BigEndian.Uint32(body[1:])), 5, true
 	}
 	return 0, 0, false
+}
+
+func notMap(body []byte) error {
+	return fmt.Errorf("msgpack: %s where a map is expected", mpscan.Format(body[0]))
 }
 
 // stringAt reads the key at body[at].

@@ -359,7 +359,7 @@ func (c *conn) probe() string {
 // network is.
 func (c *conn) past(s *situation) string {
 	var words []string
-	for _, what := range []string{"confirm", "half", "full", "full(why)", "FIN", "no FIN", "CloseWrite", "Close", "CloseWithReason", "Shutdown", "leave"} {
+	for _, what := range []string{"confirm", "half", "full", "full(why)", "full(code 2)", "full(code 3)", "full(code 4)", "full(code 5)", "full(code 6)", "full(code 10)", "FIN", "no FIN", "CloseWrite", "Close", "CloseWithReason", "Shutdown", "leave"} {
 		if c.said[what] {
 			words = append(words, what)
 		}

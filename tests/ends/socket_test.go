@@ -293,6 +293,8 @@ func frameName(frame []byte) string {
 		return "confirm"
 	case strings.HasPrefix(f[4:], "\x01") && strings.Contains(f, "full") && strings.Contains(f, "why"):
 		return "full(why)"
+	case strings.HasPrefix(f[4:], "\x01\x83") && strings.Contains(f[:len(f)-1], "full\xc3\xa4code"):
+		return fmt.Sprintf("full(code %d)", f[len(f)-1])
 	default:
 		return fmt.Sprintf("% x", f)
 	}

@@ -22,6 +22,7 @@ func TestWireDocumentEnd(t *testing.T) {
 	words := map[string]string{
 		"–": "", "message": "00000001 61", "confirm": testkit.GoldenConfirm, "half goodbye": testkit.GoldenHalf, "full goodbye": testkit.GoldenFull,
 		"full": testkit.GoldenFull, "confirm, full": testkit.GoldenConfirm + testkit.GoldenFull,
+		"full, 3": "80000033 01 83 a6 726561736f6e bd 6279746573207468617420617265206e6f206c6567616c206672616d65 a4 66756c6c c3 a4 636f6465 03",
 	}
 	rows := regexp.MustCompile(`(?m)^\| (nothing|half|full) \| (nothing|half|full) \| ([^|]*) \| ([^|]*) \| ([^|]*) \|$`).FindAllStringSubmatch(page, -1)
 	seen := make(map[string]bool)

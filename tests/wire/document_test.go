@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"os"
 	"regexp"
@@ -128,6 +129,38 @@ func overheard[T any](t *testing.T, p qsocket.Protocol[T], hello []byte, do func
 	return words
 }
 
+// drained returns what a server sends that drains, up to the end of that, to a peer that
+// begins with hello.
+func drained[T any](t *testing.T, p qsocket.Protocol[T], hello []byte, reason string) (words []byte) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		nc, peer := qsockettest.NetPipe()
+		defer peer.Close()
+		var e eavesdropper
+		go e.listen(peer) // until the Conn or peer is closed
+		if _, err := peer.Write(hello); err != nil {
+			t.Fatal(err)
+		}
+		ln, err := qsocket.NewListener(testkit.OneConn(nc), p, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := ln.Accept(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		draining := testkit.Async(func() error { return ln.Drain(ctx, reason) })
+		words, _ = e.take()
+		cancel()
+		testkit.End(c)
+		if err := <-draining; !errors.Is(err, context.Canceled) {
+			t.Errorf("Drain: got %v, want that of its ctx", err)
+		}
+	})
+	return words
+}
+
 // Every block of hex in docs/wire.md is what the library sends.
 func TestWireDocument(t *testing.T) {
 	_, blocks := wireDocument(t)
@@ -157,6 +190,10 @@ func TestWireDocument(t *testing.T) {
 		"goodbye-reason": after(func(c *qsocket.Conn[Tick], _ testkit.WirePeer) error {
 			return c.CloseWithReason("maintenance")
 		}),
+		"goodbye-code": after(func(c *qsocket.Conn[Tick], _ testkit.WirePeer) error {
+			return c.CloseWithCode(1000, "no space")
+		}),
+		"going-away": bytes.TrimPrefix(drained(t, ticks, hello, "maintenance"), hello),
 		"heartbeat": after(func(*qsocket.Conn[Tick], testkit.WirePeer) error {
 			time.Sleep(15 * time.Second * 3 / 4)
 			return nil
