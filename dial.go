@@ -16,7 +16,9 @@ import (
 )
 
 // Dial connects to address and makes a Conn of the connection. network is "tcp",
-// "tcp4", "tcp6" or "unix"; addresses are those of package net. ctx bounds
+// "tcp4", "tcp6" or "unix"; addresses are those of package net. Options.DialContext
+// connects in another way, through a proxy for example; what networks and addresses there
+// are is then up to it. ctx bounds
 // connecting and the handshake, Options.HandshakeTimeout the handshake alone;
 // later ctx has no effect. With a named protocol Dial returns when the two ends
 // have found that they can talk. If they cannot, errors.As finds a
@@ -28,21 +30,36 @@ import (
 // from address if the Config has none.
 func Dial[T any](ctx context.Context, network, address string, p Protocol[T], opts *Options) (*Conn[T], error) {
 	o, err := checked(p, opts)
-	if err == nil {
+	if err == nil && o.DialContext == nil {
 		err = checkNetwork(network)
 	}
 	if err != nil {
 		return nil, err
 	}
-	var d net.Dialer
-	nc, err := d.DialContext(ctx, network, address)
+	nc, err := o.connect(ctx, network, address)
 	if err != nil {
-		return nil, excerpt.Wrap("qsocket: ", err)
+		return nil, err
 	}
 	if o.TLS != nil {
 		nc = tls.Client(nc, clientConfig(o.TLS, address))
 	}
 	return open(ctx, nc, p, o)
+}
+
+// connect returns a connection to address, without TLS.
+func (o *settings) connect(ctx context.Context, network, address string) (net.Conn, error) {
+	dial := o.DialContext
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	nc, err := dial(ctx, network, address)
+	switch {
+	case err != nil:
+		return nil, socket.NetworkError("dial", err)
+	case isNil(nc): // only DialContext returns that
+		return nil, errors.New("qsocket: Options.DialContext returned a nil net.Conn and no error")
+	}
+	return nc, nil
 }
 
 // checkNetwork refuses what package net knows but is no stream of bytes.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log"
 	"log/slog"
+	"net"
 	"os"
 	"strconv"
 	"strings"
@@ -174,6 +175,32 @@ func ExampleOptions() {
 	// Output:
 	// qsocket: frame of 2003 bytes exceeds MaxFrame 1000
 	// true <nil>
+}
+
+// Dial connects as DialContext does: here with a choice of the dialer's own.
+func ExampleOptions_dialContext() {
+	protocol := qsocket.Protocol[string]{Name: "ticks/1"}
+	ln, err := qsocket.Listen("tcp", "127.0.0.1:0", protocol, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer ln.Close()
+	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, KeepAlive: time.Minute}
+	conn, err := qsocket.Dial(context.Background(), "tcp", ln.Addr().String(), protocol, &qsocket.Options{
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			fmt.Println("dial", network)
+			return dialer.DialContext(ctx, network, address)
+		},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer conn.Close()
+	host, _, _ := net.SplitHostPort(conn.LocalAddr().String())
+	fmt.Println("connected from", host)
+	// Output:
+	// dial tcp
+	// connected from 127.0.0.1
 }
 
 // Any encoding becomes a codec with two functions.

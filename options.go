@@ -1,10 +1,12 @@
 package qsocket
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"math"
+	"net"
 	"time"
 
 	"github.com/fb9bb4ed/qsocket/internal/excerpt"
@@ -62,6 +64,12 @@ type Options struct {
 	// Dial: client side; Listen and NewListener: server side; nil for none. NewConn
 	// and Pipe refuse it: wrap the net.Conn with package tls.
 	TLS *tls.Config
+
+	// DialContext connects, for Dial; nil: a net.Dialer. It gets Dial's ctx, network and
+	// address as they are, whatever network is, and returns a stream connection of any
+	// kind (see NewConn). TLS, if it is set, runs over that. Nothing but ctx bounds it, so it
+	// must return when ctx ends. The others ignore it: Listen, NewListener, NewConn, Pipe.
+	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
 
 	// Logger gets what happens to connections, never what they carry. At level
 	// Debug: connections that are open, and those that have ended well, with the name of

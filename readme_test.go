@@ -14,21 +14,24 @@ import (
 	"github.com/fb9bb4ed/qsocket/qsockettest"
 )
 
+// readText returns a file of the repository.
+func readText(t *testing.T, file string) string {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.ReplaceAll(string(b), "\r\n", "\n")
+}
+
 // README shows the code of Example_queue.
 func TestReadmeQueue(t *testing.T) {
-	read := func(file string) string {
-		b, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return strings.ReplaceAll(string(b), "\r\n", "\n")
-	}
-	_, code, found := strings.Cut(read("example_queue_test.go"), "\n// echo sends back")
+	_, code, found := strings.Cut(readText(t, "example_queue_test.go"), "\n// echo sends back")
 	code, _, closed := strings.Cut(code, "\n}\n")
 	if !found || !closed {
 		t.Fatal("there is no function echo in example_queue_test.go")
 	}
-	if code = "```go\n// echo sends back" + code + "\n}\n```\n"; !strings.Contains(read("README.md"), code) {
+	if code = "```go\n// echo sends back" + code + "\n}\n```\n"; !strings.Contains(readText(t, "README.md"), code) {
 		t.Errorf("README.md does not have this block:\n%s", code)
 	}
 }

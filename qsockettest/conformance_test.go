@@ -2,6 +2,7 @@ package qsockettest_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -24,6 +25,11 @@ var streams = []struct {
 	{"tcp", func(t testing.TB) (a, b net.Conn) {
 		return dialed(t, func(addr string) string { return addr })
 	}},
+	{"network", func(t testing.TB) (a, b net.Conn) {
+		ln := qsockettest.Listen("server")
+		defer ln.Close()
+		return connected(t, ln, ln.DialContext)
+	}},
 	{"netpipe", func(t testing.TB) (a, b net.Conn) {
 		a, b = qsockettest.NetPipe()
 		return a, b
@@ -33,6 +39,13 @@ var streams = []struct {
 		t.Cleanup(p.Close)
 		a, b = p.Pipe()
 		return a, b
+	}},
+	{"proxy network", func(t testing.TB) (a, b net.Conn) {
+		ln := qsockettest.Listen("server")
+		defer ln.Close()
+		p := qsockettest.NewProxy(1, qsockettest.Faults{}, qsockettest.Faults{})
+		t.Cleanup(p.Close)
+		return connected(t, ln, p.Through(ln.DialContext))
 	}},
 	{"proxy tcp", func(t testing.TB) (a, b net.Conn) {
 		p := qsockettest.NewProxy(1, qsockettest.Faults{}, qsockettest.Faults{})
@@ -66,7 +79,15 @@ func dialed(t testing.TB, via func(addr string) string) (a, b net.Conn) {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	a, err = net.Dial("tcp", via(ln.Addr().String()))
+	return connected(t, ln, func(ctx context.Context, network, address string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "tcp", via(address))
+	})
+}
+
+// connected returns the two ends of a connection to ln.
+func connected(t testing.TB, ln net.Listener, dial func(context.Context, string, string) (net.Conn, error)) (a, b net.Conn) {
+	t.Helper()
+	a, err := dial(t.Context(), ln.Addr().Network(), ln.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}

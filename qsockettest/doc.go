@@ -7,6 +7,10 @@
 // [NetPipe] is what is below them: streams that have, unlike those of net.Pipe,
 // buffers, half-closes and resets.
 //
+// [Listen] returns a net.Listener in memory, for programs that listen and dial, and a
+// [Network] several of them: servers that restart, clients that dial again. They work in
+// bubbles, too.
+//
 // # Bad networks
 //
 // A [Proxy] between two ends delays, splits, merges, flips, stalls and cuts what

@@ -8,4 +8,6 @@ var (
 	errReset        error = syscall.ECONNRESET
 	errBrokenPipe   error = syscall.EPIPE
 	errNotConnected error = syscall.ENOTCONN
+	errRefused      error = syscall.ECONNREFUSED
+	errInUse        error = syscall.EADDRINUSE
 )

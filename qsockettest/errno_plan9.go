@@ -7,4 +7,6 @@ var (
 	errReset        = errors.New("connection reset by peer")
 	errBrokenPipe   = errors.New("broken pipe")
 	errNotConnected = errors.New("transport endpoint is not connected")
+	errRefused      = errors.New("connection refused")
+	errInUse        = errors.New("address already in use")
 )

@@ -165,3 +165,80 @@ func ExampleNetPipe() {
 	// Output:
 	// read pipe b->a: read: connection reset by peer
 }
+
+// A client that dials again does not notice more of a restart than a pause. (In a bubble of
+// testing/synctest, which needs a test, the pause takes no time; see Network.)
+func ExampleNetwork() {
+	var network qsockettest.Network
+	opts := &qsocket.Options{DialContext: network.DialContext}
+	for _, version := range []string{"old", "new"} { // of the server
+		ln, err := network.Listen("gateway:7070")
+		if err != nil {
+			log.Fatal(err)
+		}
+		server, err := qsocket.NewListener(ln, orders, nil)
+		if err != nil {
+			log.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(context.Background())
+		served := make(chan error)
+		go func() {
+			served <- server.Serve(ctx, func(ctx context.Context, conn *qsocket.Conn[order]) {
+				fmt.Println(version, "server:", conn.RemoteAddr(), take(conn))
+			})
+		}()
+
+		client, err := qsocket.Dial(ctx, "tcp", "gateway:7070", orders, opts)
+		if err != nil {
+			log.Fatal(err)
+		}
+		send(client, "tea")
+		if err := client.Shutdown(ctx); err != nil {
+			log.Fatal(err)
+		}
+		stop()
+		<-served
+		_, err = qsocket.Dial(context.Background(), "tcp", "gateway:7070", orders, opts)
+		fmt.Println(errors.Is(err, syscall.ECONNREFUSED))
+	}
+	// Output:
+	// order 1 tea
+	// old server: client-1 <nil>
+	// true
+	// order 1 tea
+	// new server: client-2 <nil>
+	// true
+}
+
+// A client dials the server through a Proxy, all in memory.
+func ExampleProxy_Through() {
+	ln := qsockettest.Listen("gateway:7070")
+	server, err := qsocket.NewListener(ln, orders, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer server.Close()
+	proxy := qsockettest.NewProxy(1, qsockettest.Faults{Split: 3}, qsockettest.Faults{})
+	defer proxy.Close()
+
+	ctx := context.Background()
+	opts := &qsocket.Options{DialContext: proxy.Through(ln.DialContext)}
+	client, err := qsocket.Dial(ctx, "tcp", "gateway:7070", orders, opts)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+	send(client, "tea")
+	conn, err := server.Accept(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Println(conn.Recv(ctx))
+	proxy.Cut(qsockettest.RST)
+	_, err = conn.Recv(ctx)
+	fmt.Println(errors.Is(err, syscall.ECONNRESET))
+	// Output:
+	// {1 tea} <nil>
+	// true
+}

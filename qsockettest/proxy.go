@@ -11,11 +11,13 @@ import (
 // are safe for concurrent use.
 //
 //   - Pipe makes a connection in memory, with the Proxy between its ends.
-//   - Listen forwards TCP connections to the address of a server.
+//   - Through dials as another function does, for Options.DialContext.
+//   - Listen forwards TCP connections to the address of a server; Forward does it for
+//     any listener.
 //   - Between connects two ends that are there already.
 //
 // A Proxy that is made in a bubble of testing/synctest, and closed there, works
-// in the bubble's time: with Pipe every delay is exact.
+// in the bubble's time: with Pipe, and in a [Network], every delay is exact.
 //
 // What is random is drawn from the seed, anew for each direction of each
 // connection, in the order in which these are made. The same bytes are split
@@ -34,11 +36,11 @@ import (
 // window. The buffers of the ends come on top: with Pipe 64 KiB at either
 // side of the Proxy.
 //
-// The reader of a Pipe gets each piece with a Read of its own. The kernel may
+// The reader of a StreamConn gets each piece with a Read of its own. The kernel may
 // put pieces together again, unless there is time between them.
 type Proxy struct {
 	seed    uint64
-	ctx     context.Context // of dials
+	ctx     context.Context // of dials; ends with Close
 	cancel  context.CancelFunc
 	running sync.WaitGroup // every goroutine of the Proxy
 

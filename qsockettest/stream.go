@@ -14,7 +14,7 @@ import (
 // streamBuffer is how many bytes one end may be ahead of the other's reading.
 const streamBuffer = 64 << 10
 
-// StreamConn is one end of a stream in memory, made by [NetPipe]. It behaves
+// StreamConn is one end of a stream in memory, made by [NetPipe] or a [Network]. It behaves
 // like the TCP connection of a Linux process whose network takes no time. Its
 // methods are safe for concurrent use.
 //
@@ -71,10 +71,13 @@ func (a streamAddr) String() string  { return string(a) }
 // bubbles of testing/synctest: all waiting there is durably blocking.
 //
 // Close both ends when done. There is no goroutine behind them.
-func NetPipe() (a, b *StreamConn) {
+func NetPipe() (a, b *StreamConn) { return newStreams("a", "b") }
+
+// newStreams returns the two ends of a stream, with their addresses.
+func newStreams(addrA, addrB streamAddr) (a, b *StreamConn) {
 	mu := new(sync.Mutex)
-	a = &StreamConn{addr: "a", mu: mu}
-	b = &StreamConn{addr: "b", mu: mu}
+	a = &StreamConn{addr: addrA, mu: mu}
+	b = &StreamConn{addr: addrB, mu: mu}
 	a.peer, b.peer = b, a
 	for _, c := range []*StreamConn{a, b} {
 		c.readable.L, c.writable.L = mu, mu
@@ -222,7 +225,8 @@ func (c *StreamConn) setDeadlines(t time.Time, read, write bool) error {
 	return nil
 }
 
-// LocalAddr returns the address of this end: "a" or "b" of the network "pipe".
+// LocalAddr returns the address of this end, of the network "pipe": "a" or "b" if NetPipe has
+// made it.
 func (c *StreamConn) LocalAddr() net.Addr { return c.addr }
 
 // RemoteAddr returns the address of the peer.
