@@ -27,11 +27,11 @@ func failureReason(err error) (code Code, words string, keep bool) {
 	var timeout *wire.TimeoutError
 	switch {
 	case errors.Is(err, ErrSlowConsumer):
-		return CodeSlowConsumer, "this end does not take its messages fast enough", false
+		return CodeSlowConsumer, "messages were not taken fast enough", false
 	case errors.As(err, &size) && size.Received:
 		return CodeTooLarge, fmt.Sprintf("a message of %d bytes, want at most %d", size.Size, size.Limit), false
 	case errors.As(err, &codec) && codec.Op == "decode":
-		return CodeBadMessage, "a message could not be decoded", true
+		return CodeBadMessage, "a message could not be decoded, or is of an unknown case", true
 	case errors.As(err, &codec), errors.Is(err, ErrFrameTooLarge): // which the encoder could not undo
 		return CodeInternal, "a message could not be sent, and the next ones depend on it", true
 	case errors.Is(err, ErrProtocol):

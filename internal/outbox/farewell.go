@@ -40,11 +40,11 @@ func (o *Outbox) Farewell(cause error, g wire.Goodbye, keep bool) (ok bool) {
 	if !keep {
 		o.dropPendingLocked()
 	}
-	if b := o.cutLocked(o.remainder, o.taken); len(b) == o.taken && b != nil {
-		bufpool.Put(b)
-		o.remainder = nil
-	} else {
-		o.remainder = b
+	if o.remainder != nil {
+		if o.remainder = o.cutLocked(o.remainder, o.taken); len(o.remainder) == o.taken {
+			bufpool.Put(o.remainder)
+			o.remainder = nil
+		}
 	}
 	frame := g.Frame()
 	o.goodbyeSent = wire.GoodbyeFull
