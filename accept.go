@@ -18,13 +18,12 @@ import (
 	"github.com/fb9bb4ed/qsocket/internal/socket"
 )
 
-// accept is the goroutine that accepts. It ends when Close is called or ln
+// accept is the goroutine that accepts. It ends when Close or Drain is called or ln
 // fails for good, waits for the handshakes under way, and closes conns.
 func (l *Listener[T]) accept() {
 	defer close(l.ended)
 	defer close(l.conns)
 	defer l.pending.Wait()
-	defer l.cancel()
 	var delay time.Duration
 	for l.reserve() {
 		nc, err := l.ln.Accept()
@@ -35,7 +34,7 @@ func (l *Listener[T]) accept() {
 			continue
 		}
 		l.release()
-		if l.closing.Err() != nil {
+		if l.stopping.Err() != nil {
 			return
 		}
 		l.failures.Add(1)
@@ -45,13 +44,14 @@ func (l *Listener[T]) accept() {
 			l.err = excerpt.Wrap("qsocket: accept: ", err)
 			l.mu.Unlock()
 			_ = l.ln.Close()
+			l.cancel()
 			return
 		}
 		delay = min(max(2*delay, 5*time.Millisecond), time.Second)
 		l.log.Warn("qsocket: accept, will retry", "addr", socket.AddrString(l.Addr()), "err", err, "after", delay)
 		select {
 		case <-time.After(delay):
-		case <-l.closing.Done():
+		case <-l.stopping.Done():
 		}
 	}
 }
@@ -84,12 +84,12 @@ func isTemporary(err error) bool {
 // Listener closes.
 func (l *Listener[T]) reserve() bool {
 	if l.slots == nil {
-		return l.closing.Err() == nil
+		return l.stopping.Err() == nil
 	}
 	select {
 	case l.slots <- struct{}{}:
 		return true
-	case <-l.closing.Done():
+	case <-l.stopping.Done():
 		return false
 	}
 }
@@ -200,7 +200,11 @@ func (l *Listener[T]) admit(a *admission) {
 	c.link.SetHost(&l.host)
 	l.mu.Lock()
 	l.live[&c.link] = c
+	drains := l.drains
 	l.mu.Unlock()
+	if drains {
+		c.link.GoAway(l.closeReason().Words)
+	}
 	l.accepted.Add(1)
 	select {
 	case l.conns <- c:

@@ -3,6 +3,7 @@ package qsocket
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/fb9bb4ed/qsocket/internal/excerpt"
 	"github.com/fb9bb4ed/qsocket/internal/link"
@@ -10,8 +11,9 @@ import (
 
 // How a Listener drains:
 //
-//	Drain ─► accepting has ended ─► every Conn is told ─┬─ Conns and handlers have ended ─► nil
-//	                                                    └─ ctx ends ─► the rest is closed ─► its error
+//	Drain ─► accepting ends, every Conn is told ─► connections on their way become Conns, or are
+//	closed ─┬─ Conns and handlers have ended ─► nil
+//	        └─ ctx ends ─► the rest is closed ─► its error
 //
 // Handlers belong to the calls of Serve that run them, and Conns to the program or to a
 // handler, so Drain owns nothing: it tells, waits, and at last closes as anybody may. It waits
@@ -28,8 +30,9 @@ import (
 // [Conn.CloseWithCode] with [CodeGoingAway] and reason, within Options.CloseTimeout, and
 // Drain returns ctx's error. It does not wait for handlers then; Serve does.
 //
-// The reason is for the peers' logs, and is cut to 1,024 bytes. Peers in raw mode are told nothing. A peer that has gone through half of its
-// handshake sees it end, and dials again.
+// A connection that has been accepted has a second to come through its handshake, and to be taken
+// by Serve or Accept: its client may have sent something already. After that it is closed, with CodeGoingAway if the handshake is done.
+// The reason is for the peers' logs, and is cut to 1,024 bytes. Peers in raw mode are told nothing.
 //
 // The ctx of Serve must not end before Drain returns: that would cut off the handlers. So it is not
 // the one that a signal ends. Serve returns once all handlers have. A handler must not call Drain,
@@ -41,14 +44,30 @@ func (l *Listener[T]) Drain(ctx context.Context, reason string) error {
 		l.drains, l.reason = true, reason
 	}
 	l.mu.Unlock()
+	err := l.stopAccepting()
 	l.goAway()
-	err := l.Close() // from here on there are no new Conns
-	l.goAway()       // those that have come meanwhile
+	l.awaitArrivals(ctx)
 	if l.awaitIdle(ctx) && l.awaitLingering(ctx) {
 		return err
 	}
 	l.endRest()
 	return excerpt.Join(err, ctx.Err())
+}
+
+// arrivalGrace is for connections on their way to becoming Conns that somebody has taken.
+const arrivalGrace = time.Second
+
+// awaitArrivals waits for them, and closes those that are late.
+func (l *Listener[T]) awaitArrivals(ctx context.Context) {
+	timer := time.NewTimer(arrivalGrace)
+	defer timer.Stop()
+	select {
+	case <-l.ended:
+		return
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	_ = l.Close()
 }
 
 // goAway tells all Conns that this end drains. Those that know are not told again.

@@ -36,7 +36,9 @@ type Listener[T any] struct {
 	host link.Host // of its Conns
 
 	conns       chan *Conn[T]   // closed by accept, its last act
-	closing     context.Context // ends when Close is called
+	stopping    context.Context // of accepting: ends when Close or Drain is called
+	stop        context.CancelFunc
+	closing     context.Context // of handshakes, and of Conns that nobody has taken: ends with Close, and a little later with Drain
 	cancel      context.CancelFunc
 	ended       chan struct{}  // closed by accept when it and all of pending are over
 	slots       chan struct{}  // an entry for each connection that counts towards MaxConns; nil: no limit
@@ -116,6 +118,7 @@ func NewListener[T any](ln net.Listener, p Protocol[T], opts *Options) (*Listene
 	}
 	l.host.Ended, l.host.Closed = l.connEnded, l.release
 	l.closing, l.cancel = context.WithCancel(context.Background())
+	l.stopping, l.stop = context.WithCancel(l.closing)
 	if o.MaxConns > 0 {
 		l.slots = make(chan struct{}, o.MaxConns)
 	}
@@ -155,17 +158,24 @@ func (l *Listener[T]) Accept(ctx context.Context) (*Conn[T], error) {
 // Close stops accepting and closes the connections that the program has not taken yet.
 // Conns already handed out live on. Further calls return nil.
 func (l *Listener[T]) Close() error {
+	err := l.stopAccepting()
 	l.mu.Lock()
-	first := l.closing.Err() == nil
 	l.cancel()
 	l.mu.Unlock()
+	<-l.ended
+	return err
+}
+
+// stopAccepting makes accept end. Only the first call returns what the net.Listener says.
+func (l *Listener[T]) stopAccepting() error {
+	l.mu.Lock()
+	first := l.stopping.Err() == nil
+	l.stop()
+	l.mu.Unlock()
 	if !first {
-		<-l.ended
 		return nil
 	}
-	err := l.ln.Close()
-	<-l.ended
-	if err != nil && !errors.Is(err, net.ErrClosed) {
+	if err := l.ln.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 		return excerpt.Wrap("qsocket: ", err)
 	}
 	return nil
