@@ -35,10 +35,10 @@ type Farewell struct {
 
 // farewell is the end of a socket whose connection has failed.
 type farewell struct {
-	l     *Link
-	timer *time.Timer // of CloseTimeout
+	l *Link
 
-	mu      sync.Mutex // guards following
+	mu      sync.Mutex  // guards following
+	timer   *time.Timer // of CloseTimeout
 	written bool       // the peer has been told, and the write side is closed
 	over    bool       // the socket is closed, or about to be
 }
@@ -66,10 +66,12 @@ func (l *Link) bidFarewell(err error) bool {
 		return false
 	}
 	f := &farewell{l: l}
-	f.timer = time.AfterFunc(l.owner.CloseTimeout(), f.reset) // a goroutine that ends with the call
 	if l.host != nil {
-		l.host.Lingering.add(f)
+		l.host.Lingering.add(f) // it may be reset from here on
 	}
+	f.mu.Lock()
+	f.timer = time.AfterFunc(l.owner.CloseTimeout(), f.reset) // a goroutine that ends with the call
+	f.mu.Unlock()
 	go f.write() // ends when all is written, a write has failed, or the socket is closed
 	go f.read()  // ends with the peer's end, a failed read, or the closing of the socket
 	return true
@@ -119,11 +121,13 @@ func (f *farewell) close(reset bool) {
 	f.mu.Lock()
 	over := f.over
 	f.over = true
+	if f.timer != nil {
+		f.timer.Stop() // or it runs for nothing
+	}
 	f.mu.Unlock()
 	if over {
 		return
 	}
-	f.timer.Stop()
 	l := f.l
 	socket.HardClose(l.sock.Conn, reset)
 	l.Out.GiveUp(ErrClosed)
