@@ -64,6 +64,23 @@ func (m *Prepared[T]) encode(f Framing, codec string, enc Encoder[T], v T, most 
 // It is an error, which leaves the Conn unharmed, if the Conn has a codec of another
 // name or another framing than the Protocol, or if m is nil.
 func (c *Conn[T]) SendPrepared(ctx context.Context, m *Prepared[T]) error {
+	if err := c.takes(m); err != nil {
+		return err
+	}
+	return c.send(ctx, nil, m, nil, nil)
+}
+
+// TrySendPrepared is [Conn.TrySend] of a message that [Protocol.Prepare] has encoded, with the
+// errors of SendPrepared.
+func (c *Conn[T]) TrySendPrepared(m *Prepared[T]) (sent bool, err error) {
+	if err := c.takes(m); err != nil {
+		return false, err
+	}
+	return c.trySend(nil, m)
+}
+
+// takes returns an error if m was not made for connections like c.
+func (c *Conn[T]) takes(m *Prepared[T]) error {
 	if m == nil {
 		return fmt.Errorf("qsocket: the Prepared is nil")
 	}
@@ -71,5 +88,5 @@ func (c *Conn[T]) SendPrepared(ctx context.Context, m *Prepared[T]) error {
 		return fmt.Errorf("qsocket: message prepared with codec %s and framing %v, but the connection uses %s and %v",
 			excerpt.Quote(m.codec, excerpt.MaxName), m.framing, excerpt.Quote(c.settings.codec, excerpt.MaxName), c.settings.framing)
 	}
-	return c.send(ctx, nil, m, nil, nil)
+	return nil
 }

@@ -72,7 +72,24 @@ func (c *Conn[T]) refused(err error) error {
 	return err
 }
 
-// trySend is send without any waiting: it reports false if there is no space.
+// TrySend is [Conn.Send] without waiting, for a message that is not worth a wait: a price of
+// which the next one comes soon, or something for one of many. It reports whether v was sent.
+//
+// False without an error means that there was no room: as much as SendBuffer waits to be
+// written, or v does not fit into what is left, or other Sends were there first. None of v reaches the
+// peer then, and the Conn is as before. Nothing counts it; Stats.Dropped is for Groups. A message
+// larger than SendBuffer is sent if the buffer is empty. The errors are those of Send.
+//
+// TrySend waits neither for the peer nor for the network, nor for a Send that does; only for an
+// encoder that is at work on the same Conn. It finds no dead peer, however often there
+// is no room: receive, or call Done, to learn of that.
+//
+// With a codec that keeps state, a message that was encoded and does not fit has a price: the
+// encoder starts anew (Gob sends its types again), or v is sent beyond SendBuffer if its
+// encoder has no Reset.
+func (c *Conn[T]) TrySend(v T) (sent bool, err error) { return c.trySend(&v, nil) }
+
+// trySend is TrySend, or TrySendPrepared if m is not nil.
 func (c *Conn[T]) trySend(v *T, m *Prepared[T]) (sent bool, err error) {
 	out := &c.link.Out
 	if m != nil {
