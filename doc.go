@@ -29,11 +29,12 @@ One of them listens, and runs a handler for each connection:
 		return err
 	}
 	err = ln.Serve(ctx, func(ctx context.Context, conn *qsocket.Conn[ticks.Tick]) {
-		for tick := range conn.Messages() {
+		for tick, err := range conn.All(ctx) {
+			if err != nil { // the connection has failed, or ctx has ended
+				log.Println(conn.RemoteAddr(), err)
+				return
+			}
 			fmt.Println(tick.Symbol, tick.Price)
-		}
-		if err := conn.Err(); err != nil {
-			log.Println(conn.RemoteAddr(), err)
 		}
 	})
 
@@ -98,6 +99,8 @@ An error from Send always means that none of the message reaches the peer. The
 ctx bounds the wait for room in the buffer, and nothing else: a frame is never
 torn. Messages arrive in the order in which Send accepted them.
 
+[Conn.TrySend] never waits: where there is no room it reports false, and nothing is sent.
+
 A nil error means accepted, not received. To learn that the kernel has
 everything, call [Conn.Flush]. To learn at the end that the peer's reader has taken
 everything, use [Conn.Shutdown]. To learn that the peer has processed a message,
@@ -107,13 +110,23 @@ have the peer answer it: no transport can tell.
 
 There are two ways to receive, from the same queue.
 
+[Conn.All] is a loop, which ends with the connection or with its ctx. It and [Conn.Recv],
+which is one step of it, read on the caller's goroutine:
+
+	for tick, err := range conn.All(ctx) {
+		if err != nil {
+			return err // the connection has failed, or ctx has ended
+		}
+		…
+	} // the peer has ended
+
 [Conn.Messages] is a channel, to be used in a select or ranged over. Its first
 use starts the connection's reader goroutine, which decodes ahead into the
 channel (Options.RecvQueue). The channel is closed when no more messages will
-come, and [Conn.Err] says why.
+come, and [Conn.Err] says why. It knows no ctx: a loop over it ends with the connection only,
+which Serve closes for its handlers when its ctx ends.
 
-[Conn.Recv], and [Conn.All], a loop around it, read on the caller's goroutine.
-That spares the hop through a channel, some microseconds in each round trip, and
+All and Recv spare the hop through the channel, some microseconds in each round trip, and
 the goroutine. After Messages has been called they take from the channel.
 
 What arrives is a prefix of what was sent: in order, without gaps or duplicates,
@@ -145,8 +158,7 @@ SendBuffer bytes in the sending Conn; then Send waits, for as long as its ctx
 allows.
 
 Two programs that both send much, and receive only when all of it is sent, block
-each other for ever. Receive on another goroutine than the one that sends; the
-loop over Messages is the natural place to receive.
+each other for ever. Receive on another goroutine than the one that sends.
 
 A receiver that stalls is not cut off, because long back-pressure is legal, and
 heartbeats continue. Bound the stall with the ctx of Send, or for all sends with
@@ -158,13 +170,13 @@ A [Group] sends messages to all its members, and encodes each only once. When a
 member's outgoing buffer is full, the Group waits for it ([Block]), skips it
 ([Drop]) or disconnects it ([Disconnect]), after all others have the message:
 
-	prices := qsocket.NewGroup(ticks.Protocol, qsocket.Drop)
+	room := qsocket.NewGroup(chat.Protocol, qsocket.Drop)
 	…
-	prices.Add(conn) // leaves by itself when it ends
+	room.Add(conn) // leaves by itself when it ends
 	…
-	sent, err := prices.Broadcast(ctx, tick)
+	sent, err := room.BroadcastExcept(ctx, line, conn) // to all but the one it came from
 
-To send one message to connections of your own choice, use [Protocol.Prepare] and
+[Group.Broadcast] leaves out none, and [Group.Members] is a loop over those that there are. To send one message to connections of your own choice, use [Protocol.Prepare] and
 [Conn.SendPrepared].
 
 # Ending a connection

@@ -231,26 +231,85 @@ func ExampleStateless() {
 	// {3 4} <nil>
 }
 
-// One message for many connections is encoded once. A member that does not keep
-// up is skipped here; the others do not notice.
+// What one says goes to all others, encoded once. One that does not keep up is skipped here;
+// the others do not notice.
 func ExampleGroup() {
 	protocol := qsocket.Protocol[string]{}
 	ctx := context.Background()
-	group := qsocket.NewGroup(protocol, qsocket.Drop)
-	var peers []*qsocket.Conn[string]
+	room := qsocket.NewGroup(protocol, qsocket.Drop)
+	var members, peers []*qsocket.Conn[string]
 	for range 3 {
-		a, b := mustPipe(protocol, nil)
-		group.Add(a)
-		peers = append(peers, b)
+		member, peer := mustPipe(protocol, nil)
+		room.Add(member)
+		members, peers = append(members, member), append(peers, peer)
 	}
-	fmt.Println(group.Broadcast(ctx, "to whom it may concern"))
-	for _, peer := range peers {
-		fmt.Println(peer.Recv(ctx))
+	fmt.Println(room.BroadcastExcept(ctx, "hello, I am the first", members[0]))
+	fmt.Println(room.BroadcastExcept(ctx, "I am the second", members[1]))
+	fmt.Println(room.Broadcast(ctx, "welcome, everybody"))
+	for i, peer := range peers {
+		go members[i].Close()
+		for line, err := range peer.All(ctx) {
+			fmt.Println(i, line, err)
+		}
 		peer.Close()
 	}
 	// Output:
+	// 2 <nil>
+	// 2 <nil>
 	// 3 <nil>
-	// to whom it may concern <nil>
-	// to whom it may concern <nil>
-	// to whom it may concern <nil>
+	// 0 I am the second <nil>
+	// 0 welcome, everybody <nil>
+	// 1 hello, I am the first <nil>
+	// 1 welcome, everybody <nil>
+	// 2 hello, I am the first <nil>
+	// 2 I am the second <nil>
+	// 2 welcome, everybody <nil>
+}
+
+// One message goes to a few of many, and none of them is waited for.
+func ExampleGroup_Members() {
+	protocol := qsocket.Protocol[string]{}
+	room := qsocket.NewGroup(protocol, qsocket.Drop)
+	likesTea := make(map[qsocket.Member[string]]bool)
+	for i := range 3 {
+		member, peer := mustPipe(protocol, nil)
+		defer member.Close()
+		defer peer.Close()
+		room.Add(member)
+		likesTea[member] = i != 1
+	}
+	message, err := protocol.Prepare("the tea is ready")
+	if err != nil {
+		log.Fatal(err)
+	}
+	for m := range room.Members() {
+		if likesTea[m] {
+			fmt.Println(m.TrySendPrepared(message))
+		}
+	}
+	// Output:
+	// true <nil>
+	// true <nil>
+}
+
+// A price is worth no wait: if the peer does not keep up, it gets the next one.
+func ExampleConn_TrySend() {
+	a, b := mustPipe(qsocket.Protocol[int]{}, &qsocket.Options{SendBuffer: 10})
+	for price := range 5 {
+		sent, err := a.TrySend(100 + price) // 5 bytes each
+		fmt.Println(sent, err)
+	}
+	go a.Close()
+	for price, err := range b.All(context.Background()) {
+		fmt.Println(price, err)
+	}
+	b.Close()
+	// Output:
+	// true <nil>
+	// true <nil>
+	// false <nil>
+	// false <nil>
+	// false <nil>
+	// 100 <nil>
+	// 101 <nil>
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"slices"
 	"sync"
@@ -36,14 +35,25 @@ func (o Overflow) String() string {
 	return fmt.Sprintf("Overflow(%d)", uint8(o))
 }
 
-// Group sends messages to many connections. A message is encoded once for all
-// of them, or once for each if the codec keeps state between messages (as Gob
-// does). A Conn leaves by itself when it ends, and may be in several groups.
-// All methods are safe for concurrent use.
+// Group sends messages to many connections. In a chat, what one says goes to all others:
+//
+//	room := qsocket.NewGroup(chat.Protocol, qsocket.Drop)
+//	err := ln.Serve(ctx, func(ctx context.Context, conn *qsocket.Conn[chat.Line]) {
+//		room.Add(conn) // leaves by itself when it ends
+//		for line, err := range conn.All(ctx) {
+//			if err != nil {
+//				return
+//			}
+//			room.BroadcastExcept(ctx, line, conn)
+//		}
+//	})
+//
+// A message is encoded once for all of them, or once for each if the codec keeps state
+// between messages (as Gob does). A Conn leaves by itself when it ends, and may be in
+// several groups. All methods are safe for concurrent use.
 //
 // A Group has goroutines only while a Broadcast waits for several members, and need not be
-// closed. It does not own its
-// members: the program still has to close every Conn.
+// closed. It does not own its members: the program still has to close every Conn.
 type Group[T any] struct {
 	// Immutable.
 	p      Protocol[T]
@@ -53,23 +63,31 @@ type Group[T any] struct {
 
 	broadcasts sync.Pool // of *broadcast[T]
 
-	mu      sync.Mutex // guards following
-	members map[*Conn[T]]*member[T]
-	list    []*member[T] // members, for Broadcasts to walk; nil after a change; never changed itself
-	most    int          // the largest payload that one of list may be sent, bytes
+	mu      sync.Mutex               // guards following
+	members map[Member[T]]*member[T] // by what self returns
+	ring    member[T]                // the members in order of joining, between its next and its prev; no member itself
+	joined  uint64                   // members ever
+	list    []*member[T]             // members in that order, for Broadcasts to walk; nil after a change; never changed itself
+	most    int                      // the largest payload that one of list may be sent, bytes
 }
 
 // member is a Conn in a Group.
 type member[T any] struct {
+	// Immutable.
 	c      *Conn[T]
+	number uint64        // the first one to join is 1
 	gone   chan struct{} // closed when it is no longer a member
 	cancel func()        // undoes the call of OnEnd
+
+	// Guarded by the Group's mu.
+	prev, next *member[T] // nil when it is no longer a member
 }
 
 // broadcast is what one Broadcast needs for itself.
 type broadcast[T any] struct {
 	enc  Encoder[T]
 	m    Prepared[T]
+	skip []uint64 // the numbers of members that do not get it, in order
 	slow []*member[T]
 }
 
@@ -82,7 +100,8 @@ func NewGroup[T any](p Protocol[T], policy Overflow) *Group[T] {
 	if policy > Disconnect {
 		panic(fmt.Sprintf("qsocket: unknown policy %v, want Block, Drop or Disconnect", policy))
 	}
-	g := &Group[T]{p: p, policy: policy, codec: p.codec(), members: make(map[*Conn[T]]*member[T])}
+	g := &Group[T]{p: p, policy: policy, codec: p.codec(), members: make(map[Member[T]]*member[T])}
+	g.ring.prev, g.ring.next = &g.ring, &g.ring
 	g.shared = isStateless(g.codec)
 	g.broadcasts.New = func() any { return &broadcast[T]{enc: g.codec.NewEncoder()} }
 	return g
@@ -102,7 +121,11 @@ func (g *Group[T]) Add(c *Conn[T]) {
 	}
 	// Remove waits for mu, so it finds the member even if c ends right now.
 	if cancel, ok := c.link.OnEnd(func() { g.Remove(c) }); ok {
-		g.members[c] = &member[T]{c: c, gone: make(chan struct{}), cancel: cancel}
+		g.joined++
+		last := g.ring.prev
+		m := &member[T]{c: c, number: g.joined, gone: make(chan struct{}), cancel: cancel, prev: last, next: &g.ring}
+		last.next, g.ring.prev = m, m
+		g.members[c] = m
 		g.list = nil
 	}
 }
@@ -114,6 +137,8 @@ func (g *Group[T]) Remove(c *Conn[T]) {
 	m, ok := g.members[c]
 	if ok {
 		delete(g.members, c)
+		m.prev.next, m.next.prev = m.next, m.prev
+		m.prev, m.next = nil, nil
 		g.list = nil
 	}
 	g.mu.Unlock()
@@ -143,6 +168,17 @@ func (g *Group[T]) Len() int {
 // Each member gets the messages of one goroutine in order. What several
 // goroutines broadcast at the same time may reach members in different orders.
 func (g *Group[T]) Broadcast(ctx context.Context, v T) (sent int, err error) {
+	return g.broadcast(ctx, v, nil)
+}
+
+// BroadcastExcept is Broadcast to all members but those in except: the one from which v has
+// come, for example. They need not be members, and may be nil. They are not counted, waited
+// for or disconnected either.
+func (g *Group[T]) BroadcastExcept(ctx context.Context, v T, except ...Member[T]) (sent int, err error) {
+	return g.broadcast(ctx, v, except)
+}
+
+func (g *Group[T]) broadcast(ctx context.Context, v T, except []Member[T]) (sent int, err error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
@@ -152,7 +188,8 @@ func (g *Group[T]) Broadcast(ctx context.Context, v T) (sent int, err error) {
 		b.slow = b.slow[:0]
 		g.broadcasts.Put(b)
 	}()
-	list, most := g.all()
+	list, most := g.recipients(b, except)
+	skip := b.skip
 	var m *Prepared[T] // nil: encoded for each member
 	if g.shared {
 		err := b.m.encode(g.p.Framing, g.codec.Name(), b.enc, v, most)
@@ -166,6 +203,10 @@ func (g *Group[T]) Broadcast(ctx context.Context, v T) (sent int, err error) {
 	}
 
 	for _, mb := range list {
+		if len(skip) > 0 && skip[0] == mb.number {
+			skip = skip[1:]
+			continue
+		}
 		ok, err := mb.c.trySend(&v, m)
 		switch {
 		case ok:
@@ -237,18 +278,39 @@ func (g *Group[T]) refused(c *Conn[T], err error) error {
 	return nil
 }
 
-// all returns the members, and the largest payload that one of them may be sent.
-func (g *Group[T]) all() (list []*member[T], most int) {
+// recipients returns the members, and the largest payload that one of them may be sent. It notes
+// in b which of them are in except; by the same look at the Group, so that one that leaves and
+// joins at this moment is not taken for another.
+func (g *Group[T]) recipients(b *broadcast[T], except []Member[T]) (list []*member[T], most int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.list == nil {
-		g.list = slices.Collect(maps.Values(g.members))
-		g.most = 1 << 20 // without members, only whether it can be encoded is of interest
-		for i, mb := range g.list {
-			if n := mb.c.link.Out.MaxPayload(); i == 0 || n > g.most {
-				g.most = n
-			}
+	list = g.listLocked()
+	b.skip = b.skip[:0]
+	for _, e := range except {
+		if e == nil {
+			continue
+		}
+		if m, ok := g.members[e.self()]; ok {
+			b.skip = append(b.skip, m.number)
 		}
 	}
-	return g.list, g.most
+	slices.Sort(b.skip)
+	b.skip = slices.Compact(b.skip)
+	return list, g.most
+}
+
+// listLocked returns the members in order of joining, and sets most.
+func (g *Group[T]) listLocked() []*member[T] {
+	if g.list == nil {
+		g.list = make([]*member[T], 0, len(g.members))
+		g.most = 0
+		for mb := g.ring.next; mb != &g.ring; mb = mb.next {
+			g.list = append(g.list, mb)
+			g.most = max(g.most, mb.c.link.Out.MaxPayload())
+		}
+		if len(g.list) == 0 {
+			g.most = 1 << 20 // only whether it can be encoded is of interest
+		}
+	}
+	return g.list
 }

@@ -21,6 +21,10 @@ import (
 // What arrives is a prefix of what the peer sent: in order, without gaps or
 // duplicates. After our own Close the messages queued so far can still be
 // received.
+//
+// A loop over the channel knows no ctx: it ends with the Conn. (The end of the ctx given to
+// Serve closes the Conns of its handlers, and so ends their loops.) For a loop that ends with a
+// ctx use [Conn.All], or select on ctx.Done as well.
 func (c *Conn[T]) Messages() <-chan T {
 	if !c.queued.Load() {
 		c.startReader()
@@ -127,7 +131,7 @@ func (c *Conn[T]) recvQueued(ctx context.Context, v *T) error {
 	}
 }
 
-// All returns an iterator over the messages, for a loop without a channel:
+// All returns an iterator over the messages, for a loop that ends with the Conn or with ctx:
 //
 //	for v, err := range conn.All(ctx) {
 //		if err != nil {
@@ -138,7 +142,8 @@ func (c *Conn[T]) recvQueued(ctx context.Context, v *T) error {
 //
 // It calls Recv until that fails. A clean end, by the peer or by our own
 // Close, ends the loop without an error; every other error is yielded once, as
-// the last pair.
+// the last pair. If that is ctx's, the Conn is as before, and another loop goes on where this
+// one has ended. A loop over Messages does not end with a ctx.
 func (c *Conn[T]) All(ctx context.Context) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for {
