@@ -189,8 +189,8 @@ func (l *Listener[T]) admit(a *admission) {
 	if err != nil {
 		cause := refusalCause(err)
 		attrs := []any{"peer", remote, "cause", cause, "err", err}
-		if p, ok := err.(*panicError); ok {
-			attrs = append(attrs, excerpt.StackKey, string(p.stack))
+		if p := panicOf(err); p != nil {
+			attrs = append(attrs, excerpt.StackKey, string(p.Stack))
 		}
 		l.log.Warn("qsocket: handshake refused", attrs...)
 		l.countRefusal(cause)
@@ -219,7 +219,7 @@ func (l *Listener[T]) openConn(a *admission) (c *Conn[T], err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			socket.HardClose(a.nc, true)
-			err = &panicError{r, debug.Stack()}
+			err = &handshake.Panic{Value: r, Stack: debug.Stack()}
 		}
 	}()
 	c, err = openIf(a.ctx, a.nc, l.p, l.opts, func() error { return l.passed(a) })
@@ -232,14 +232,13 @@ func (l *Listener[T]) openConn(a *admission) (c *Conn[T], err error) {
 // errCrowded is reported for the handshake that gives way when MaxHandshakes is exceeded.
 var errCrowded = errors.New("qsocket: handshake given up in favour of a newer one: MaxHandshakes are under way")
 
-// panicError is a panic in a handshake.
-type panicError struct {
-	value any
-	stack []byte
-}
-
-func (e *panicError) Error() string {
-	return "qsocket: panic in the handshake: " + excerpt.Panic(e.value, excerpt.MaxPart)
+// panicOf returns the panic that the handshake failed with, or nil.
+func panicOf(err error) *handshake.Panic {
+	if denied, ok := err.(*deniedError); ok {
+		err = denied.cause
+	}
+	p, _ := err.(*handshake.Panic)
+	return p
 }
 
 // countRefusal counts a handshake that has failed.
@@ -263,8 +262,10 @@ func (l *Listener[T]) countRefusal(cause string) {
 //	          sent an alert in place of its hello
 //	magic, version, hello, proto, codec, heartbeat, types
 //	          the field of a HandshakeError; hello also if the client was gone
+//	refused   Options.Admit refused the client, with Refuse
+//	internal  Options.Admit failed otherwise, or Options.Attributes did
 //	remote    the client refused this end, with a goodbye
-//	panic     a callback of the TLS Config panicked
+//	panic     one of these, or a callback of the TLS Config, panicked
 //	other     anything else
 func (l *Listener[T]) Refusals() map[string]uint64 {
 	l.mu.Lock()
@@ -274,18 +275,22 @@ func (l *Listener[T]) Refusals() map[string]uint64 {
 
 // refusalCause sorts the errors of handshakes.
 func refusalCause(err error) string {
-	var panicked *panicError
 	var he *HandshakeError
 	var re *RemoteError
+	denied, isDenied := err.(*deniedError)
 	switch {
 	case errors.Is(err, errCrowded):
 		return "crowded"
+	case panicOf(err) != nil:
+		return "panic"
+	case isDenied && denied.remote:
+		return "remote"
+	case isDenied: // its cause, which is the program's, does not count
+		return denied.Field
 	case errors.Is(err, context.Canceled):
 		return "closed"
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		return "timeout"
-	case errors.As(err, &panicked):
-		return "panic"
 	case handshake.IsTLS(err):
 		return "tls"
 	case errors.As(err, &he):

@@ -12,6 +12,7 @@ import (
 
 	"github.com/fb9bb4ed/qsocket/internal/backlog"
 	"github.com/fb9bb4ed/qsocket/internal/excerpt"
+	"github.com/fb9bb4ed/qsocket/internal/handshake"
 	"github.com/fb9bb4ed/qsocket/internal/link"
 	"github.com/fb9bb4ed/qsocket/internal/socket"
 	"github.com/fb9bb4ed/qsocket/internal/xsync"
@@ -69,12 +70,12 @@ type Conn[T any] struct {
 
 	// The consumer of messages looks at queued and messages each time, so what the
 	// reader goroutine writes stands elsewhere.
-	queued   atomic.Bool  // the reader goroutine has been started, or never will be; messages is set by then
-	settings *settings    // immutable
-	messages chan T       // set once; may be read without readerMu when queued is set
-	readerMu sync.Mutex   // guards messages and started
-	started  xsync.Signal // fired after queued was set
-	peer     Peer         // zero in raw mode
+	queued   atomic.Bool     // the reader goroutine has been started, or never will be; messages is set by then
+	settings *settings       // immutable
+	messages chan T          // set once; may be read without readerMu when queued is set
+	readerMu sync.Mutex      // guards messages and started
+	started  xsync.Signal    // fired after queued was set
+	told     *handshake.Told // what the peer has told; immutable, nil in raw mode
 
 	enc  Encoder[T]     // used between Begin and Commit or Abort, under the outbox's lock
 	dec  Decoder[T]     // owned by the holder of the inbox's lock
@@ -157,9 +158,9 @@ func isNil(v any) bool {
 	return !rv.IsValid() || rv.Kind() == reflect.Pointer && rv.IsNil()
 }
 
-// wrap makes a Conn of a connection that is ready for messages. peer is nil in
+// wrap makes a Conn of a connection that is ready for messages. told is nil in
 // raw mode.
-func wrap[T any](nc net.Conn, p Protocol[T], set *settings, peer *Peer) (*Conn[T], error) {
+func wrap[T any](nc net.Conn, p Protocol[T], set *settings, told *handshake.Told) (*Conn[T], error) {
 	codec := p.codec()
 	c := &Conn[T]{settings: set, enc: codec.NewEncoder(), dec: codec.NewDecoder()}
 	if c.enc == nil || c.dec == nil {
@@ -168,12 +169,12 @@ func wrap[T any](nc net.Conn, p Protocol[T], set *settings, peer *Peer) (*Conn[T
 	c.into, _ = c.dec.(intoDecoder[T])
 	config := set.config()
 	config.Owner = (*owner[T])(c)
-	if peer != nil {
-		c.peer = *peer
+	if told != nil {
+		c.told = told
 		config.Named = true
-		config.PeerHeartbeat = peer.Heartbeat
-		if peer.MaxFrame < config.SendLimit {
-			config.SendLimit, config.PeerLimit = peer.MaxFrame, true
+		config.PeerHeartbeat = told.Heartbeat
+		if told.MaxFrame < config.SendLimit {
+			config.SendLimit, config.PeerLimit = told.MaxFrame, true
 		}
 	}
 	limit(c.enc, config.Framing.MaxPayload(config.SendLimit))
@@ -232,7 +233,12 @@ func (c *Conn[T]) Stats() Stats {
 }
 
 // Peer returns what the handshake said about the other end: nothing in raw mode.
-func (c *Conn[T]) Peer() Peer { return c.peer }
+func (c *Conn[T]) Peer() Peer {
+	if c.told == nil {
+		return Peer{}
+	}
+	return Peer(c.told.Peer)
+}
 
 // NetConn returns the connection that c owns, for what only it knows: the TLS
 // state and peer certificates, socket options, credentials. Reading, writing,

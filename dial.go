@@ -120,7 +120,11 @@ func Pipe[T any](p Protocol[T], opts *Options) (a, b *Conn[T], err error) {
 
 // open makes a Conn of nc, or closes nc.
 func open[T any](ctx context.Context, nc net.Conn, p Protocol[T], set *settings) (*Conn[T], error) {
-	return openIf(ctx, nc, p, set, func() error { return nil })
+	c, err := openIf(ctx, nc, p, set, func() error { return nil })
+	if panicked := panicOf(err); panicked != nil {
+		set.Logger.Error("qsocket: handshake panicked", "peer", socket.AddrString(nc.RemoteAddr()), "err", err, excerpt.StackKey, string(panicked.Stack))
+	}
+	return c, err
 }
 
 // openIf is open, and asks admit when the handshake is done: after an error of it there
@@ -133,7 +137,7 @@ func openIf[T any](ctx context.Context, nc net.Conn, p Protocol[T], set *setting
 	nc = socket.Adopt(nc)
 	bounded, cancel := context.WithTimeout(ctx, set.HandshakeTimeout)
 	defer cancel()
-	peer, ours, err := greet(bounded, nc, p, set)
+	told, ours, err := greet(bounded, nc, p, set, nil)
 	if err == nil {
 		err = stillWanted(bounded)
 	}
@@ -142,8 +146,8 @@ func openIf[T any](ctx context.Context, nc net.Conn, p Protocol[T], set *setting
 	}
 	if err == nil {
 		var c *Conn[T]
-		if c, err = wrap(nc, p, set, peer); err == nil {
-			logDifferences(set.Logger, p.Name, ours, peer, nc)
+		if c, err = wrap(nc, p, set, told); err == nil {
+			logDifferences(set.Logger, p.Name, ours, told, nc)
 			return c, nil
 		}
 	}
@@ -167,17 +171,23 @@ func stillWanted(ctx context.Context) error {
 }
 
 // greet does what two ends do before the first message. In raw mode that is
-// TLS at most, and there is no Peer. ours is the fingerprint of the message types of this end.
-func greet[T any](ctx context.Context, nc net.Conn, p Protocol[T], set *settings) (peer *Peer, ours string, err error) {
-	if err := handshake.TLS(ctx, nc); err != nil || p.Name == "" {
+// TLS at most, and told is nil. denied is the answer to every peer whose hello is fine; nil: Options.Admit
+// has it. ours is the fingerprint of the message types of this end.
+func greet[T any](ctx context.Context, nc net.Conn, p Protocol[T], set *settings, denied *handshake.Denied) (told *handshake.Told, ours string, err error) {
+	attr, err := set.attributes(ctx)
+	if err == nil {
+		err = handshake.TLS(ctx, nc)
+	}
+	if err != nil || p.Name == "" {
 		return nil, "", err
 	}
 	hello, types := newHello(p, set)
-	told, err := handshake.Hello(ctx, nc, hello, types)
-	return (*Peer)(told), hello.Types, err
+	hello.Attr, hello.Admits = attr, set.Admit != nil || denied != nil
+	told, err = handshake.Hello(ctx, nc, &handshake.Ours{Hello: hello, Types: types, Admit: set.admitter(nc), Denied: denied})
+	return told, hello.Types, err
 }
 
-// newHello returns the hello of this end, and the description of its message types that
+// newHello returns what the hello of this end says of p, and the description of its message types that
 // goes with it, nil if it tells none.
 func newHello[T any](p Protocol[T], set *settings) (h *wire.Hello, types *schema.Own) {
 	limit := uint64(min(set.MaxFrame, wire.MaxNamedFrame))

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/fb9bb4ed/qsocket/internal/handshake"
 	"github.com/fb9bb4ed/qsocket/internal/socket"
 )
 
@@ -24,7 +25,7 @@ func (p Peer) DifferenceLines() iter.Seq[string] {
 
 // logDifferences logs what the messages of the two ends differ in, if they do, once for each pair
 // of fingerprints: a fleet of clients with an older version is one line.
-func logDifferences(log *slog.Logger, protocol, ours string, peer *Peer, nc net.Conn) {
+func logDifferences(log *slog.Logger, protocol, ours string, peer *handshake.Told, nc net.Conn) {
 	if peer == nil || peer.Differences == "" || !log.Enabled(context.Background(), slog.LevelInfo) || !told.first(protocol, ours, peer.Types) {
 		return
 	}

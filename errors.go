@@ -83,6 +83,14 @@ func (e *CodecError) Unwrap() (err error) {
 //	          does. That peer gets a RemoteError
 //	types     messages of one end cannot be decoded by the other, or would arrive
 //	          changed: a field is of another type, say
+//	refused   Options.Admit of one end has refused the other, with Refuse: Peer has the
+//	          reason at the end that was refused, Local what Admit has returned at the other
+//	full      the peer is at its MaxConns
+//	internal  Options.Admit of one end failed otherwise, or Options.Attributes did; Local has
+//	          the error's text, which the other end is not told
+//
+// With the last three the error wraps what the callback has returned as well, and at the other
+// end a [*RemoteError] with CodeRefused, CodeFull or CodeInternal.
 //
 // Whether there is any point in dialing again says Final.
 type HandshakeError struct {
@@ -92,9 +100,10 @@ type HandshakeError struct {
 }
 
 // Final reports whether dialing again will not help as long as both ends run the programs that
-// they run: where version, proto, codec, heartbeat or types differ. It is false for magic and
+// they run: where version, proto, codec, heartbeat or types differ, and if it was refused. It is
+// false for full and internal, and for magic and
 // hello, which are also what a client sees while its service restarts, behind a proxy that has
-// none to pass it on to, and in front of one that is at its MaxConns.
+// none to pass it on to, and in front of a crowd that waits for a service at its MaxConns.
 func (e *HandshakeError) Final() bool {
 	switch e.Field {
 	case "version", "proto", "codec", "heartbeat", "types", "refused", "session":
@@ -113,8 +122,10 @@ func handshakeError(err error) error {
 		return (*HandshakeError)(e)
 	case *handshake.Broken:
 		return &brokenHandshake{e}
+	case *handshake.Denied:
+		return newDeniedError(e)
 	case *handshake.Refused:
-		return newRemoteError(e.Code, e.Reason)
+		return refusedError(e)
 	}
 	return err
 }

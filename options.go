@@ -3,6 +3,7 @@ package qsocket
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -70,6 +71,37 @@ type Options struct {
 	// kind (see NewConn). TLS, if it is set, runs over that. Nothing but ctx bounds it, so it
 	// must return when ctx ends. The others ignore it: Listen, NewListener, NewConn, Pipe.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
+
+	// Attributes returns what this end tells of itself in the hello of a named protocol: a token,
+	// a tenant, the version of the program, the context of a trace. The peer has it for
+	// Admit, and from PeerAttributes. At most 32, of 1,536 bytes in all as encoded (the
+	// texts, and 1 to 3 bytes for each), in UTF-8, with names that are not empty; anything else is an
+	// error, which shows names at most. It is called for each connection, under ctx of the
+	// handshake, before anything is sent. An error or a panic of it ends the handshake
+	// (HandshakeError, Field internal). Values are in no log line and no error.
+	//
+	// Neither end has seen anything of the other when it sends its attributes: what a Listener
+	// tells goes to everyone who connects, and a client's token goes to whoever listens at the
+	// address. So use TLS. Nil for none.
+	Attributes func(ctx context.Context) (map[string]string, error)
+
+	// Admit decides whether the peer of a named protocol is let in, once the two ends have found
+	// that they can talk. The connection is handed out only if it returns nil, and the peer's
+	// Dial, NewConn or Listener waits for that. ctx ends with HandshakeTimeout; an Admit that goes on
+	// after it is left behind. An error that [Refuse] has made, or that wraps one, is told to the
+	// peer: its error is a [*HandshakeError] with Field refused. Any other error, and a panic, is the
+	// failure of this end: it is logged or returned here, and the peer is told "internal error"
+	// (Field internal), without any of its text.
+	//
+	// attributes are those of the peer, never nil, and Admit's own until it returns. What it
+	// leaves there is what PeerAttributes returns: it may delete a token, and set the name that
+	// it has found for it. nc is there to be looked at, for its TLS state (*tls.Conn), addresses
+	// or credentials; Admit must not read, write or close it, or set deadlines.
+	//
+	// Admit is called once for each connection, by many goroutines at the same time. Handshakes count
+	// towards MaxConns, and MaxHandshakes displaces those that take long. A peer older than
+	// Admit is told all the same, though it does not wait. Nil: all may come.
+	Admit func(ctx context.Context, p Peer, attributes map[string]string, nc net.Conn) error
 
 	// Logger gets what happens to connections, never what they carry. At level
 	// Debug: connections that are open, and those that have ended well, with the name of
@@ -165,6 +197,9 @@ func checked[T any](p Protocol[T], opts *Options) (*settings, error) {
 	o, err := opts.withDefaults()
 	if err == nil {
 		err = p.check()
+	}
+	if err == nil && p.Name == "" && (o.Attributes != nil || o.Admit != nil) {
+		err = errors.New("qsocket: Options.Attributes or Admit with a protocol that has no Name: want one, since raw mode has no hello")
 	}
 	if err != nil {
 		return &settings{Options: o}, err

@@ -16,12 +16,13 @@ import time
 import msgpack
 
 GOODBYE, HEARTBEAT, CONFIRM, EXTENSIONS = 1, 2, 3, 0x80  # kinds of control frames
+REFUSED, FULL_UP = 8, 9  # codes of goodbyes
 NOTHING, HALF, FULL = 0, 1, 2  # of a goodbye
 CONTROL = 1 << 31  # in the header of a frame
 HANDSHAKE_TIMEOUT, FRAME_TIMEOUT, CLOSE_TIMEOUT = 10.0, 30.0, 5.0  # seconds
 
-HELLO_KEYS = {"proto": str, "codec": str, "max": int, "hb": int, "types": str, "desc": int, "nl": str}
-GOODBYE_KEYS = {"reason": str, "full": bool}
+HELLO_KEYS = {"proto": str, "codec": str, "max": int, "hb": int, "types": str, "desc": int, "nl": str, "adm": bool}
+GOODBYE_KEYS = {"reason": str, "full": bool, "code": int}
 
 
 class Refused(ConnectionError):
@@ -33,7 +34,15 @@ class Violation(ConnectionError):
 
 
 class RemoteError(ConnectionError):
-    """The peer has ended the connection, for the reason that it gives."""
+    """The peer has ended the connection, for the reason that it gives.
+
+    code says what kind of reason it is, 0 if the peer does not say. REFUSED: the peer does not
+    want this client; FULL_UP: it has no room for now.
+    """
+
+    def __init__(self, reason, code=0):
+        super().__init__(reason or f"code {code}")
+        self.code = code
 
 
 class Conn:
@@ -49,6 +58,7 @@ class Conn:
         self.silence = math.inf  # seconds without a byte after which the peer is given up
         self.heard = NOTHING  # the peer's goodbye
         self.reason = ""  # the one that it gave
+        self.code = 0  # what kind of reason it is
         self.confirmed = False  # the peer has taken what was sent
         self.discarded = False  # a message of the peer was not taken
         self.quiet = threading.Event()  # no more heartbeats
@@ -91,8 +101,8 @@ class Conn:
                 raise
             if payload is not None:
                 yield payload
-        if self.reason:
-            raise RemoteError(self.reason)
+        if self.reason or self.code:
+            raise RemoteError(self.reason, self.code)
 
     def end_sending(self):
         """Says that no more messages come from here. Receiving goes on."""
@@ -210,6 +220,7 @@ class Conn:
             with self.writing:
                 first, self.heard = not self.heard, level
                 self.reason = self.reason or goodbye.get("reason", "")
+                self.code = self.code or goodbye.get("code", 0)
                 if first and not self.discarded:
                     self._control(CONFIRM)
                 if level == FULL:
@@ -359,11 +370,31 @@ def check_hello(data):
         raise Violation("types is no fingerprint: want 32 lower-case hexadecimal digits")
     if hello.get("desc", 0) > 65536:
         raise Violation(f"desc is {hello['desc']}, want at most 65536")
+    check_attributes(hello.get("attr", Pairs()))
     return hello
+
+
+def check_attributes(pairs):
+    """Checks what the peer says of itself, and shows none of it: there may be secrets in it."""
+    if not isinstance(pairs, Pairs):
+        raise Violation(f"attr: {type(pairs).__name__} where a map is expected")
+    if len(pairs) > 32:
+        raise Violation(f"{len(pairs)} attributes, want at most 32")
+    if any(type(text) is not str for pair in pairs for text in pair):
+        raise Violation("attr: want names and values that are str")
+    if len({name for name, _ in pairs}) < len(pairs):
+        raise Violation("an attribute is there twice")
+    if any(name == "" for name, _ in pairs):
+        raise Violation("an attribute has an empty name")
+    size = len(msgpack.packb(dict(pairs)))
+    if size > 1536:
+        raise Violation(f"attributes of {size} bytes as encoded, want at most 1536")
 
 
 def check_goodbye(data):
     goodbye = check_map(data, GOODBYE_KEYS)
     if len(goodbye.get("reason", "").encode()) > 1024:
         raise Violation("the reason is too long, want at most 1024 bytes")
+    if goodbye.get("code", 0) > 65535:
+        raise Violation(f"the code is {goodbye['code']}, want at most 65535")
     return goodbye

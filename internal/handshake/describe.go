@@ -77,20 +77,25 @@ func typesFrames(text string) []byte {
 }
 
 // readRefusal reads the rest of a goodbye of n bytes, which a peer that does not accept
-// our hello sends in place of a description.
-func readRefusal(r io.Reader, n int) error {
+// this end sends in place of what is wanted.
+func readRefusal(r io.Reader, n int, want string) error {
 	body := make([]byte, n)
 	if _, err := io.ReadFull(r, body); err != nil {
 		return silentPeer(err)
 	}
 	g, err := wire.ParseGoodbye(body)
 	if err != nil {
-		return wire.BadHello("a description of its types", err.Error())
+		return wire.BadHello(want, err.Error())
 	}
 	if g.Reason == "" && g.Code == 0 {
-		return wire.BadHello("a description of its types", "a goodbye without a reason")
+		return wire.BadHello(want, "a goodbye without a reason")
 	}
 	return &Refused{g.Reason, g.Code}
+}
+
+// frameSize returns the length of the control frame that header begins.
+func frameSize(header [5]byte) int {
+	return int(binary.BigEndian.Uint32(header[:]) &^ wire.ControlBit)
 }
 
 // readTypes reads a description of size bytes, and no byte beyond it: what follows are
@@ -107,10 +112,10 @@ func readTypes(r io.Reader, size int) (string, error) {
 		if _, err := io.ReadFull(r, header[:]); err != nil {
 			return "", silentPeer(err)
 		}
-		n := int(binary.BigEndian.Uint32(header[:])&^wire.ControlBit) - 1 // −1 for a frame without even a kind
+		n := frameSize(header) - 1 // −1 for a frame without even a kind
 		switch {
 		case header[0]&0x80 != 0 && header[4] == wire.KindGoodbye && n >= 0 && n <= maxPart:
-			return "", readRefusal(r, n)
+			return "", readRefusal(r, n, "a description of its types")
 		case header[0]&0x80 == 0 || n < 0 || header[4] != wire.KindTypes:
 			return "", wire.BadHello(fmt.Sprintf("%d bytes of a description of its types", size), fmt.Sprintf("a frame that begins with % x", header))
 		case n == 0 || n > maxPart || n > size-text.Len():

@@ -90,7 +90,7 @@ func Late(err error, timeout time.Duration) error {
 		return &Broken{wire.Mismatch{
 			Field: "hello",
 			Local: "within HandshakeTimeout",
-			Peer:  fmt.Sprintf("it came, and after %v the descriptions of the message types had not been compared", timeout),
+			Peer:  fmt.Sprintf("it came, and after %v %s had not %s", timeout, busy.who, busy.what),
 		}, os.ErrDeadlineExceeded}
 	}
 	return &Broken{wire.Mismatch{

@@ -18,14 +18,28 @@ import (
 
 // The order of events, for one end:
 //
-//	TLS ──► send hello, read hello ──► check ──┬─ types equal, or not told ──► Peer
+//	TLS ──► send hello, read hello ──► check ──┬─ types equal, or not told ──► Admit ──► Told
 //	                                           └─ send description, read description,
-//	                                              compare ──► Peer, or a Mismatch
+//	                                              compare ──► Admit, or a Mismatch
 //
-// Neither end waits for the other before it sends, so the hello costs one round trip at
+// Admit is in admit.go; without it neither end waits there. Neither end waits for the other before it sends, so the hello costs one round trip at
 // most, and both come to the same verdict because they compare the same two maps. The
 // caller bounds all of it with ctx, and calls Reject with the error: that tells the
 // peer why.
+
+// Ours is what this end brings to the handshake of a named protocol.
+type Ours struct {
+	Hello  *wire.Hello                        // immutable
+	Types  *schema.Own                        // the description of its message types; nil if it tells none
+	Admit  func(context.Context, *Told) error // nil: all may come. It may change the Attributes; its error is returned as it is
+	Denied *Denied                            // nil, or the answer to every peer whose hello is fine
+}
+
+// Told is what the other end has told.
+type Told struct {
+	Peer
+	Attributes map[string]string // nil if there are none, but not for Admit
+}
 
 // Peer is what the handshake of a named protocol says about the other end. Its fields
 // are those of the root package's type of the same name, which documents them.
@@ -53,36 +67,42 @@ func TLS(ctx context.Context, nc net.Conn) error {
 	return nil
 }
 
-// Hello exchanges hellos and, where that is needed, descriptions of the message types,
-// of which types is ours, nil if we tell none. It returns what the peer told, or a *wire.Mismatch if the
-// ends cannot talk. It reads no byte beyond the handshake. When ctx ends, the error
+// Hello exchanges hellos and, where that is needed, descriptions of the message types and
+// verdicts. It returns what the peer told, a *wire.Mismatch if the
+// ends cannot talk, a *Refused if the peer does not want to. It reads no byte beyond the handshake. When ctx ends, the error
 // wraps ctx's, and nc is of no use afterwards.
-func Hello(ctx context.Context, nc net.Conn, ours *wire.Hello, types *schema.Own) (*Peer, error) {
-	theirs, err := exchangeHello(ctx, nc, ours)
+func Hello(ctx context.Context, nc net.Conn, ours *Ours) (*Told, error) {
+	theirs, err := exchangeHello(ctx, nc, ours.Hello)
 	if err != nil {
 		return nil, err
 	}
-	if err := ours.Check(theirs); err != nil {
+	if err := ours.Hello.Check(theirs); err != nil {
 		return nil, err
 	}
-	peer := newPeer(theirs)
-	if types != nil && ours.TypesDiffer(theirs) {
-		if peer.Differences, err = compareTypes(ctx, nc, types, theirs); err != nil {
+	if ours.Denied != nil {
+		return nil, ours.Denied
+	}
+	told := newTold(theirs)
+	if ours.Types != nil && ours.Hello.TypesDiffer(theirs) {
+		if told.Differences, err = compareTypes(ctx, nc, ours.Types, theirs); err != nil {
 			return nil, err
 		}
 	}
-	return peer, nil
+	if err := settle(ctx, nc, ours, theirs, told); err != nil {
+		return nil, err
+	}
+	return told, nil
 }
 
-// newPeer returns what a hello says. Its numbers are the peer's choice, so they are cut
+// newTold returns what a hello says. Its numbers are the peer's choice, so they are cut
 // to what an int and a Duration can hold.
-func newPeer(h *wire.Hello) *Peer {
+func newTold(h *wire.Hello) *Told {
 	const longest = uint64(1<<63-1) / uint64(time.Millisecond)
-	return &Peer{
+	return &Told{Peer{
 		MaxFrame:  int(min(*h.Max, wire.MaxNamedFrame)),
 		Heartbeat: time.Duration(min(h.Beat, longest)) * time.Millisecond,
 		Types:     h.Types,
-	}
+	}, h.Attr}
 }
 
 // rejectLinger bounds the wait for a peer that has been rejected to end too.
@@ -98,13 +118,19 @@ var notTLSAlert = []byte{21, 3, 3, 0, 2, 2, 10}
 // Reject tells the peer why this end does not talk to it, in a goodbye, and gives it the
 // time to read that: if the connection were closed while something from the peer is
 // unread, the kernel would destroy what the peer has not read yet, our hello included.
-// Without a half-close there is no waiting for the peer, and nothing is told: it has our
-// hello. What is no fault of the peer's is not told either. The caller closes nc.
+// Without a half-close nothing is told of a Mismatch, and there is no waiting for the peer: it has our
+// hello. Of what is Denied the hello says nothing, so that is told, and the peer ends when it has read
+// it. What is no fault of the peer's is not told either. The caller closes nc.
 func Reject(ctx context.Context, nc net.Conn, why error) {
 	var farewell []byte
 	var notTLS tls.RecordHeaderError
 	var mismatch *wire.Mismatch
+	denied, isDenied := why.(*Denied)
 	switch {
+	case isDenied && denied.Code == 0:
+		return
+	case isDenied:
+		farewell = wire.Goodbye{Full: true, Reason: denied.Words, Code: denied.Code}.Frame()
 	case errors.As(why, &notTLS) && notTLS.Conn != nil:
 		nc, farewell = notTLS.Conn, notTLSAlert
 	case !errors.As(why, &mismatch) || !isRefusal(why):
@@ -113,7 +139,7 @@ func Reject(ctx context.Context, nc net.Conn, why error) {
 		farewell = wire.Goodbye{Full: true, Reason: mismatch.Error()}.Frame()
 	}
 	h := socket.Half(nc)
-	if h == nil {
+	if h == nil && !isDenied {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, rejectLinger)
@@ -122,7 +148,9 @@ func Reject(ctx context.Context, nc net.Conn, why error) {
 	_ = nc.SetDeadline(time.Now().Add(rejectLinger)) // takes back what exchange has set
 	within(ctx, nc, func() struct{} {
 		_, _ = nc.Write(farewell)
-		_ = h.CloseWrite()
+		if h != nil {
+			_ = h.CloseWrite()
+		}
 		_, _ = io.CopyN(io.Discard, socket.NewReader(nc), maxLinger)
 		return struct{}{}
 	})

@@ -33,7 +33,7 @@ type received[R any] struct {
 	err error
 }
 
-// exchange sends greeting and reads what the peer sends at the same time: neither
+// exchange sends greeting, if there is one, and reads what the peer sends at the same time: neither
 // end waits for the other. When ctx ends it returns an error that wraps ctx's,
 // and nc is of no use afterwards.
 //
@@ -47,13 +47,11 @@ type received[R any] struct {
 func exchange[R any](ctx context.Context, nc net.Conn, greeting []byte, read func(io.Reader) (R, error)) (it R, err error) {
 	stop := context.AfterFunc(ctx, func() { _ = nc.SetDeadline(socket.Past) })
 	sent := make(chan error, 1)
-	go func() { // ends when the peer has taken the greeting, at a deadline, or when nc is closed; its result is in sent
-		n, err := nc.Write(greeting)
-		if err == nil && n != len(greeting) {
-			err = io.ErrShortWrite
-		}
-		sent <- err
-	}()
+	if len(greeting) == 0 {
+		sent <- nil
+	} else {
+		go send(nc, greeting, sent)
+	}
 	r, ok := within(ctx, nc, func() (r received[R]) {
 		r.it, r.err = read(socket.NewReader(nc))
 		return r
@@ -69,6 +67,16 @@ func exchange[R any](ctx context.Context, nc net.Conn, greeting []byte, read fun
 		r.err = silentPeer(sendErr)
 	}
 	return r.it, r.err
+}
+
+// send is a goroutine that sends greeting. It ends when the peer has taken it, at a deadline, or
+// when nc is closed; its result is in sent.
+func send(nc net.Conn, greeting []byte, sent chan<- error) {
+	n, err := nc.Write(greeting)
+	if err == nil && n != len(greeting) {
+		err = io.ErrShortWrite
+	}
+	sent <- err
 }
 
 // awaitSent returns what comes from sent, or false if that takes too long. How long is too

@@ -32,13 +32,10 @@ func (v *verdict) size() int {
 // from the connections that are open. Who waits for a place holds the peer's text only.
 var places = make(chan struct{}, runtime.GOMAXPROCS(0))
 
-// unfinished is the error of who had to give up waiting or comparing.
-type unfinished struct{ cause error }
-
-func (e unfinished) Error() string {
-	return fmt.Sprintf("qsocket: handshake: %v before the descriptions of the message types had been compared", e.cause)
+// uncompared is the error of who had to give up waiting or comparing.
+func uncompared(ctx context.Context) error {
+	return unfinished{ctx.Err(), "the descriptions of the message types", "been compared"}
 }
-func (e unfinished) Unwrap() error { return e.cause }
 
 // judge compares the two descriptions, or knows the result. sum is that of theirs.
 func judge(ctx context.Context, ours *schema.Own, theirs string, sum schema.Sum) (*verdict, error) {
@@ -50,7 +47,7 @@ func judge(ctx context.Context, ours *schema.Own, theirs string, sum schema.Sum)
 	case places <- struct{}{}:
 		defer func() { <-places }()
 	case <-ctx.Done():
-		return nil, unfinished{ctx.Err()}
+		return nil, uncompared(ctx)
 	}
 	if v := verdicts.get(key); v != nil { // found meanwhile
 		return v, nil
@@ -74,7 +71,7 @@ func compare(ctx context.Context, ours *schema.Own, theirs string) (*verdict, er
 	}
 	switch {
 	case err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()):
-		return nil, unfinished{ctx.Err()}
+		return nil, uncompared(ctx)
 	case err != nil:
 		// Perhaps it is of a later form. That must not keep two versions of the library from
 		// talking, so it is no refusal but something to log.

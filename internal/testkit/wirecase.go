@@ -27,6 +27,19 @@ func fixmap(entries ...string) string {
 	return string([]byte{0x80 | byte(len(entries)/2)}) + strings.Join(entries, "")
 }
 
+// attributes is a map of n attributes, the last of which has a value of size bytes, 256 at least, or
+// none if size is 0. One of them alone takes 10 bytes more than that.
+func attributes(n, size int) string {
+	b := "\xde" + string(binary.BigEndian.AppendUint16(nil, uint16(n)))
+	if n == 1 {
+		b = "\x81"
+	}
+	for i := range n - 1 {
+		b += str("name "+string(rune('A'+i))) + str("")
+	}
+	return b + str("token") + str(strings.Repeat("s", size))
+}
+
 // helloOf is a whole hello with this map.
 func helloOf(body string) string {
 	return "QSK\x01" + string(binary.BigEndian.AppendUint32(nil, uint32(len(body)))) + body
@@ -59,6 +72,12 @@ var Hellos = func() []WireCase {
 		{"nested 100 levels deep", with(str("x") + strings.Repeat("\x91", 98) + "\x90"), "", ""},
 		{"an unknown key with other keys in it", with(str("x") + "\x83\x01\x02\xc0\x03\x91\x04\x05"), "", ""},
 		{"nl of another text", with(str("nl") + str("whatever")), "", ""},
+		{"adm of none", with(str("adm") + "\xc2"), "", ""},
+		{"attr", with(str("attr") + fixmap(str("token"), str("secret"), str("tenant"), str(""))), "", ""},
+		{"attr of none", with(str("attr") + "\x80"), "", ""},
+		{"attr, a map32", with(str("attr") + "\xdf\x00\x00\x00\x01" + str("token") + str("secret")), "", ""},
+		{"32 attributes", with(str("attr") + attributes(32, 0)), "", ""},
+		{"1536 bytes of attributes", with(str("attr") + attributes(1, 1526)), "", ""},
 
 		{"nothing", "", "hello", "the connection ended before one came"},
 		{"another protocol", "HTTP/1.1 400 Bad Request", "magic", "HTTP"},
@@ -76,7 +95,7 @@ var Hellos = func() []WireCase {
 		{"nested 101 levels deep", with(str("x") + strings.Repeat("\x91", 99) + "\x90"), "hello", "nest"},
 
 		{"nil", helloOf("\xc0"), "hello", "nil where a map is expected"},
-		{"an array of as many", helloOf("\x97\xa6text/1\xa4text\x01\x00\xa0\x00\xa0"), "hello", "array where a map is expected"},
+		{"an array of as many", helloOf("\x99\xa6text/1\xa4text\x01\x00\xa0\x00\xa0\xc2\x80"), "hello", "array where a map is expected"},
 		{"an array of none", helloOf("\x90"), "hello", "array where a map is expected"},
 		{"an array16", helloOf("\xdc\x00\x00"), "hello", "array16 where a map is expected"},
 		{"a number", helloOf("\x07"), "hello", "where a map"},
@@ -116,6 +135,26 @@ var Hellos = func() []WireCase {
 		{"codec is not UTF-8", helloOf(fixmap(proto, "", str("codec")+str("te\xfft"), "", limit, "")), "hello", "UTF-8"},
 		{"nl is not UTF-8", with(str("nl") + str("\xff")), "hello", "UTF-8"},
 
+		{"adm is nil", with(str("adm") + "\xc0"), "hello", "adm: nil where a bool"},
+		{"adm is a number", with(str("adm") + "\x01"), "hello", "hello.Admits"},
+		{"attr is nil", with(str("attr") + "\xc0"), "hello", "attr: nil where a map"},
+		{"attr is an array", with(str("attr") + "\x92" + str("token") + str("secret")), "hello", "array"},
+		{"attr is a str", with(str("attr") + str("secret")), "hello", "hello.Attr"},
+		{"33 attributes", with(str("attr") + attributes(33, 0)), "hello", "33 attributes, want at most 32"},
+		{"1537 bytes of attributes", with(str("attr") + attributes(1, 1527)), "hello", "attributes of 1537 bytes as encoded, want at most 1536"},
+		{"an attribute without a name", with(str("attr") + fixmap(str(""), str("secret"))), "hello", "empty name"},
+		{"an attribute twice", with(str("attr") + fixmap(str("token"), str("secret"), str("token"), str("secret"))), "hello", "different keys"},
+		{"an attribute that is nil", with(str("attr") + fixmap(str("token"), "\xc0")), "hello", "nil where a str"},
+		{"an attribute that is bin", with(str("attr") + fixmap(str("token"), "\xc4\x06secret")), "hello", "bin8 where a str"},
+		{"an attribute that is a number", with(str("attr") + fixmap(str("token"), "\x01")), "hello", "hello.Attr"},
+		{"an attribute that is a map", with(str("attr") + fixmap(str("token"), "\x80")), "hello", "hello.Attr"},
+		{"an attribute that is not UTF-8", with(str("attr") + fixmap(str("token"), str("secret\xff"))), "hello", "UTF-8"},
+		{"an attribute whose name is not UTF-8", with(str("attr") + fixmap(str("token\xff"), str("secret"))), "hello", "UTF-8"},
+		{"an attribute whose name is nil", with(str("attr") + fixmap("\xc0", str("secret"))), "hello", "nil where a str is expected as a key in attr"},
+		{"an attribute whose name is bin", with(str("attr") + fixmap("\xc4\x05token", str("secret"))), "hello", "bin8 where a str is expected as a key in attr"},
+		{"an attribute whose name is a number", with(str("attr") + fixmap("\x01", str("secret"))), "hello", "hello.Attr"},
+		{"the end inside of attr", with(str("attr") + "\x82" + str("token") + str("secret")), "hello", "hello"},
+
 		{"a key twice", with(proto), "hello", "twice"},
 		{"an unknown key twice", helloOf(fixmap(append(base, str("x")+"\x01", "", str("x")+"\x01", "")...)), "hello", `the key "x" is there twice`},
 		{"a key that is a number", with("\x01\x01"), "hello", "hello"},
@@ -144,11 +183,13 @@ var Goodbyes = []WireCase{
 	{"an empty reason", fixmap(str("reason"), str("")), "", ""},
 	{"a map32", "\xdf\x00\x00\x00\x01" + str("full") + "\xc3", "", ""},
 	{"an unknown key", fixmap(str("x"), "\x91\xc0"), "", ""},
+	{"a code of none", fixmap(str("code"), "\x00"), "", ""},
+	{"a code of none, as a uint64", fixmap(str("code"), "\xcf\x00\x00\x00\x00\x00\x00\x00\x00"), "", ""},
 
 	{"no map", "", "", "goodbye"},
 	{"nil", "\xc0", "", "nil where a map is expected"},
 	{"an array of none", "\x90", "", "array where a map is expected"},
-	{"an array of both", "\x92\xa0\xc3", "", "array where a map is expected"},
+	{"an array of all", "\x93\xa0\xc3\x00", "", "array where a map is expected"},
 	{"an array16", "\xdc\x00\x00", "", "array16 where a map is expected"},
 	{"a bool", "\xc3", "", "where a map"},
 	{"a str", str("full"), "", "where a map"},
@@ -156,6 +197,11 @@ var Goodbyes = []WireCase{
 	{"cut off", "\x81" + str("full"), "", "goodbye"},
 	{"full is nil", fixmap(str("full"), "\xc0"), "", "full: nil where a bool"},
 	{"full is a number", fixmap(str("full"), "\x01"), "", "goodbye"},
+	{"code is nil", fixmap(str("code"), "\xc0"), "", "code: nil where a uint"},
+	{"code is a str", fixmap(str("code"), str("8")), "", "goodbye"},
+	{"code is a bool", fixmap(str("code"), "\xc3"), "", "goodbye"},
+	{"code is negative", fixmap(str("code"), "\xff"), "", "goodbye"},
+	{"code is too large", fixmap(str("code"), "\xce\x00\x01\x00\x00"), "", "goodbye"},
 	{"reason is nil", fixmap(str("reason"), "\xc0"), "", "reason: nil where a str"},
 	{"reason is bin", fixmap(str("reason"), "\xc4\x01x"), "", "reason: bin8 where a str"},
 	{"reason is not UTF-8", fixmap(str("reason"), str("\xff")), "", "UTF-8"},

@@ -79,8 +79,21 @@ func (e *Mismatch) Error() string {
 	case "types":
 		return fmt.Sprintf("qsocket: handshake: the message types do not match: %s here, %s at the peer", local, peer)
 	}
+	if end, known := deniers[e.Field]; known && e.Peer != "" {
+		return "qsocket: handshake: " + end.peer + peer
+	} else if known {
+		return "qsocket: handshake: " + end.local + local
+	}
 	return fmt.Sprintf("qsocket: handshake: %s differs: %s here, %s at the peer",
 		excerpt.Text(e.Field, maxField), excerpt.Quote(e.Local, excerpt.MaxName), excerpt.Quote(e.Peer, excerpt.MaxName))
+}
+
+// deniers are the fields of mismatches that are one end's will, with what comes before its words,
+// by the end that it is.
+var deniers = map[string]struct{ local, peer string }{
+	"refused":  {"refused the peer: ", "refused by the peer: "},
+	"full":     {"refused the peer: ", "the peer has no room: "},
+	"internal": {"", "the peer has failed: "},
 }
 
 // maxField bounds the name of a field, bytes.

@@ -45,6 +45,9 @@ func TestHelloMap(t *testing.T) {
 			}
 			s.Close()
 			err := testkit.Result(t, "NewConn", failed)
+			if err != nil && (strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "ssss")) {
+				t.Errorf("the value of an attribute is in the error: %v", err)
+			}
 			var he *qsocket.HandshakeError
 			switch {
 			case test.Field == "":
