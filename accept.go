@@ -24,16 +24,25 @@ func (l *Listener[T]) accept() {
 	defer close(l.ended)
 	defer close(l.conns)
 	defer l.pending.Wait()
+	defer l.crowd.stop()
 	var delay time.Duration
-	for l.reserve() {
+	for {
+		p, ok := l.reserve()
+		if !ok {
+			return
+		}
 		nc, err := l.ln.Accept()
 		if err == nil {
 			delay = 0
-			a := l.beginHandshake(nc)
-			l.pending.Go(func() { l.admit(a) }) // ends when the Conn is taken or closed
+			if p == inSlot || l.promote() {
+				a := l.beginHandshake(nc)
+				l.pending.Go(func() { l.admit(a) }) // ends when the Conn is taken or closed
+			} else {
+				l.pending.Go(func() { l.turnAway(nc) }) // ends when nc is closed, within turnAwayTime
+			}
 			continue
 		}
-		l.release()
+		l.giveBack(p)
 		if l.stopping.Err() != nil {
 			return
 		}
@@ -78,27 +87,6 @@ func isTemporary(err error) bool {
 	}
 	var ne interface{ Temporary() bool } // as net.Error has it
 	return errors.As(err, &ne) && ne.Temporary()
-}
-
-// reserve waits until one more connection is allowed. It returns false when the
-// Listener closes.
-func (l *Listener[T]) reserve() bool {
-	if l.slots == nil {
-		return l.stopping.Err() == nil
-	}
-	select {
-	case l.slots <- struct{}{}:
-		return true
-	case <-l.stopping.Done():
-		return false
-	}
-}
-
-// release undoes reserve, when accepting fails or a connection has ended.
-func (l *Listener[T]) release() {
-	if l.slots != nil {
-		<-l.slots
-	}
 }
 
 // admission is a connection on its way to becoming a Conn.
@@ -265,6 +253,7 @@ func (l *Listener[T]) countRefusal(cause string) {
 //	refused   Options.Admit refused the client, with Refuse
 //	internal  Options.Admit failed otherwise, or Options.Attributes did
 //	remote    the client refused this end, with a goodbye
+//	full      it came when MaxConns were in use, see Options.MaxConns
 //	panic     one of these, or a callback of the TLS Config, panicked
 //	other     anything else
 func (l *Listener[T]) Refusals() map[string]uint64 {

@@ -42,6 +42,8 @@ type Listener[T any] struct {
 	cancel      context.CancelFunc
 	ended       chan struct{}  // closed by accept when it and all of pending are over
 	slots       chan struct{}  // an entry for each connection that counts towards MaxConns; nil: no limit
+	places      chan struct{}  // an entry for each connection beyond those, which is told so; nil in raw mode and without a limit
+	crowd       crowd          // what is logged about that
 	pending     sync.WaitGroup // handshakes, and Conns that the program has not taken yet
 	accepted    atomic.Uint64
 	refused     atomic.Uint64
@@ -121,6 +123,9 @@ func NewListener[T any](ln net.Listener, p Protocol[T], opts *Options) (*Listene
 	l.stopping, l.stop = context.WithCancel(l.closing)
 	if o.MaxConns > 0 {
 		l.slots = make(chan struct{}, o.MaxConns)
+		if p.Name != "" {
+			l.places = make(chan struct{}, maxTurnedAway)
+		}
 	}
 	if err := p.untold(); err != nil && p.Name != "" {
 		l.log.Warn("qsocket: the peers are not told the message types, so nothing compares them", "protocol", p.Name, "err", err)

@@ -53,7 +53,13 @@ type Options struct {
 	// two.
 	Heartbeat time.Duration
 
-	MaxConns int // Listener: open Conns beyond which accepting waits; 0 for no limit
+	// Listener: connections that may be open, handshakes included; 0 for no limit. Of a
+	// named protocol up to 16 at a time beyond those are told that the Listener is full: the
+	// client's error is a [*HandshakeError] with Field full, so that it can go elsewhere
+	// or come back later. Each gets a second for that. Further ones, and all in raw mode, wait in
+	// the kernel until there is space. It is logged when that begins (Warn), and
+	// when there has been space for a second (Info).
+	MaxConns int
 
 	// Listener: handshakes under way beyond which each new one displaces one of
 	// them, chosen at random. A client that means it is done in three round trips at
@@ -105,10 +111,10 @@ type Options struct {
 
 	// Logger gets what happens to connections, never what they carry. At level
 	// Debug: connections that are open, and those that have ended well, with the name of
-	// the protocol, how long they were open, and their counters. Info: failures, with
+	// the protocol, how long they were open, and their counters, and those that came beyond MaxConns. Info: failures, with
 	// the same, reasons given for an end, in what the peer's message types differ (once for each
-	// pair of versions), and the first message that SkipUnknown drops. Warn: handshakes
-	// refused, errors of accept, the first message that a Group drops for a Conn,
+	// pair of versions), the first message that SkipUnknown drops, and that a Listener is no longer
+	// full. Warn: handshakes refused, that a Listener is full, errors of accept, the first message that a Group drops for a Conn,
 	// consumers that it disconnects, and messages lost when Serve closed a Conn.
 	// Error: panics, and the end of accepting. Nil: silent.
 	Logger *slog.Logger
