@@ -246,7 +246,7 @@ continues until they have called CloseWrite. The order example shows how.
 
 A Conn does not reconnect. When it has ended, cleanly or not, dial again, and
 decide what to send again. A service that restarts, a proxy without one, and a
-server at its MaxConns end a handshake as well; that passes.
+server that is full end a handshake as well; that passes.
 [HandshakeError.Final] tells what does not:
 
 	const shortest, longest = 50 * time.Millisecond, 5 * time.Second

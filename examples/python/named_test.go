@@ -75,6 +75,19 @@ func newDriver(t *testing.T) *driver {
 // driver says in the end.
 func (d *driver) start(t *testing.T, k task) (peer testkit.WirePeer, said <-chan string) {
 	t.Helper()
+	said = d.say(t, k)
+	_ = d.ln.(*net.TCPListener).SetDeadline(time.Now().Add(testkit.Timeout))
+	nc, err := d.ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { nc.Close() })
+	return testkit.WirePeer{T: t, Conn: nc}, said
+}
+
+// say gives the driver a task, and returns what it says in the end.
+func (d *driver) say(t *testing.T, k task) <-chan string {
+	t.Helper()
 	k.Port = d.ln.Addr().(*net.TCPAddr).Port
 	line, err := json.Marshal(k)
 	if err != nil {
@@ -83,7 +96,7 @@ func (d *driver) start(t *testing.T, k task) (peer testkit.WirePeer, said <-chan
 	if _, err := d.in.Write(append(line, '\n')); err != nil {
 		t.Fatal(err)
 	}
-	said = testkit.Async(func() string {
+	return testkit.Async(func() string {
 		if !d.out.Scan() {
 			return fmt.Sprintf("no word of drive.py: %v", d.out.Err())
 		}
@@ -93,13 +106,6 @@ func (d *driver) start(t *testing.T, k task) (peer testkit.WirePeer, said <-chan
 		}
 		return strings.Join(results, "; ")
 	})
-	_ = d.ln.(*net.TCPListener).SetDeadline(time.Now().Add(testkit.Timeout))
-	nc, err := d.ln.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { nc.Close() })
-	return testkit.WirePeer{T: t, Conn: nc}, said
 }
 
 // greet exchanges hellos.

@@ -16,6 +16,18 @@ const (
 		"a2 6862 cd3a98" + // hb: 15,000 ms
 		"a2 6e6c a4 0d0a0d0a" // nl: two ends of line
 
+	// The hello of an end with Admit, and its two verdicts.
+	GoldenAdmits = "51534b01 00000035" + // 53 bytes
+		"86" + // a map of six
+		"a5 70726f746f a6 746578742f31" + // proto: text/1
+		"a5 636f646563 a4 74657874" + // codec: text
+		"a3 6d6178 ce00100000" + // max: 1 MiB
+		"a2 6862 cd3a98" + // hb: 15,000 ms
+		"a2 6e6c a4 0d0a0d0a" + // nl: two ends of line
+		"a3 61646d c3" // adm: true
+	GoldenAdmitted = "80000001 82"
+	GoldenRefused  = "8000001d 01 83 a6 726561736f6e a7 676f2061776179 a4 66756c6c c3 a4 636f6465 08" // goodbye {reason: go away, full: true, code: 8}
+
 	GoldenHalf      = "80000002 01 80"                                                          // goodbye {}
 	GoldenFull      = "80000008 01 81 a4 66756c6c c3"                                           // goodbye {full: true}
 	GoldenReason    = "8000001b 01 82 a6 726561736f6e ab 6d61696e74656e616e6365 a4 66756c6c c3" // goodbye {reason: maintenance, full: true}

@@ -105,6 +105,11 @@ func (e *eavesdropper) take() (words []byte, end error) {
 // do the hello is refused.
 func overheard[T any](t *testing.T, p qsocket.Protocol[T], hello []byte, do func(c *qsocket.Conn[T], peer testkit.WirePeer) error) (words []byte) {
 	t.Helper()
+	return overheardWith(t, p, nil, hello, do)
+}
+
+func overheardWith[T any](t *testing.T, p qsocket.Protocol[T], opts *qsocket.Options, hello []byte, do func(c *qsocket.Conn[T], peer testkit.WirePeer) error) (words []byte) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		nc, peer := qsockettest.NetPipe()
 		defer peer.Close()
@@ -114,7 +119,7 @@ func overheard[T any](t *testing.T, p qsocket.Protocol[T], hello []byte, do func
 		if _, err := s.Write(hello); err != nil {
 			t.Fatal(err)
 		}
-		c, err := qsocket.NewConn(context.Background(), nc, p, nil)
+		c, err := qsocket.NewConn(context.Background(), nc, p, opts)
 		if (err == nil) != (do != nil) {
 			t.Errorf("NewConn: %v", err)
 		}
@@ -178,10 +183,22 @@ func TestWireDocument(t *testing.T) {
 		return overheard(t, qsocket.Protocol[string]{Codec: testkit.TextCodec, Framing: f}, nil,
 			func(c *qsocket.Conn[string], _ testkit.WirePeer) error { return c.Send(context.Background(), "hello") })
 	}
+	asking := admitting("")
+	asking.Attributes = func(context.Context) (map[string]string, error) {
+		return map[string]string{"token": "xy", "tenant": "north"}, nil
+	}
+	admits := overheardWith(t, ticks, admitting(""), hello, nothing)
+	verdict := func(all []byte) []byte { // what follows the hello
+		return all[len(hello)+len("\xa3adm\xc3"):]
+	}
 	want := map[string][]byte{
-		"hello":       overheard(t, ticks, shortHello, nothing),
-		"refusal":     bytes.TrimPrefix(overheard(t, ticks, refused, nil), hello),
-		"description": bytes.TrimPrefix(overheard(t, ticks, otherTypes, nothing), hello),
+		"hello-attributes": bytes.TrimSuffix(overheardWith(t, ticks, asking, hello, nothing), hexOf(t, blocks["admitted"])),
+		"admitted":         verdict(admits),
+		"refused":          verdict(overheardWith(t, ticks, admitting("no such token"), hello, nil)),
+		"full":             verdict(overheardFull(t, hello)),
+		"hello":            overheard(t, ticks, shortHello, nothing),
+		"refusal":          bytes.TrimPrefix(overheard(t, ticks, refused, nil), hello),
+		"description":      bytes.TrimPrefix(overheard(t, ticks, otherTypes, nothing), hello),
 		"message": after(func(c *qsocket.Conn[Tick], _ testkit.WirePeer) error {
 			return c.Send(context.Background(), tick)
 		}),
@@ -221,6 +238,22 @@ func TestWireDocument(t *testing.T) {
 			t.Errorf("the block %s is not tested", name)
 		}
 	}
+}
+
+// overheardFull returns what a Listener at its MaxConns says.
+func overheardFull(t *testing.T, hello []byte) []byte {
+	t.Helper()
+	ln := testkit.ListenOn(t, "tcp", ticks, &qsocket.Options{MaxConns: 1})
+	testkit.DialTo(t, "tcp", ln, ticks)
+	nc := testkit.NetDial(t, ln)
+	if _, err := nc.Write(hello); err != nil {
+		t.Fatal(err)
+	}
+	words, err := io.ReadAll(nc)
+	if err != nil {
+		t.Error(err)
+	}
+	return words
 }
 
 func encoded[T any](t *testing.T, codec qsocket.Codec[T], v T) []byte {

@@ -47,7 +47,8 @@ for line in sys.stdin:
         try:
             results.append(f"{step}: {do(conn, step)}")
         except (OSError, ValueError) as err:
-            results.append(f"{step}: {type(err).__name__}: {err}")
+            code = f" {err.code}" if getattr(err, "code", 0) else ""
+            results.append(f"{step}: {type(err).__name__}{code}: {err}")
     if conn:
         conn.sock.close()
     print(json.dumps(results), flush=True)

@@ -22,6 +22,7 @@ var fuzzTargets = []struct {
 }{
 	{"frame readers of all framings", FuzzFrames, "FuzzFrames"},
 	{"hello", FuzzHello, "FuzzHello"},
+	{"verdicts", FuzzVerdict, "FuzzVerdict"},
 	{"control frames", FuzzControl, "FuzzControl"},
 	{"tags of unions", FuzzUnion, "FuzzUnion"},
 	{"msgpack payloads", FuzzMsgpackDecode, "FuzzMsgpackDecode"},

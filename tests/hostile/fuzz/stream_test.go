@@ -1,6 +1,7 @@
 package fuzz
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -128,6 +129,34 @@ func FuzzControl(f *testing.F) {
 	f.Fuzz(func(t *testing.T, piece byte, data []byte) {
 		if err := fuzzStream(t, testkit.Named, piece, append(hello[:len(hello):len(hello)], data...)); !fuzzEnd(err) {
 			t.Errorf("got %v, want the end of a Conn", err)
+		}
+	})
+}
+
+// FuzzVerdict reads what follows the hello of an end with Admit.
+func FuzzVerdict(f *testing.F) {
+	for _, s := range []string{
+		"", testkit.GoldenAdmitted, testkit.GoldenRefused, testkit.GoldenRefused[:40], testkit.GoldenHalf, testkit.GoldenFull, testkit.GoldenReason, testkit.GoldenHeartbeat, testkit.GoldenConfirm,
+		testkit.GoldenAdmitted + "00000001 61" + testkit.GoldenFull, testkit.GoldenAdmitted + testkit.GoldenAdmitted, testkit.GoldenAdmitted + testkit.GoldenReason,
+		"00000000", "00000001 61", "80000000", "80001001 82", "ffffffff 82", "80000002 82 80", "80001000 82", "80000001 01", "80000002 01 c0", "80000002 80 61", "80000001 83",
+		"8000000d 01 82 a4 66756c6c c3 a4 636f6465 09", "8000000e 01 82 a4 66756c6c c3 a4 636f6465 cc ff", "80000008 01 81 a4 636f6465 c0", "8000000c 01 81 a4 636f6465 ce 00010000",
+	} {
+		f.Add(byte(0), testkit.Unhex(s))
+		f.Add(byte(255), testkit.Unhex(s))
+	}
+	hello := testkit.Unhex(testkit.GoldenAdmits)
+	admitted := testkit.Unhex(testkit.GoldenAdmitted)
+	f.Fuzz(func(t *testing.T, piece byte, data []byte) {
+		err := fuzzStream(t, testkit.Named, piece, append(hello[:len(hello):len(hello)], data...))
+		var refused *qsocket.HandshakeError
+		var remote *qsocket.RemoteError
+		switch {
+		case bytes.HasPrefix(data, admitted):
+			if errors.As(err, &refused) || !fuzzEnd(err) {
+				t.Errorf("got %v, want the end of a Conn", err)
+			}
+		case !errors.As(err, &refused) && !errors.As(err, &remote):
+			t.Errorf("got %v, want that there is no Conn", err)
 		}
 	})
 }
