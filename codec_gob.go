@@ -161,22 +161,12 @@ func (e *gobEncoder[T]) Reset() {
 }
 
 func (e *gobEncoder[T]) Append(dst []byte, v T) (b []byte, err error) {
-	var zero T
-	if e.deep != nil {
-		e.v = v
-		err := e.deep.Check(reflect.ValueOf(&e.v).Elem(), e.most)
-		e.v = zero
-		if err != nil {
-			return dst, err
-		}
-	}
-	if e.nilable && hasNil(reflect.ValueOf(v)) {
-		return dst, fmt.Errorf("gob: nil %T has no encoding", v) // gob would write nothing for it
-	}
-	done := false
+	intact := false // what was sent, the peer knows
+	e.v = v
 	defer func() {
+		var zero T
 		e.buf, e.v = nil, zero
-		if done {
+		if intact {
 			return
 		}
 		// gob counts the definitions it has written as sent, whether or not
@@ -188,7 +178,17 @@ func (e *gobEncoder[T]) Append(dst []byte, v T) (b []byte, err error) {
 		}
 	}()
 
-	e.buf, e.v = dst, v
+	if e.deep != nil {
+		if err := deep.Check(e.deep, &e.v, e.most); err != nil {
+			intact = true
+			return dst, err
+		}
+	}
+	if e.nilable && hasNil(reflect.ValueOf(v)) { // which ends, after the check
+		intact = true
+		return dst, fmt.Errorf("gob: nil %T has no encoding", v) // gob would write nothing for it
+	}
+	e.buf = dst
 	if e.restart {
 		e.buf = append(e.buf, gobRestart)
 	}
@@ -199,7 +199,7 @@ func (e *gobEncoder[T]) Append(dst []byte, v T) (b []byte, err error) {
 	if err := e.enc.Encode(&e.v); err != nil {
 		return dst, err
 	}
-	done, e.restart = true, false
+	intact, e.restart = true, false
 	return e.buf, nil
 }
 

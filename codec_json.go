@@ -213,7 +213,7 @@ func hasLargeNumber(payload []byte) bool {
 // encode appends v to buf, which has n bytes.
 func (e *jsonEncoder[T]) encode(n int) ([]byte, error) {
 	if e.deep != nil {
-		if err := e.deep.Check(reflect.ValueOf(&e.v).Elem(), e.most); err != nil {
+		if err := deep.Check(e.deep, &e.v, e.most); err != nil {
 			return nil, err
 		}
 	}

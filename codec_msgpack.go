@@ -160,6 +160,9 @@ func (c msgpackCodec[T]) NewEncoder() Encoder[T] {
 	e.factor, e.free = (&mpplan.Decoder{Options: c.opts.Options}).Bound()
 	// Half of what the receiver allows: the estimate is one of elements, not of whole values.
 	e.sparse = e.plan.Sparse(e.factor / 2)
+	if e.factor >= 3 {
+		e.most = e.free / 2
+	}
 	return e
 }
 
@@ -172,6 +175,7 @@ type msgpackEncoder[T any] struct {
 	state        mpplan.Encoder
 	factor, free int  // what the receiver allocates: see mpplan.Decoder.Bound
 	sparse       bool // a receiver may find a payload too short for what it becomes, besides what interfaces hold
+	most         int  // what interfaces may hold before that is possible for them
 	v            T    // the value being encoded; here it costs no allocation of its own
 }
 
@@ -180,7 +184,7 @@ func (e *msgpackEncoder[T]) limitPayload(n int) { e.state.Limit = n }
 func (e *msgpackEncoder[T]) Append(dst []byte, v T) ([]byte, error) {
 	e.v = v
 	b, err := e.plan.Append(&e.state, dst, &e.v)
-	if held := e.state.Held(); err == nil && (e.sparse || held > e.free/2 || held > 0 && e.factor < 3) {
+	if err == nil && (e.sparse || e.state.Held() > e.most) {
 		err = e.tryExpansion(b[len(dst):])
 	}
 	var zero T

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"reflect"
 	"sync"
+	"unsafe"
 )
 
 // Rules are what an encoder does with types.
@@ -74,6 +75,7 @@ type Plan struct {
 	meets   bool  // keys of the map may be one where they arrive
 	open    bool  // the values may be nested deeper than the types are
 	levels  int   // how deep its values are at most, if it is not open
+	flat    bool  // no value is nested too deep
 
 	itself, itselfAddressed bool // Itself of the type, of values that cannot and that can be addressed
 
@@ -89,7 +91,7 @@ type field struct {
 // For returns the plan for t, or nil if no value of it has to be looked at.
 func (r *Rules) For(t reflect.Type) *Plan {
 	p := r.plan(t)
-	if !p.open && p.levels <= r.Max && p.growth <= maxGrowth {
+	if p.flat && p.growth <= maxGrowth {
 		return nil
 	}
 	return p
@@ -192,9 +194,13 @@ func (b *builder) mark() {
 	}
 	for _, p := range b.order {
 		p.levels = p.depth()
+		p.flat = !p.open && p.levels <= b.rules.Max
 	}
 	for _, p := range b.order {
 		p.measure()
+	}
+	for _, p := range b.order {
+		p.tally()
 	}
 }
 
@@ -229,10 +235,17 @@ func (b *builder) containsItself(p *Plan) bool {
 	return reaches(p)
 }
 
-// Check returns an error if v, a value of p's type, is nested too deep or its encoding
+// Check returns an error if *v, a value of p's type, is nested too deep or its encoding
 // certainly takes more than limit bytes: a *oversize.Error.
-func (p *Plan) Check(v reflect.Value, limit int) error {
-	if !p.open && p.levels <= p.rules.Max && p.few(v, maxGrowth) <= maxGrowth {
+func Check[T any](p *Plan, v *T, limit int) error {
+	if p.flat && p.isSmall(unsafe.Pointer(v)) {
+		return nil
+	}
+	return p.check(reflect.ValueOf(v).Elem(), limit)
+}
+
+func (p *Plan) check(v reflect.Value, limit int) error {
+	if p.flat && p.few(v, maxGrowth) <= maxGrowth {
 		return nil
 	}
 	w := walk{rules: p.rules, root: p.typ, limit: limit}
@@ -290,24 +303,36 @@ func (w *walk) value(p *Plan, v reflect.Value, level, pointers int, counted bool
 		if pointers++; pointers > maxPointers {
 			return fmt.Errorf("%s: %v has pointers that lead in a circle", w.rules.Codec, w.root)
 		}
-		v = v.Elem()
-		next := p.elem
-		if next == nil {
-			next = w.rules.plan(v.Type())
-			if w.rules.Held != nil {
-				if err := w.rules.Held(v.Type()); err != nil {
-					return err
-				}
-			}
+		if p.elem != nil {
+			return w.value(p.elem, v.Elem(), level, pointers, counted)
 		}
-		return w.value(next, v, level, pointers, counted)
+		return w.interfaced(v, level, pointers, counted)
 	case reflect.Slice, reflect.Array, reflect.Map, reflect.Struct:
 		if level++; level > w.rules.Max {
-			return fmt.Errorf("%s: %v is nested deeper than %d levels, or contains itself", w.rules.Codec, w.root, w.rules.Max)
+			return w.tooDeep()
 		}
 		return w.parts(p, v, level, counted)
 	}
 	return nil
+}
+
+// interfaced looks at what the interface v holds, which is not nil.
+func (w *walk) interfaced(v reflect.Value, level, pointers int, counted bool) error {
+	if x, ok := addressed[any](v); ok {
+		if known, err := w.held(*x, level, counted); known {
+			return err
+		}
+	}
+	v = v.Elem()
+	p, err := w.rules.heldPlan(v.Type())
+	if err != nil {
+		return err
+	}
+	return w.value(p, v, level, pointers, counted)
+}
+
+func (w *walk) tooDeep() error {
+	return fmt.Errorf("%s: %v is nested deeper than %d levels, or contains itself", w.rules.Codec, w.root, w.rules.Max)
 }
 
 // noKey refuses a map with a key that arrives without its pointers.

@@ -186,9 +186,12 @@ func (e *Encoder) list(b []byte, n *node, p unsafe.Pointer, count int) []byte {
 	if e.hops > 0 {
 		e.held += heldSlice(count)
 	}
+	elem := n.elem
 	for i := range count {
-		b = e.value(b, n.elem, unsafe.Add(p, uintptr(i)*n.elem.size))
-		if len(b) > e.stop {
+		at := unsafe.Add(p, uintptr(i)*elem.size)
+		if elem.enc == opStruct {
+			b = e.structure(b, elem, at) // which looks at the length itself
+		} else if b = e.value(b, elem, at); len(b) > e.stop {
 			e.tooLong(b)
 		}
 		if e.err != nil {

@@ -9,13 +9,8 @@ import (
 
 // structure appends the struct at p.
 func (e *Encoder) structure(b []byte, n *node, p unsafe.Pointer) []byte {
-	if e.depth == MaxDepth {
-		e.tooDeep(n.typ)
-		return b
-	}
-	if len(b) > e.stop {
-		e.tooLong(b)
-		return b
+	if e.depth == MaxDepth || len(b) > e.stop {
+		return e.giveUp(b, n)
 	}
 	e.depth++
 	fs := n.fields
@@ -47,6 +42,18 @@ func (e *Encoder) structure(b []byte, n *node, p unsafe.Pointer) []byte {
 		b = e.members(appendMap(b, fs.written), fs, 0, fs.written, p)
 	}
 	e.depth--
+	return b
+}
+
+// giveUp is for a struct that is nested too deep, or behind too many bytes.
+//
+//go:noinline
+func (e *Encoder) giveUp(b []byte, n *node) []byte {
+	if e.depth == MaxDepth {
+		e.tooDeep(n.typ)
+	} else {
+		e.tooLong(b)
+	}
 	return b
 }
 

@@ -11,8 +11,8 @@
 //
 // # Memory
 //
-// A plan reads and writes Go values through unsafe.Pointer, which only this package
-// and gobscan may do. Their rules:
+// A plan reads and writes Go values through unsafe.Pointer, which only this package,
+// gobscan and deep may do. Their rules:
 //
 //   - A pointer is made from another by unsafe.Add with the offset of a field or
 //     an element of the same allocation, never kept as a uintptr, and never moved
