@@ -21,10 +21,10 @@ type Prepared[T any] struct {
 }
 
 // Prepare encodes v for [Conn.SendPrepared]. It returns a [*CodecError] if v
-// cannot be encoded, [ErrFrameTooLarge] if the framing cannot announce so large a
-// payload, and another error if the codec keeps state between messages (as Gob
-// does): then each connection needs an encoding of its own. Options.MaxFrame is
-// checked when the message is sent.
+// cannot be encoded, [ErrFrameTooLarge] if the payload has more than 256 MiB or more than
+// the framing can announce, and another error if the codec keeps state between messages (as
+// Gob does): then each connection needs an encoding of its own. Options.MaxFrame is
+// checked when the message is sent; [Conn.Send] is for messages beyond 256 MiB.
 func (p Protocol[T]) Prepare(v T) (*Prepared[T], error) {
 	if err := p.check(); err != nil {
 		return nil, err
@@ -34,11 +34,23 @@ func (p Protocol[T]) Prepare(v T) (*Prepared[T], error) {
 		return nil, fmt.Errorf("qsocket: prepare: codec %s is not stateless, want one whose payloads do not depend on each other", excerpt.Quote(codec.Name(), excerpt.MaxName))
 	}
 	m := new(Prepared[T])
-	if err := m.encode(p.Framing, codec.Name(), codec.NewEncoder(), v, maxMaxFrame); err != nil {
+	err := m.encode(p.Framing, codec.Name(), codec.NewEncoder(), v, maxPrepared)
+	least := m.size
+	if over, ok := err.(*oversize.Error); ok {
+		err, least = nil, over.Least
+	}
+	if err == nil {
+		err = wire.Framing(p.Framing).CheckSize(least, maxPrepared, "the limit of Prepare,")
+	}
+	if err != nil {
 		return nil, err
 	}
 	return m, nil
 }
+
+// maxPrepared bounds a Prepared, which knows no connection and its MaxFrame: a value whose parts
+// have others in common can be small, and have an encoding without an end in practice.
+const maxPrepared = 256 << 20
 
 // encode makes m the message v, in the memory that m has. It may give up with an
 // *oversize.Error if the payload has more than most bytes.
