@@ -50,7 +50,7 @@ func (c *Conn[T]) Close() error { return c.link.Close(link.Reason{}, false) }
 // that are not UTF-8 become U+FFFD. In raw mode there is no way to send it to the peer.
 // This end logs it at level Info. An empty reason is a Close.
 func (c *Conn[T]) CloseWithReason(reason string) error {
-	return c.link.Close(link.Reason{Words: reason}, false)
+	return c.closeFor(link.Reason{Words: reason})
 }
 
 // CloseWithCode is CloseWithReason with a code by which the peer's program can tell what to
@@ -61,7 +61,15 @@ func (c *Conn[T]) CloseWithCode(code Code, reason string) error {
 	if code.isReserved() {
 		return fmt.Errorf("qsocket: CloseWithCode with the code %d, want one of the library's, 1 to %d, or from %d on", code, CodeInternal, firstOwnCode)
 	}
-	return c.link.Close(newReason(code, reason), false)
+	return c.closeFor(newReason(code, reason))
+}
+
+// closeFor closes with a reason of the program's.
+func (c *Conn[T]) closeFor(reason link.Reason) error {
+	if reason != (link.Reason{}) {
+		c.link.LogReason(reason)
+	}
+	return c.link.Close(reason, false)
 }
 
 // Shutdown closes the Conn as Close does, but waits for the peer, as long as ctx

@@ -179,6 +179,14 @@ type unionCodec[T any] struct {
 func (u *unionCodec[T]) Name() string    { return u.name }
 func (u *unionCodec[T]) Stateless() bool { return u.stateless }
 
+func (u *unionCodec[T]) isTagged() {}
+
+// isTagged reports whether the payloads of codec begin with the tag of a case.
+func isTagged(codec any) bool {
+	_, ok := codec.(interface{ isTagged() })
+	return ok
+}
+
 // unfit is that of the cases, in the order of their tags.
 func (u *unionCodec[T]) unfit() error {
 	for _, c := range u.cases {

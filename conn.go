@@ -169,6 +169,7 @@ func wrap[T any](nc net.Conn, p Protocol[T], set *settings, told *handshake.Told
 	c.into, _ = c.dec.(intoDecoder[T])
 	config := set.config()
 	config.Owner = (*owner[T])(c)
+	config.Tracer = newTracer(set)
 	if told != nil {
 		c.told = told
 		config.Named = true

@@ -7,6 +7,7 @@ import (
 
 	"github.com/fb9bb4ed/qsocket/internal/excerpt"
 	"github.com/fb9bb4ed/qsocket/internal/link"
+	"github.com/fb9bb4ed/qsocket/internal/socket"
 )
 
 // How a Listener drains:
@@ -45,10 +46,14 @@ func (l *Listener[T]) Drain(ctx context.Context, reason string) error {
 	}
 	l.mu.Unlock()
 	err := l.stopAccepting()
+	l.log.Info("qsocket: draining", "addr", socket.AddrString(l.Addr()), "reason", excerpt.Text(reason, excerpt.MaxPart), "open", len(l.open()))
 	l.goAway()
 	l.awaitArrivals(ctx)
 	if l.awaitIdle(ctx) && l.awaitLingering(ctx) {
 		return err
+	}
+	if rest := len(l.open()); rest > 0 {
+		l.log.Warn("qsocket: draining takes too long, closing what is open", "addr", socket.AddrString(l.Addr()), "open", rest)
 	}
 	l.endRest()
 	return excerpt.Join(err, ctx.Err())

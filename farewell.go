@@ -3,6 +3,7 @@ package qsocket
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/fb9bb4ed/qsocket/internal/link"
 	"github.com/fb9bb4ed/qsocket/internal/wire"
@@ -18,6 +19,25 @@ import (
 func (o *owner[T]) Farewell(err error) (link.Farewell, bool) {
 	code, words, keep := failureReason(err)
 	return link.Farewell{Reason: newReason(code, words), Keep: keep}, code != 0
+}
+
+// Severity is Warn for what somebody has to mend: ends that do not understand each other, consumers
+// that are too slow, messages that were lost. Peers that are gone come and go.
+func (o *owner[T]) Severity(err error) slog.Level {
+	code, _, _ := failureReason(err)
+	var remote *RemoteError
+	if errors.As(err, &remote) {
+		code = remote.Code
+	}
+	var lost *link.LostError
+	switch code {
+	case CodeBadMessage, CodeProtocol, CodeTooLarge, CodeSlowConsumer, CodeInternal:
+		return slog.LevelWarn
+	}
+	if errors.As(err, &lost) {
+		return slog.LevelWarn
+	}
+	return slog.LevelInfo
 }
 
 // failureReason is Farewell with a code of 0 where there is nothing to tell.

@@ -221,7 +221,6 @@ func (g *Group[T]) broadcast(ctx context.Context, v T, except []Member[T]) (sent
 			mb.c.link.CountSkipped()
 		case g.policy == Disconnect:
 			g.Remove(mb.c)
-			mb.c.link.LogDisconnect()
 			go mb.c.link.Fail(ErrSlowConsumer) // ends when the socket is closed
 		}
 	}

@@ -151,7 +151,7 @@ func TestLogOfSlowConsumers(t *testing.T) {
 	ctx := testkit.Context(t)
 	for policy, want := range map[qsocket.Overflow]string{
 		qsocket.Drop:       "WARN qsocket: slow consumer, dropping messages\n",
-		qsocket.Disconnect: "WARN qsocket: slow consumer, disconnecting\n",
+		qsocket.Disconnect: "WARN qsocket: connection failed",
 	} {
 		log := new(logged)
 		a, _ := testkit.Pair(t, "tcp", testkit.Named, &qsocket.Options{SendBuffer: 1000, Logger: slog.New(log)}, nil)
@@ -163,6 +163,9 @@ func TestLogOfSlowConsumers(t *testing.T) {
 			} else if sent == 0 && a.Stats().Dropped > 10 {
 				break
 			}
+		}
+		if policy == qsocket.Disconnect {
+			testkit.WaitClosed(t, "Done", a.Done())
 		}
 		if got := strings.Count(log.String(), want); got != 1 {
 			t.Errorf("%v: %d times, want once: %s%s", policy, got, want, log)

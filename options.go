@@ -109,13 +109,21 @@ type Options struct {
 	// Admit is told all the same, though it does not wait. Nil: all may come.
 	Admit func(ctx context.Context, p Peer, attributes map[string]string, nc net.Conn) error
 
-	// Logger gets what happens to connections, never what they carry. At level
+	// Trace is called for each frame that a connection sends, when Send has accepted it, and for each that it has
+	// received, before it is decoded; see [Frame]. The calls for one direction of a connection come in
+	// the order of the frames, one at a time. Both ends of a handshake are left out. Trace runs
+	// while the connection is held up, so it must be fast, must not block, and must not call into the Conn. One that
+	// panics is not called again for that connection, and logged at level Error. Nil: none.
+	Trace func(Frame)
+
+	// Logger gets what happens to connections, never what they carry: one line for each event. At level
 	// Debug: connections that are open, and those that have ended well, with the name of
-	// the protocol, how long they were open, and their counters, and those that came beyond MaxConns. Info: failures, with
-	// the same, reasons given for an end, in what the peer's message types differ (once for each
-	// pair of versions), the first message that SkipUnknown drops, and that a Listener is no longer
-	// full. Warn: handshakes refused, that a Listener is full, errors of accept, the first message that a Group drops for a Conn,
-	// consumers that it disconnects, and messages lost when Serve closed a Conn.
+	// the protocol, how long they were open, and their counters, and those that came beyond MaxConns. Info: peers that are gone, with
+	// the same, reasons given for an end, a Drain, in what the peer's message types differ (once for each
+	// pair of versions), the first message that SkipUnknown drops, and that a Listener is no longer full. Warn: messages that could not be
+	// decoded, at either end, and other violations; handshakes
+	// refused, errors of accept, the first message that a Group drops for a Conn,
+	// consumers that it disconnects, messages lost when a Conn was closed, and a Listener that is full.
 	// Error: panics, and the end of accepting. Nil: silent.
 	Logger *slog.Logger
 }
@@ -196,6 +204,7 @@ type settings struct {
 	codec     string
 	framing   Framing
 	stateless bool
+	tagged    bool // payloads begin with the tag of a Union
 }
 
 // checked returns the settings if both p and opts are valid.
@@ -211,7 +220,7 @@ func checked[T any](p Protocol[T], opts *Options) (*settings, error) {
 		return &settings{Options: o}, err
 	}
 	codec := p.codec()
-	return &settings{Options: o, protocol: p.Name, codec: codec.Name(), framing: p.Framing, stateless: isStateless(codec)}, nil
+	return &settings{Options: o, protocol: p.Name, codec: codec.Name(), framing: p.Framing, stateless: isStateless(codec), tagged: isTagged(codec)}, nil
 }
 
 // config returns what the link needs in both modes.

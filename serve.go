@@ -111,9 +111,8 @@ func (s *service[T]) serve(ctx context.Context, cancel func(), c *Conn[T]) {
 }
 
 func (s *service[T]) close(c *Conn[T], reason link.Reason) {
-	if err := c.link.Close(reason, true); err != nil {
-		s.l.log.Warn("qsocket: close after handler", "peer", socket.AddrString(c.RemoteAddr()), "err", err)
-	}
+	_ = c.link.Close(reason, true) // what is lost by it is logged with the end of the Conn
+	c.link.AwaitTeardown()
 }
 
 // closeAll is called when ctx ends. One such call for each Conn would take more

@@ -284,7 +284,7 @@ func TestServeContextWithStalledPeer(t *testing.T) {
 	if err := testkit.Result(t, "Serve", served); err != nil {
 		t.Errorf("Serve: got %v, want nil", err)
 	}
-	if got := log.Count("level=WARN", "close after handler", "could not be flushed"); got != 1 {
+	if got := log.Count("level=WARN", "connection failed", "could not be flushed"); got != 1 {
 		t.Errorf("got %d log records, want 1", got)
 	}
 }
@@ -320,7 +320,7 @@ func TestServeWaitsForWhatItStarted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := blockingHandler{
 			Handler: slog.NewTextHandler(io.Discard, nil),
-			message: "close after handler",
+			message: "connection failed",
 			logging: make(chan struct{}),
 			goOn:    make(chan struct{}),
 		}

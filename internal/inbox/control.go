@@ -26,6 +26,9 @@ func (in *Inbox) cutControl(b []byte) (whole bool, err error) {
 	if in.r == in.w {
 		in.publish()
 	}
+	if in.tracer != nil {
+		in.tracer.Control(false, frame)
+	}
 	err = in.onControl(frame[0], frame[1:])
 	if err == ErrGoodbye {
 		in.messagesOver = true

@@ -56,6 +56,7 @@ type Inbox struct {
 	maxFrame     int
 	frameTimeout time.Duration                      // 0: none
 	onControl    func(kind byte, body []byte) error // see Config
+	tracer       *wire.Tracer                       // see Config
 	readFunc     func(fd uintptr) bool              // onReadable, bound once
 
 	// Owned by the receiver.
@@ -121,6 +122,9 @@ type Config struct {
 	// receiving; ErrGoodbye that of messages only.
 	OnControl func(kind byte, body []byte) error
 
+	// Tracer is told of each frame when it has been cut off, by the receiver; nil for none.
+	Tracer *wire.Tracer
+
 	// OnOverdue is needed unless the socket is Interruptible. It is told, without locks held,
 	// that a Read has not ended at the deadline that was to be the end of the connection, and
 	// why it was. It closes the socket.
@@ -135,6 +139,7 @@ func (in *Inbox) Init(sock *socket.Socket, c Config) {
 	in.maxFrame = c.MaxFrame
 	in.frameTimeout = c.FrameTimeout
 	in.onControl = c.OnControl
+	in.tracer = c.Tracer
 	if !sock.Interruptible {
 		in.overdue = &overdue{tell: c.OnOverdue}
 	}
@@ -258,6 +263,9 @@ func (in *Inbox) Cut() (payload []byte, ok bool, err error) {
 		in.publish()
 	} else if !in.filled.Load() {
 		in.filled.Store(true)
+	}
+	if in.tracer != nil {
+		in.tracer.Frame(false, 0, b[header:end:end])
 	}
 	return b[header:end:end], true, nil
 }

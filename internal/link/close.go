@@ -39,9 +39,6 @@ type Reason struct {
 // bounds that as well. Serve closes in that way when a handler has returned, or the
 // Shutdown of a Listener would never have more time than CloseTimeout.
 func (l *Link) Close(reason Reason, patient bool) error {
-	if reason != (Reason{}) {
-		l.logReason(reason)
-	}
 	l.mu.Lock()
 	patient = patient && l.state.shutdownWaiting
 	if !patient { // before startClose, whose flush it has to bound
@@ -261,10 +258,22 @@ func (l *Link) closeTimedOut() {
 func (l *Link) abandon(why error) {
 	var lost error
 	if unsent := l.Out.Unsent(); unsent > 0 {
-		lost = fmt.Errorf("qsocket: close: %d bytes that Send accepted could not be flushed: %w", unsent, why)
+		lost = &LostError{unsent, why}
 	}
 	l.advance(event{kind: abandoned, err: lost})
 }
+
+// LostError is why a close has lost accepted messages.
+type LostError struct {
+	Bytes int
+	Cause error
+}
+
+func (e *LostError) Error() string {
+	return fmt.Sprintf("qsocket: close: %d bytes that Send accepted could not be flushed: %v", e.Bytes, e.Cause)
+}
+
+func (e *LostError) Unwrap() error { return e.Cause }
 
 // CloseWrite ends sending and waits until that is done, for CloseTimeout. In raw mode
 // over a connection without a half-close it does nothing, and its error wraps

@@ -18,6 +18,7 @@ type Config struct {
 	WriteTimeout time.Duration // 0: none
 	FrameTimeout time.Duration // 0: none
 	Log          *slog.Logger
+	Tracer       *wire.Tracer // nil: none
 	Owner        Owner
 
 	// Named mode. The other fields below are for it.
@@ -41,6 +42,9 @@ type Owner interface {
 	// Farewell returns what the peer is to be told of a connection that has failed with err. It
 	// reports false if that is nothing: where the peer is gone, or has said so itself.
 	Farewell(err error) (f Farewell, ok bool)
+
+	// Severity returns the level at which a failure, or the peer's reason, is logged.
+	Severity(err error) slog.Level
 
 	Protocol() string // its name; empty in raw mode
 	CloseTimeout() time.Duration

@@ -39,8 +39,8 @@ type farewell struct {
 
 	mu      sync.Mutex  // guards following
 	timer   *time.Timer // of CloseTimeout
-	written bool       // the peer has been told, and the write side is closed
-	over    bool       // the socket is closed, or about to be
+	written bool        // the peer has been told, and the write side is closed
+	over    bool        // the socket is closed, or about to be
 }
 
 // unansweredGrace is how long a farewell waits for the peer's end where there is no half-close:

@@ -88,7 +88,7 @@ func (l *Link) Init(s socket.Socket, c Config) {
 	l.state.named = c.Named
 	l.state.hasHalfClose = socket.Half(s.Conn) != nil
 	l.owner = c.Owner
-	recv := inbox.Config{Framing: c.Framing, MaxFrame: c.MaxFrame, FrameTimeout: c.FrameTimeout}
+	recv := inbox.Config{Framing: c.Framing, MaxFrame: c.MaxFrame, FrameTimeout: c.FrameTimeout, Tracer: c.Tracer}
 	if !s.Interruptible {
 		recv.OnOverdue = l.Fail
 	}
@@ -106,6 +106,7 @@ func (l *Link) Init(s socket.Socket, c Config) {
 		Named:        c.Named,
 		Owner:        c.Owner,
 		Watcher:      l,
+		Tracer:       c.Tracer,
 		Received:     l.In.Received(),
 	})
 	if c.Named {
@@ -332,6 +333,27 @@ func (l *Link) teardown() {
 		l.done.FireLocked()
 	}
 }
+
+// AwaitTeardown waits until teardown, if it has begun, is over: nothing is logged after that. A
+// receiver that nothing wakes does not keep it for longer than teardownGrace. What teardown calls must
+// not call it.
+func (l *Link) AwaitTeardown() {
+	l.mu.Lock()
+	begun := l.state.socket == socketClosing
+	done := l.done.WaitLocked()
+	l.mu.Unlock()
+	if !begun {
+		return
+	}
+	timer := time.NewTimer(teardownGrace)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
+	}
+}
+
+const teardownGrace = time.Second
 
 // OnEnd arranges for f to be called when the connection has ended, without
 // locks held, on the goroutine that ends it. It reports false if the connection has

@@ -11,13 +11,13 @@ import (
 // LogOpen logs a connection that is ready for messages.
 func (l *Link) LogOpen() {
 	if l.log.Enabled(context.Background(), slog.LevelDebug) {
-		l.log.Debug("qsocket: connection open", "peer", socket.AddrString(l.sock.RemoteAddr()), "local", socket.AddrString(l.sock.LocalAddr()), "protocol", l.owner.Protocol())
+		l.log.Debug("qsocket: connection open", append(l.logPeer(), "local", socket.AddrString(l.sock.LocalAddr()), "protocol", l.owner.Protocol())...)
 	}
 }
 
-// logReason logs why this end closes.
-func (l *Link) logReason(reason Reason) {
-	args := []any{"peer", socket.AddrString(l.sock.RemoteAddr()), "reason", reason.Words}
+// LogReason logs why this end closes.
+func (l *Link) LogReason(reason Reason) {
+	args := append(l.logPeer(), "reason", reason.Words)
 	if reason.Code != 0 {
 		args = append(args, "code", reason.Code)
 	}
@@ -29,14 +29,15 @@ func (l *Link) logGoingAway(reason string) {
 	l.log.Info("qsocket: peer is going away", "peer", socket.AddrString(l.sock.RemoteAddr()), "reason", reason)
 }
 
-// logEnd logs the end: a failure or the peer's reason, or that all was well.
+// logEnd logs the end: a failure or the peer's reason, or that all was well. It is the only line about
+// a failure.
 func (l *Link) logEnd(err error, remote bool) {
 	level, what := slog.LevelDebug, "qsocket: connection ended"
 	switch {
 	case remote:
-		level, what = slog.LevelInfo, "qsocket: connection closed by peer"
+		level, what = l.owner.Severity(err), "qsocket: connection closed by peer"
 	case err != nil:
-		level, what = slog.LevelInfo, "qsocket: connection failed"
+		level, what = l.owner.Severity(err), "qsocket: connection failed"
 	}
 	ctx := context.Background()
 	if !l.log.Enabled(ctx, level) {
@@ -44,14 +45,23 @@ func (l *Link) logEnd(err error, remote bool) {
 	}
 	sent := l.Out.Counters()
 	received, bytesReceived := l.In.Counters()
-	args := []any{
-		"peer", socket.AddrString(l.sock.RemoteAddr()), "protocol", l.owner.Protocol(), "duration", monotime.Now() - l.opened,
+	args := append(l.logPeer(),
+		"protocol", l.owner.Protocol(), "duration", monotime.Now()-l.opened,
 		"sent", sent.Messages, "received", received, "bytesSent", sent.Bytes, "bytesReceived", bytesReceived, "dropped", l.skipped.Load(),
-	}
+	)
 	if err != nil {
 		args = append(args, "err", err)
 	}
 	l.log.Log(ctx, level, what, args...)
+}
+
+// logPeer returns the attributes that say which connection it is.
+func (l *Link) logPeer() []any {
+	args := []any{"peer", socket.AddrString(l.sock.RemoteAddr())}
+	if t := l.Out.Tracer(); t != nil {
+		args = append(args, "conn", t.ID)
+	}
+	return args
 }
 
 // CountSkipped counts a message that a Group has skipped, and logs the first.
@@ -71,11 +81,6 @@ func (l *Link) CountUnknown(tag uint64) {
 
 // Unknown returns how many messages CountUnknown has counted.
 func (l *Link) Unknown() uint64 { return l.unknown.Load() }
-
-// LogDisconnect logs that a Group ends the connection.
-func (l *Link) LogDisconnect() {
-	l.log.Warn("qsocket: slow consumer, disconnecting", "peer", socket.AddrString(l.sock.RemoteAddr()))
-}
 
 // Skipped returns how many messages CountSkipped has counted.
 func (l *Link) Skipped() uint64 { return l.skipped.Load() }

@@ -222,6 +222,9 @@ func (o *Outbox) fitsLocked() bool {
 // commitLocked makes the staged frame part of the stream. The caller starts the
 // flusher if there is none; the writer, which calls it as well, looks for more by itself.
 func (o *Outbox) commitLocked() {
+	if o.tracer != nil {
+		o.tracer.Sent(o.framing, o.pending[o.accepted:])
+	}
 	o.frame = len(o.pending) - o.accepted
 	o.total += uint64(o.frame)
 	o.messages++

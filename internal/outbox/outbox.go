@@ -60,6 +60,7 @@ type Outbox struct {
 	writeTimeout time.Duration // 0: none
 	owner        Owner         // see Config
 	watcher      Watcher       // see Config
+	tracer       *wire.Tracer  // see Config
 	flushFunc    func()        // flush, bound once so that starting it allocates nothing
 	framing      wire.Framing
 	headerSize   uint8 // space left before a payload, bytes
@@ -150,6 +151,9 @@ type Config struct {
 
 	Watcher Watcher
 
+	// Tracer is told of each frame when it is accepted, with the lock held; nil for none.
+	Tracer *wire.Tracer
+
 	// Received is the count of messages received on the connection, by which direct
 	// knows an answer.
 	Received *atomic.Uint64
@@ -164,12 +168,15 @@ func (o *Outbox) Init(sock *socket.Socket, c Config) {
 	o.maxPayload = c.Framing.MaxPayload(c.MaxPayload)
 	o.sendBuffer = c.SendBuffer
 	o.writeTimeout = c.WriteTimeout
-	o.owner, o.watcher = c.Owner, c.Watcher
+	o.owner, o.watcher, o.tracer = c.Owner, c.Watcher, c.Tracer
 	o.flushFunc = o.flush
 	o.raw.write = o.onWritable
 	o.direct.write = o.tryWrite
 	o.direct.received = c.Received
 }
+
+// Tracer returns what is told of each frame, or nil.
+func (o *Outbox) Tracer() *wire.Tracer { return o.tracer }
 
 // MaxPayload returns the largest payload that Commit accepts, bytes.
 func (o *Outbox) MaxPayload() int { return o.maxPayload }
@@ -215,6 +222,9 @@ func (o *Outbox) queueControlLocked(frame []byte) {
 	o.accepted += len(frame)
 	o.total += uint64(len(frame))
 	o.controls += uint64(len(frame))
+	if o.tracer != nil {
+		o.tracer.Control(true, frame[4:])
+	}
 }
 
 // SendGoodbye is Stop, and queues the goodbye behind the last message, unless one of
