@@ -136,8 +136,8 @@ func TestExceptions(t *testing.T) {
 	}
 }
 
-// TestDocumentCode finds each piece of Go of the page in the files of this package, which are
-// compiled and tested.
+// TestDocumentCode finds each piece of Go of the page in the files of this package, or in the
+// tests of Options.DialContext. They are compiled and tested. Indents may differ.
 func TestDocumentCode(t *testing.T) {
 	b, err := os.ReadFile(page)
 	if err != nil {
@@ -147,13 +147,14 @@ func TestDocumentCode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	unindented := func(code string) string { return regexp.MustCompile(`(?m)^\t+`).ReplaceAllString(code, "") }
 	var source strings.Builder
-	for _, f := range files {
+	for _, f := range append(files, "../../dial_context_test.go") {
 		text, err := os.ReadFile(f)
 		if err != nil {
 			t.Fatal(err)
 		}
-		source.Write(text)
+		source.WriteString(unindented(string(text)))
 	}
 	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(b), -1)
 	if len(blocks) == 0 {
@@ -161,7 +162,7 @@ func TestDocumentCode(t *testing.T) {
 	}
 	for _, block := range blocks {
 		for _, piece := range strings.Split(block[1], "\n// …\n") {
-			if piece = strings.Trim(piece, "\n"); !strings.Contains(source.String(), "\n"+piece+"\n") {
+			if piece = strings.Trim(piece, "\n"); !strings.Contains(source.String(), "\n"+unindented(piece)+"\n") {
 				t.Errorf("not in the tests:\n%s", piece)
 			}
 		}

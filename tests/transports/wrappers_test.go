@@ -35,8 +35,8 @@ func (c *rateLimited) CloseWrite() error {
 	return c.Conn.(interface{ CloseWrite() error }).CloseWrite()
 }
 
-// NetConn returns the connection that is limited. With it, the end of a connection that has
-// failed is a reset.
+// NetConn returns the connection that is limited. With it, a connection that has
+// failed can be reset.
 func (c *rateLimited) NetConn() net.Conn { return c.Conn }
 
 // wrapListener wraps what a listener accepts.
