@@ -32,7 +32,7 @@ import (
 //
 // After the end, Err is nil if the end was clean. Otherwise it is one of
 //   - io.ErrUnexpectedEOF: the peer ended inside a frame or, in named mode, without a goodbye;
-//   - a [*RemoteError]: the peer closed with a reason (named mode);
+//   - a [*RemoteError]: the peer closed with a reason, or failed and said why (named mode);
 //   - [ErrPeerDead]: the peer was silent for twice Options.Heartbeat (named mode);
 //   - [ErrSlowConsumer]: a Group disconnected it;
 //   - [ErrFrameTooLarge], [ErrProtocol]: the peer sent a frame above MaxFrame,
@@ -42,8 +42,9 @@ import (
 //   - the error of the ctx of a Shutdown that lost accepted messages;
 //   - the network's own error, such as syscall.ECONNRESET or syscall.EPIPE.
 //
-// Compare with errors.Is and errors.As. When a Conn fails, its peer gets a reset
-// where the network can send one (TCP), so that it does not look like a clean end.
+// Compare with errors.Is and errors.As. When a Conn fails, its peer learns why, from a
+// [*RemoteError], if the protocol has a Name and the peer can still be told. Otherwise it gets
+// a reset where the network can send one (TCP). Neither looks like a clean end.
 //
 // The zero Conn is not usable.
 type Conn[T any] struct {

@@ -28,7 +28,7 @@ One of them listens, and runs a handler for each connection:
 	if err != nil {
 		return err
 	}
-	err = ln.Serve(ctx, func(ctx context.Context, conn *qsocket.Conn[ticks.Tick]) {
+	err = ln.Serve(ctx, func(ctx context.Context, conn *qsocket.Conn[ticks.Tick]) { // see "Stopping a server"
 		for tick, err := range conn.All(ctx) {
 			if err != nil { // the connection has failed, or ctx has ended
 				log.Println(conn.RemoteAddr(), err)
@@ -145,6 +145,8 @@ are these:
   - after Close, CloseWrite or the peer's goodbye, one that waits for the flush, and
     in raw mode one that discards what the peer still sends, both for CloseTimeout
     at most (after Shutdown: as long as its ctx allows);
+  - in named mode, two that tell the peer of a failure and discard what it still sends, for
+    CloseTimeout at most;
   - in named mode, one that sends the hello, until the peer has taken it, and a
     timer for heartbeats;
   - for each Listener, one that accepts, one for each connection that is in its
@@ -202,8 +204,14 @@ After a clean end [Conn.Err] is nil; otherwise it is the first error. A stream t
 ends without a goodbye, or inside a frame, is io.ErrUnexpectedEOF. A peer that has
 been silent for twice Options.Heartbeat, which is 30 s unless you set it, is given
 up with [ErrPeerDead]. That too needs a reader, or a Send that waits for room: time in
-which the program does neither does not count. A Conn that fails resets the connection where the network
-can (TCP).
+which the program does neither does not count.
+
+A Conn of a named protocol that fails, because of what its peer did or for reasons of
+its own, tells the peer why: a [*RemoteError] with a [Code]. It does so in the
+background, within CloseTimeout, after which it resets the connection. It resets it at once
+where the peer cannot be told, as when a write has failed. docs/failures.md says what
+either end learns of which failure. In raw mode a Conn that fails always resets the
+connection where the network can (TCP), since nothing else would tell a failure from a clean end.
 
 Before the process exits, wait for [Conn.Done] or use Shutdown. When the process
 exits, its background work stops, discarding included, and the peer may lose the
@@ -223,24 +231,46 @@ ends as well.
 
 # Stopping a server
 
-[Listener.Close] stops accepting, and does not touch the connections that it has
-handed out. [Listener.Shutdown] ends those as well, and waits for their peers. The
-end of the ctx given to [Listener.Serve] ends the handlers and their connections:
+A server that is told to stop lets its clients finish, with [Listener.Drain]:
 
-	go ln.Serve(ctx, handle) // until ctx ends, or Shutdown
-	…
-	ending, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	stopping, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	served := make(chan error, 1)
+	go func() { served <- ln.Serve(context.Background(), handle) }() // not stopping: its end cuts off the handlers
+	select {
+	case err := <-served:
+		return err // accepting has failed for good
+	case <-stopping.Done():
+		stop() // a second signal ends the program at once
+	}
+	ending, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	err := ln.Shutdown(ending) // until the peers have taken what they were sent
+	err := ln.Drain(ending, "restart") // nil: all handlers have returned
+	return errors.Join(err, <-served)
 
-When ctx ends, or a handler returns, Serve closes the Conn, which gives its peer no
-more than CloseTimeout. If Shutdown of the Listener began earlier, the peer has as
+Drain stops accepting, and tells all peers of a named protocol: [Conn.GoingAway] is closed at
+both ends. The handlers go on. A client that watches GoingAway finishes what it has begun,
+closes, and dials another server; then its handler's loop ends, and so does Drain when all
+have. At the end of ending, the connections that are left are closed with
+[CodeGoingAway], within CloseTimeout. Clients that do not watch GoingAway learn
+from that [*RemoteError], and what they had under way is lost.
+
+The other ways to stop are for servers that owe no answers:
+
+  - [Listener.Close] stops accepting, and does not touch the connections that it has
+    handed out.
+  - [Listener.Shutdown] ends those as well, and waits for their peers to take what they
+    were sent. It stops receiving at once: a request that has not been received is
+    dropped, and a handler that holds one can no longer answer it.
+  - The end of the ctx given to [Listener.Serve] does the same, with no more than
+    CloseTimeout for each peer.
+
+The clients of the last two see a clean end: their Err is nil, as if the server had
+said all that it had to say.
+
+When a handler returns, Serve closes its Conn, which gives the peer no more than
+CloseTimeout. If Drain or Shutdown of the Listener began earlier, the peer has as
 long as its ctx allows, unless the handler itself calls Close or CloseWrite.
-
-All of these stop receiving at once: requests that have not been received are
-dropped, and a handler that holds one can no longer answer it. A server that owes
-answers first asks its clients to end, with a message of its protocol, and
-continues until they have called CloseWrite. The order example shows how.
 
 # Reconnecting
 

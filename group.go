@@ -19,7 +19,7 @@ type Overflow uint8
 const (
 	Block      Overflow = iota // wait for the slow member, as long as ctx allows
 	Drop                       // skip it; counted in its Stats.Dropped
-	Disconnect                 // reset it, in the background, with what it has not taken; its Err is ErrSlowConsumer, and its peer is told no reason
+	Disconnect                 // end it, in the background, without what it has not taken; its Err is ErrSlowConsumer, and its peer learns CodeSlowConsumer if it still reads
 )
 
 // String returns the name of the constant.

@@ -43,7 +43,7 @@ type Options struct {
 	FrameTimeout time.Duration
 
 	HandshakeTimeout time.Duration // TLS handshake and hello; 10 s
-	CloseTimeout     time.Duration // bound on Close, CloseWrite, and on what they leave to the background; 5 s
+	CloseTimeout     time.Duration // bound on Close, CloseWrite, what they leave to the background, and on telling the peer of a failure; 5 s
 
 	// Heartbeat is, in named mode, the interval that we ask of the peer when it
 	// has nothing to say; 15 s, at least 1 ms, negative for none. Peers refuse one below

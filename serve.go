@@ -22,9 +22,13 @@ import (
 // When ctx ends, Serve stops accepting, closes the Conns that it handed to
 // handlers (which ends their loops over Messages), waits for the handlers, and
 // returns nil. The context that handlers get ends with ctx, and when the
-// handler returns.
+// handler returns. This cuts off what is under way: a handler that holds a request can no
+// longer answer it, since its Send fails, and requests that have not been received are
+// dropped, whether they have arrived or not. The client sees a clean end, its Err is nil, as if nothing
+// were missing. To stop a server that owes answers, call [Listener.Drain], and give Serve a ctx that
+// does not end before Drain returns: context.Background(), not that of a signal.
 //
-// Serve also returns nil after Shutdown, once the handlers have returned, and
+// Serve also returns nil after Drain and Shutdown, once the handlers have returned, and
 // after Close, at once: the handlers that run then go on with their Conns,
 // under ctx. When accepting fails for good it returns Err(), at once as well.
 func (l *Listener[T]) Serve(ctx context.Context, handle func(context.Context, *Conn[T])) error {

@@ -8,9 +8,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
-	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -49,24 +47,9 @@ func stay(ctx context.Context, network, address string, protocol qsocket.Protoco
 
 // The documentation shows the loop that is tested here.
 func TestDocumentedLoop(t *testing.T) {
-	doc, err := os.ReadFile("../../doc.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	source, err := os.ReadFile("restart_test.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	code := regexp.MustCompile(`(?m)^[ \t]+`).ReplaceAllString(string(source), "")
-	_, section, _ := strings.Cut(string(doc), "\n# Reconnecting\n")
-	section, _, _ = strings.Cut(section, "\n# ")
-	shown := regexp.MustCompile(`(?m)^\t+(.*)$`).FindAllStringSubmatch(section, -1)
-	lines := ""
-	for _, line := range shown {
-		lines += strings.TrimLeft(line[1], "\t") + "\n"
-	}
-	if len(shown) < 15 || !strings.Contains(code, lines) {
-		t.Errorf("this is not in stay:\n%s", lines)
+	code := testkit.DocumentedCode(t, "../../doc.go", "Reconnecting")
+	if strings.Count(code, "\n") < 15 || !strings.Contains(testkit.Unindented(t, "restart_test.go"), code) {
+		t.Errorf("this is not in stay:\n%s", code)
 	}
 }
 

@@ -142,6 +142,68 @@ func TestDrainWaits(t *testing.T) {
 	}
 }
 
+// What the end of Serve's ctx loses, and Drain does not: the answer to a request that a handler holds,
+// and requests that no handler has received. The client has no error to see it by.
+func TestServeContextLoses(t *testing.T) {
+	const requests = 50
+	for _, test := range []struct {
+		name    string
+		stop    func(s *server, cancel func()) error
+		answers int
+	}{
+		{"the end of ctx", func(_ *server, cancel func()) error { cancel(); return nil }, 0},
+		{"Drain", func(s *server, _ func()) error { return <-s.drain(time.Hour) }, requests},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newServer(t, testkit.Named, nil, &qsocket.Options{RecvQueue: 4})
+				ctx, cancel := context.WithCancel(context.Background())
+				defer cancel()
+				sendErr := make(chan error, requests)
+				served := testkit.Serve(ctx, s.ln, func(_ context.Context, c *qsocket.Conn[string]) {
+					for m := range c.Messages() {
+						time.Sleep(time.Second)
+						sendErr <- c.Send(context.Background(), m)
+					}
+				})
+				c := s.dial(testkit.Named)
+				answers := testkit.Async(func() (n int) {
+					for range c.Messages() {
+						if n++; n == requests {
+							c.Close()
+						}
+					}
+					return n
+				})
+				for range requests {
+					if err := c.Send(t.Context(), "request"); err != nil {
+						t.Fatal(err)
+					}
+				}
+				synctest.Wait()
+				if err := test.stop(s, cancel); err != nil {
+					t.Errorf("stop: %v", err)
+				}
+				if err := <-served; err != nil {
+					t.Errorf("Serve: %v", err)
+				}
+				if got := <-answers; got != test.answers {
+					t.Errorf("got %d answers to %d requests, want %d", got, requests, test.answers)
+				}
+				if err := <-sendErr; (err == nil) != (test.answers > 0) || err != nil && !errors.Is(err, net.ErrClosed) {
+					t.Errorf("the handler's Send: %v", err)
+				}
+				if handled := len(sendErr) + 1; test.answers == 0 && handled > 10 {
+					t.Errorf("the handler got %d requests, want most of them dropped", handled)
+				}
+				if err := c.Err(); err != nil {
+					t.Errorf("the client's Err is %v, want nil", err)
+				}
+			})
+		})
+	}
+}
+
 // When the time is over, handlers and Conns end, and the clients learn why. A handler that does not
 // end keeps Serve, but not Drain.
 func TestDrainEnds(t *testing.T) {

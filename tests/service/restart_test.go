@@ -29,26 +29,43 @@ import (
 const serverEnv = "QSOCKET_TEST_SERVER"
 
 // runServer is a server process: it says where it listens, answers, and ends by itself on
-// SIGTERM, as README shows it.
+// SIGTERM.
 func runServer() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	defer stop()
 	ln, err := qsocket.Listen("tcp", "127.0.0.1:0", testkit.Named, nil)
 	if err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println(ln.Addr())
-	served := testkit.Serve(context.Background(), ln, answer)
-	<-ctx.Done()
-	ctx, cancel := context.WithTimeout(context.Background(), testkit.Timeout)
-	defer cancel()
-	if err := ln.Drain(ctx, "restarting"); err != nil {
-		log.Fatal("Drain: ", err)
-	}
-	if err := <-served; err != nil {
-		log.Fatal("Serve: ", err)
+	if err := serveUntilSignal(ln, answer); err != nil {
+		log.Fatal(err)
 	}
 	fmt.Println("drained", ln.Totals().MessagesSent)
+}
+
+// serveUntilSignal stops a server as the documentation of the package says, see TestDocumentedStop.
+func serveUntilSignal(ln *qsocket.Listener[string], handle func(context.Context, *qsocket.Conn[string])) error {
+	stopping, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	served := make(chan error, 1)
+	go func() { served <- ln.Serve(context.Background(), handle) }() // not stopping: its end cuts off the handlers
+	select {
+	case err := <-served:
+		return err // accepting has failed for good
+	case <-stopping.Done():
+		stop() // a second signal ends the program at once
+	}
+	ending, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	err := ln.Drain(ending, "restart") // nil: all handlers have returned
+	return errors.Join(err, <-served)
+}
+
+// The documentation shows how the servers here stop.
+func TestDocumentedStop(t *testing.T) {
+	code := testkit.DocumentedCode(t, "../../doc.go", "Stopping a server")
+	if strings.Count(code, "\n") < 10 || !strings.Contains(testkit.Unindented(t, "restart_test.go"), code) {
+		t.Errorf("this is not in serveUntilSignal:\n%s", code)
+	}
 }
 
 // answer answers each request, after up to 3 ms.
