@@ -4,13 +4,14 @@ package echo_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -37,7 +38,7 @@ func TestEcho(t *testing.T) {
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer func() { // where the interrupt below was not reached
+	defer func() { // where the signal below was not reached
 		server.Process.Kill()
 		server.Wait()
 	}()
@@ -76,13 +77,33 @@ func TestEcho(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		return // no interrupt to send
 	}
-	if err := server.Process.Signal(os.Interrupt); err != nil {
+	client := program("client", "-dial", address) // one whose input does not end
+	client.Stderr = t.Output()
+	input, err1 := client.StdinPipe()
+	output, err2 := client.StdoutPipe()
+	if err := errors.Join(err1, err2, client.Start()); err != nil {
 		t.Fatal(err)
+	}
+	defer client.Wait() // where that below was not reached
+	defer client.Process.Kill()
+	io.WriteString(input, "line\n")
+	echoes := bufio.NewReader(output)
+	if line, err := echoes.ReadString('\n'); line != "line\n" {
+		t.Fatalf("got %q, %v, want the line", line, err)
+	}
+	if err := server.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if rest, err := io.ReadAll(echoes); len(rest) > 0 || err != nil {
+		t.Errorf("client: got %q, %v, want no more", rest, err)
+	}
+	if err := client.Wait(); err != nil {
+		t.Errorf("client of a server that stops: %v", err)
 	}
 	if rest, err := io.ReadAll(log); err != nil {
 		t.Errorf("server log: %v\n%s", err, rest)
 	}
 	if err := server.Wait(); err != nil {
-		t.Errorf("server after an interrupt: %v", err)
+		t.Errorf("server after a signal: %v", err)
 	}
 }

@@ -18,6 +18,8 @@ import (
 	"math/big"
 	"net"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/fb9bb4ed/qsocket"
@@ -27,14 +29,15 @@ import (
 var protocol = qsocket.Protocol[string]{Name: "greeting/1"}
 
 func main() {
-	if err := run(os.Stdout); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal is not caught
+	if err := run(ctx, os.Stdout); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(out io.Writer) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
+// run is the server and its visitors, until they have gone, or ctx ends.
+func run(ctx context.Context, out io.Writer) error {
 	ca, err1 := issue("throw-away CA", nil)
 	server, err2 := issue("server", &ca)
 	client, err3 := issue("client seven", &ca)
@@ -54,20 +57,25 @@ func run(out io.Writer) error {
 		return err
 	}
 	served := make(chan error, 1)
-	go func() { served <- ln.Serve(ctx, greet) }() // ends after ln.Close
+	go func() { served <- ln.Serve(context.WithoutCancel(ctx), greet) }() // ends after Drain
 
 	for _, tt := range []struct {
 		name  string
 		certs []tls.Certificate
 	}{{"with a certificate", []tls.Certificate{client}}, {"without", nil}} {
 		greeting, err := visit(ctx, ln.Addr().String(), &tls.Config{Certificates: tt.certs, RootCAs: trusted})
+		if ctx.Err() != nil {
+			break
+		}
 		if err != nil {
 			fmt.Fprintf(out, "%s: refused: %v\n", tt.name, err)
 			continue
 		}
 		fmt.Fprintf(out, "%s: %s\n", tt.name, greeting)
 	}
-	return errors.Join(ln.Close(), <-served)
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	return errors.Join(ctx.Err(), ln.Drain(ending, "the server stops"), <-served)
 }
 
 // greet is the server: the Listener hands out a Conn only after the TLS

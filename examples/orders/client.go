@@ -19,7 +19,8 @@ import (
 //     the sending: a client that wrote without reading would, once all buffers
 //     between the two are full, wait for a gateway that waits for it;
 //   - stream sends; it ends once the orders are sent and the gateway's stream
-//     has ended, and run waits for it.
+//     has ended, and run waits for it;
+//   - one that ends the streaming when the gateway goes away, and with it.
 type client struct {
 	number   int // from 1
 	orders   []market.Order
@@ -29,7 +30,7 @@ type client struct {
 }
 
 // run trades until the gateway has answered everything. When ctx ends, or the
-// gateway wants to close, it sends no more orders but waits for what is due.
+// gateway goes away, it sends no more orders but waits for what is due.
 // The error says how the connection failed, if it did; the ledger is good for
 // what happened until then.
 func (c *client) run(ctx context.Context, address string) (*ledger, error) {
@@ -53,12 +54,16 @@ func (c *client) run(ctx context.Context, address string) (*ledger, error) {
 		defer close(streamed)
 		book.sent, streamErr = c.stream(streaming, conn)
 	}()
+	go func() {
+		select {
+		case <-conn.GoingAway():
+			stop()
+		case <-streaming.Done():
+		}
+	}()
 
 	first := true
 	for m := range conn.Messages() {
-		if _, closing := m.(market.Closing); closing {
-			stop()
-		}
 		book.record(m)
 		if first {
 			first = false

@@ -3,8 +3,10 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"time"
 
 	"github.com/fb9bb4ed/qsocket"
@@ -17,24 +19,20 @@ const drainTimeout = 10 * time.Second
 
 // gateway serves clients and matches their orders. Its goroutines:
 //
-//   - run serves, and returns once all the others have ended;
-//   - match owns the market; it ends when events is closed, which run does after
-//     the last handler has returned;
+//   - Serve, started by run, ends after Drain, when the last handler has returned;
+//   - match owns the market; it ends when events is closed, which run does after that;
 //   - handle, one per client, started by Serve, reads the client's orders; it
 //     ends when the client's stream has ended and everything is sent to it;
 //   - session.write, one per client, sends; it ends when match has ended the
 //     session, or at the first failure, and handle waits for it.
 type gateway struct {
 	ln     *qsocket.Listener[market.Message]
-	events chan event    // to match
-	idle   chan struct{} // from match: after closing, no client is left
+	events chan event // to match
 	log    io.Writer
 
 	// owned by match; run reads the report after match has ended
 	books    map[string]*book
 	sessions map[*session]bool // which get prices
-	handlers int               // joined and not gone
-	closing  bool
 	report   gatewayReport
 }
 
@@ -48,7 +46,15 @@ type gatewayReport struct {
 }
 
 func newGateway(address string, log io.Writer) (*gateway, error) {
-	ln, err := qsocket.Listen("tcp", address, market.Protocol, &qsocket.Options{
+	nl, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	return newGatewayOn(nl, log)
+}
+
+func newGatewayOn(nl net.Listener, log io.Writer) (*gateway, error) {
+	ln, err := qsocket.NewListener(nl, market.Protocol, &qsocket.Options{
 		WriteTimeout: drainTimeout, // a client that reads nothing for so long is gone
 	})
 	if err != nil {
@@ -57,7 +63,6 @@ func newGateway(address string, log io.Writer) (*gateway, error) {
 	g := &gateway{
 		ln:       ln,
 		events:   make(chan event, 256),
-		idle:     make(chan struct{}, 1),
 		log:      log,
 		books:    make(map[string]*book),
 		sessions: make(map[*session]bool),
@@ -69,41 +74,33 @@ func newGateway(address string, log io.Writer) (*gateway, error) {
 	return g, nil
 }
 
-// run serves until ctx ends and then drains: the clients are asked to end, and
-// what they have sent is answered. Clients that come meanwhile are asked at
-// once; closing the listener would cut off those that are connected but not yet
-// served. Who has not ended after drainTimeout is cut off.
+// run serves until ctx ends and then drains: the clients learn that the gateway goes away,
+// send no more orders, and what they have sent is answered. Who has not ended after
+// drainTimeout is cut off.
 func (g *gateway) run(ctx context.Context) (gatewayReport, error) {
-	serving, stopServing := context.WithCancelCause(context.WithoutCancel(ctx))
-	defer stopServing(nil)
 	matched := make(chan struct{})
 	go func() {
 		defer close(matched)
 		g.match()
 	}()
-	drained := make(chan struct{})
-	go func() { // ends when all clients have, or with serving
-		defer close(drained)
-		select {
-		case <-ctx.Done():
-		case <-serving.Done():
-			return
-		}
-		g.events <- event{what: closing}
-		select {
-		case <-g.idle:
-			stopServing(nil)
-		case <-time.After(drainTimeout):
-			stopServing(fmt.Errorf("cut off after %v", drainTimeout))
-		}
-	}()
-
-	if err := g.ln.Serve(serving, g.handle); err != nil {
+	served := make(chan error, 1)
+	go func() { served <- g.ln.Serve(context.WithoutCancel(ctx), g.handle) }()
+	select {
+	case err := <-served:
 		// The listener has failed for good, so the program ends, and with it
 		// the clients that are still served.
 		return gatewayReport{}, err
+	case <-ctx.Done():
 	}
-	<-drained
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer cancel()
+	drainErr := g.ln.Drain(ending, "the gateway closes")
+	if errors.Is(drainErr, context.DeadlineExceeded) {
+		drainErr = nil // the report has the clients that were cut off
+	}
+	if err := cmp.Or(<-served, drainErr); err != nil {
+		return gatewayReport{}, err
+	}
 	close(g.events) // Serve has waited for the handlers
 	<-matched
 	return g.report, nil
@@ -142,6 +139,9 @@ func (g *gateway) handle(ctx context.Context, conn *qsocket.Conn[market.Message]
 
 	// nil means that the client confirmed that it took everything.
 	shutdownErr := conn.Shutdown(ctx)
-	s.err = cmp.Or(oddErr, context.Cause(ctx), writeErr, conn.Err(), shutdownErr)
+	s.err = cmp.Or(oddErr, writeErr, conn.Err(), shutdownErr)
+	if ctx.Err() != nil { // the end of Drain's patience
+		s.err = fmt.Errorf("cut off after %v", drainTimeout)
+	}
 	g.events <- event{what: gone, session: s}
 }

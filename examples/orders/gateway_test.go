@@ -7,11 +7,13 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/fb9bb4ed/qsocket"
 	"github.com/fb9bb4ed/qsocket/examples/orders/market"
 	"github.com/fb9bb4ed/qsocket/examples/orders/market/next"
+	"github.com/fb9bb4ed/qsocket/qsockettest"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -246,6 +248,52 @@ func TestGatewayClosesOnOtherMessages(t *testing.T) {
 	if len(report.lost) != 1 || !strings.Contains(report.lost[0], "orders only") {
 		t.Errorf("gateway: got %q, want one client lost because of its message", report.lost)
 	}
+}
+
+// A client that does not heed that the gateway goes away is cut off, and learns why; the
+// report has it. What it has sent until then is answered.
+func TestGatewayCutsOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := qsockettest.Listen("gateway")
+		g, err := newGatewayOn(network, io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		ran := make(chan gatewayReport, 1)
+		go func() { // ends after stop
+			report, err := g.run(ctx)
+			if err != nil {
+				t.Error(err)
+			}
+			ran <- report
+		}()
+		client, err := qsocket.Dial(ctx, "tcp", "gateway", market.Protocol, &qsocket.Options{DialContext: network.DialContext})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		client.Messages()
+		synctest.Wait()
+		began := time.Now()
+		stop()
+		<-client.GoingAway()
+		if err := client.Send(t.Context(), market.Order{ID: 1, Symbol: "RYE", Side: market.Buy, Quantity: 1, Limit: 1}); err != nil {
+			t.Fatal(err)
+		}
+		if m, err := client.Recv(t.Context()); m != (market.Accepted{OrderID: 1}) || err != nil {
+			t.Errorf("got %v, %v, want the order accepted", m, err)
+		}
+		report := <-ran
+		if got := time.Since(began); got != drainTimeout {
+			t.Errorf("the gateway took %v to end, want %v", got, drainTimeout)
+		}
+		if len(report.lost) != 1 || !strings.HasSuffix(report.lost[0], ": cut off after 10s") {
+			t.Errorf("got %q, want the client cut off", report.lost)
+		}
+		m, err := client.Recv(t.Context())
+		wantReason(t, m, err, "the gateway closes")
+	})
 }
 
 func wantReason(t *testing.T, m any, err error, want string) {

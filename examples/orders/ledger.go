@@ -67,7 +67,7 @@ func (l *ledger) record(m market.Message) {
 		})
 	case market.Order:
 		l.odd = append(l.odd, "an order from the gateway")
-	case market.Price, market.Closing: // about no order
+	case market.Price: // about no order
 	}
 }
 

@@ -95,7 +95,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// openOrders reads the named file, or the shipped one, and logs the wrong rows.
+// openOrders reads the named file, or the shipped one, and logs how many rows are wrong.
 func openOrders(name string, log io.Writer) (string, *orderFile, error) {
 	content := shipped
 	if name != "" {
@@ -111,8 +111,8 @@ func openOrders(name string, log io.Writer) (string, *orderFile, error) {
 	if err != nil {
 		return "", nil, fmt.Errorf("%s: %w", name, err)
 	}
-	for _, skipped := range file.skipped {
-		fmt.Fprintf(log, "skipped %s: %v\n", name, skipped)
+	if n := len(file.skipped); n > 0 {
+		fmt.Fprintf(log, "%s: skipped %d wrong rows, the first is %v\n", name, n, file.skipped[0])
 	}
 	return name, file, nil
 }

@@ -16,7 +16,7 @@ var listed = []string{"BARLEY", "CORN", "OATS", "RICE", "RYE", "WHEAT"}
 // event is what match acts upon.
 type event struct {
 	what    eventKind
-	session *session      // of all but closing
+	session *session
 	order   *market.Order // of ordered; no longer changed
 }
 
@@ -27,7 +27,6 @@ const (
 	ordered                  // it has sent an order
 	left                     // it sends no more
 	gone                     // it got everything, or cannot be reached
-	closing                  // the gateway wants to end
 )
 
 // match is the market: one event after the other, so the books need no lock.
@@ -50,27 +49,12 @@ func (g *gateway) match() {
 			s.end()
 		case gone:
 			g.leave(s)
-		case closing:
-			g.closing = true
-			for s := range g.sessions {
-				s.put(market.Closing{})
-			}
-		}
-		if g.closing && g.handlers == 0 {
-			select {
-			case g.idle <- struct{}{}:
-			default: // said before
-			}
 		}
 	}
 }
 
 func (g *gateway) join(s *session) {
-	g.handlers++
 	g.sessions[s] = true
-	if g.closing {
-		s.put(market.Closing{})
-	}
 	g.report.clients++
 	if g.report.clients == 1 {
 		g.report.first = time.Now()
@@ -79,7 +63,6 @@ func (g *gateway) join(s *session) {
 
 // leave takes what s has counted into the report.
 func (g *gateway) leave(s *session) {
-	g.handlers--
 	g.report.last = time.Now()
 	g.report.received.addAll(s.received)
 	g.report.sent.addAll(s.sent)
@@ -120,8 +103,6 @@ func (g *gateway) order(s *session, o *market.Order) {
 // refuse says why the gateway does not take o, "" if it does.
 func (g *gateway) refuse(s *session, o *market.Order) string {
 	switch {
-	case g.closing:
-		return "the gateway closes"
 	case s.ids[o.ID]:
 		return "id used before"
 	case g.books[o.Symbol] == nil:

@@ -33,6 +33,24 @@ func TestPythonClient(t *testing.T) {
 	}
 }
 
+// A client learns that the gateway goes away, and finishes.
+func TestPythonClientGoingAway(t *testing.T) {
+	g, end := startGateway(t)
+	client := testkit.Async(func() error {
+		out, err := runPython(t, g.ln.Addr().String(), "100000000")
+		if err != nil || !strings.HasSuffix(strings.TrimSpace(out), "verified") {
+			t.Errorf("client: %v\n%s", err, out)
+		}
+		return err
+	})
+	testkit.Eventually(t, "the client to trade", func() bool { return g.ln.Totals().MessagesReceived > 100 || len(client) > 0 })
+	report := end()
+	if p := report.problems(); len(p) > 0 {
+		t.Errorf("gateway: %v", p)
+	}
+	<-client
+}
+
 // What the client says when there is no talking to the other end.
 func TestPythonClientRefused(t *testing.T) {
 	codec := market.Protocol.Codec

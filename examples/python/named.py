@@ -15,7 +15,7 @@ import time
 
 import msgpack
 
-GOODBYE, HEARTBEAT, CONFIRM, EXTENSIONS = 1, 2, 3, 0x80  # kinds of control frames
+GOODBYE, HEARTBEAT, CONFIRM, EXTENSIONS, GOING_AWAY = 1, 2, 3, 0x80, 0x81  # kinds of control frames
 REFUSED, FULL_UP = 8, 9  # codes of goodbyes
 NOTHING, HALF, FULL = 0, 1, 2  # of a goodbye
 CONTROL = 1 << 31  # in the header of a frame
@@ -61,6 +61,7 @@ class Conn:
         self.code = 0  # what kind of reason it is
         self.confirmed = False  # the peer has taken what was sent
         self.discarded = False  # a message of the peer was not taken
+        self.going_away = threading.Event()  # the peer will end before long: finish, and connect elsewhere
         self.quiet = threading.Event()  # no more heartbeats
         self.writing = threading.RLock()  # guards the following, and keeps frames whole and in order
         self.said = NOTHING  # our goodbye
@@ -199,6 +200,8 @@ class Conn:
     def _hear(self, kind, body):
         if kind == GOODBYE:
             self._hear_goodbye(check_goodbye(body))
+        elif kind == GOING_AWAY:
+            self.going_away.set()  # the reason in its body is for logs
         elif kind >= EXTENSIONS:
             pass
         elif kind not in (HEARTBEAT, CONFIRM):

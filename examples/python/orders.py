@@ -17,7 +17,7 @@ import msgpack
 import named
 
 PROTO, CODEC = "orders/1", "union(msgpack)"
-ORDER, ACCEPTED, REJECTED, FILL, CANCELLED, PRICE, CLOSING = range(1, 8)
+ORDER, ACCEPTED, REJECTED, FILL, CANCELLED, PRICE = range(1, 7)
 BUY, SELL = 1, 2
 
 
@@ -30,7 +30,7 @@ def decode(payload):
     if not payload:
         raise ConnectionError("message without a tag")
     tag = payload[0]
-    if tag > CLOSING:
+    if tag > PRICE:
         return tag, {}  # of a later version, and not for us
     try:
         message = msgpack.unpackb(payload[1:], raw=False)
@@ -52,12 +52,12 @@ def number(message, key):
 def main(address, pairs):
     host, _, port = address.rpartition(":")
     conn = named.Conn((host, int(port)), PROTO, CODEC)
-    quantity, sent, stop = 10, 0, threading.Event()
+    quantity, sent = 10, 0
 
     def stream():  # a thread of its own: the gateway stops reading from a client that does not read
         nonlocal sent
         try:
-            while sent < 2 * pairs and not stop.is_set():
+            while sent < 2 * pairs and not conn.going_away.is_set():
                 side = SELL if sent % 2 else BUY
                 conn.send(encode(ORDER, id=sent + 1, sym="RYE", side=side, qty=quantity, limit=20_000))
                 sent += 1
@@ -81,8 +81,6 @@ def main(address, pairs):
             cancelled += number(message, "qty")
         elif tag == PRICE:
             prices += 1
-        elif tag == CLOSING:
-            stop.set()
     sender.join()
     confirmed = conn.close()
 

@@ -1,4 +1,5 @@
-// Command client sends the lines of its input and prints the echoes.
+// Command client sends the lines of its input and prints the echoes. It ends with its input,
+// and when the server stops.
 package main
 
 import (
@@ -30,6 +31,11 @@ func main() {
 		if err := conn.CloseWrite(); err != nil || lines.Err() != nil {
 			log.Fatal(err, lines.Err())
 		}
+	}()
+	go func() { // ends with the program
+		<-conn.GoingAway()
+		log.Print("the server stops")
+		conn.CloseWrite()
 	}()
 	for line := range conn.Messages() {
 		fmt.Println(line)

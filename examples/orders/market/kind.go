@@ -13,13 +13,12 @@ const (
 	KindFill
 	KindCancelled
 	KindPrice
-	KindClosing
 	NumKinds
 )
 
 // String returns the name of the kind's type.
 func (k Kind) String() string {
-	names := [NumKinds]string{"Order", "Accepted", "Rejected", "Fill", "Cancelled", "Price", "Closing"}
+	names := [NumKinds]string{"Order", "Accepted", "Rejected", "Fill", "Cancelled", "Price"}
 	if k < 0 || k >= NumKinds {
 		return fmt.Sprintf("Kind(%d)", int(k))
 	}
@@ -41,8 +40,6 @@ func KindOf(m Message) (kind Kind, ok bool) {
 		return KindCancelled, true
 	case Price:
 		return KindPrice, true
-	case Closing:
-		return KindClosing, true
 	}
 	return 0, false
 }

@@ -8,6 +8,9 @@
 // of any client. The end of a client's stream cancels what is left of its orders:
 // one [Cancelled] each, and then the gateway ends its stream as well. So the
 // quantities filled and cancelled of an accepted order add up to its quantity.
+//
+// A gateway that is to stop drains (qsocket.Listener.Drain). Its clients learn that from
+// qsocket.Conn.GoingAway, send no more orders, and half-close.
 package market
 
 import "github.com/fb9bb4ed/qsocket"
@@ -30,7 +33,6 @@ var Protocol = qsocket.Protocol[Message]{
 		qsocket.Case[Message](4, qsocket.Msgpack[Fill]()),
 		qsocket.Case[Message](5, qsocket.Msgpack[Cancelled]()),
 		qsocket.Case[Message](6, qsocket.Msgpack[Price]()),
-		qsocket.Case[Message](7, qsocket.Msgpack[Closing]()),
 
 		// What a peer sends that is newer than this package. What must not be missed
 		// comes under another name of the protocol.
@@ -47,7 +49,6 @@ func (Rejected) isMessage()  {}
 func (Fill) isMessage()      {}
 func (Cancelled) isMessage() {}
 func (Price) isMessage()     {}
-func (Closing) isMessage()   {}
 
 // Order is a limit order: buy at Limit or below, sell at Limit or above.
 type Order struct {
@@ -92,7 +93,3 @@ type Price struct {
 	Bid    Cents  `msgpack:"bid,omitempty"` // highest open buy limit, 0 for none
 	Ask    Cents  `msgpack:"ask,omitempty"` // lowest open sell limit, 0 for none
 }
-
-// Closing says that the gateway wants to end: it rejects orders that it reads
-// from now on and waits for the client to half-close.
-type Closing struct{}

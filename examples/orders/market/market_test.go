@@ -15,7 +15,7 @@ func TestProtocol(t *testing.T) { qsockettest.Golden(t, market.Protocol) }
 func TestKinds(t *testing.T) {
 	enc := market.Protocol.Codec.NewEncoder()
 	messages := []market.Message{
-		market.Order{}, market.Accepted{}, market.Rejected{}, market.Fill{}, market.Cancelled{}, market.Price{}, market.Closing{},
+		market.Order{}, market.Accepted{}, market.Rejected{}, market.Fill{}, market.Cancelled{}, market.Price{},
 	}
 	if len(messages) != int(market.NumKinds) {
 		t.Fatalf("%d messages in the test, %d kinds", len(messages), market.NumKinds)

@@ -25,8 +25,7 @@ var Protocol = qsocket.Protocol[Message]{
 		qsocket.Case[Message](4, qsocket.Msgpack[Fill]()),
 		qsocket.Case[Message](5, qsocket.Msgpack[Cancelled]()),
 		qsocket.Case[Message](6, qsocket.Msgpack[Price]()),
-		qsocket.Case[Message](7, qsocket.Msgpack[Closing]()),
-		qsocket.Case[Message](8, qsocket.Msgpack[Halted]()),
+		qsocket.Case[Message](7, qsocket.Msgpack[Halted]()),
 		qsocket.SkipUnknown[Message](),
 	),
 }
@@ -55,7 +54,6 @@ type (
 	Rejected  market.Rejected
 	Cancelled market.Cancelled
 	Price     market.Price
-	Closing   market.Closing
 )
 
 func (Order) isMessage()     {}
@@ -64,5 +62,4 @@ func (Rejected) isMessage()  {}
 func (Fill) isMessage()      {}
 func (Cancelled) isMessage() {}
 func (Price) isMessage()     {}
-func (Closing) isMessage()   {}
 func (Halted) isMessage()    {}
