@@ -206,28 +206,3 @@ func TestCodecConcurrency(t *testing.T) {
 		})
 	}
 }
-
-// halfBinary has the newer of the two methods that encode, and not the older.
-type halfBinary struct{ N int }
-
-func (h halfBinary) AppendBinary(b []byte) ([]byte, error) { return append(b, byte(h.N)), nil }
-func (h *halfBinary) UnmarshalBinary(b []byte) error       { h.N = int(b[0]); return nil }
-
-// A type that would be encoded by its fields and decoded by its method cannot
-// be sent by the codecs that know only MarshalBinary.
-func TestHalfBinaryTypes(t *testing.T) {
-	for _, codec := range []qsocket.Codec[halfBinary]{qsocket.Msgpack[halfBinary](), qsocket.Gob[halfBinary]()} {
-		_, _, err := qsocket.Pipe(qsocket.Protocol[halfBinary]{Codec: codec}, nil)
-		if err == nil || !strings.Contains(err.Error(), "no MarshalBinary") {
-			t.Errorf("%s: got %v, want an error about MarshalBinary", codec.Name(), err)
-		}
-	}
-	codec := qsocket.Binary[halfBinary]()
-	b, err := codec.NewEncoder().Append(nil, halfBinary{7})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, err := codec.NewDecoder().Decode(b); err != nil || got.N != 7 {
-		t.Errorf("binary: got %v, %v, want 7", got, err)
-	}
-}

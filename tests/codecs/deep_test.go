@@ -1,4 +1,4 @@
-package qsocket_test
+package codecs
 
 import (
 	"encoding/gob"
@@ -51,8 +51,8 @@ func deepCodecs[T any]() []qsocket.Codec[T] {
 	return []qsocket.Codec[T]{qsocket.Gob[T](), qsocket.JSON[T](), qsocket.Msgpack[T]()}
 }
 
-// refuses fails the test unless the encoders refuse v and go on to work: good gets across.
-func refuses[T any](t *testing.T, name string, v, good T) {
+// refusedByAll fails the test unless the encoders refuse v and go on to work: good gets across.
+func refusedByAll[T any](t *testing.T, name string, v, good T) {
 	for _, c := range deepCodecs[T]() {
 		t.Run(name+"/"+c.Name(), func(t *testing.T) {
 			enc, dec := c.NewEncoder(), c.NewDecoder()
@@ -79,38 +79,38 @@ func refuses[T any](t *testing.T, name string, v, good T) {
 func TestEndlessValuesAreRefused(t *testing.T) {
 	loop := &deepNode{V: 1}
 	loop.Next = loop
-	refuses(t, "pointer", *loop, deepNode{V: 1})
-	refuses(t, "pointer to it", loop, &deepNode{V: 1})
+	refusedByAll(t, "pointer", *loop, deepNode{V: 1})
+	refusedByAll(t, "pointer to it", loop, &deepNode{V: 1})
 
 	kids := deepNode{Kids: make([]deepNode, 1)}
 	kids.Kids[0].Kids = kids.Kids
-	refuses(t, "slice", kids, deepNode{V: 1})
+	refusedByAll(t, "slice", kids, deepNode{V: 1})
 
 	entries := deepNode{M: map[string]deepNode{}}
 	entries.M["k"] = entries
-	refuses(t, "map", entries, deepNode{V: 1})
+	refusedByAll(t, "map", entries, deepNode{V: 1})
 
 	slice := make(deepSlice, 1)
 	slice[0] = slice
-	refuses(t, "slice of itself", slice, deepSlice{{}})
+	refusedByAll(t, "slice of itself", slice, deepSlice{{}})
 
 	m := deepMap{}
 	m["k"] = m
-	refuses(t, "map of itself", m, deepMap{"k": {}})
+	refusedByAll(t, "map of itself", m, deepMap{"k": {}})
 
 	list := make([]any, 1)
 	list[0] = list
-	refuses(t, "any", any(list), any([]any{1}))
+	refusedByAll(t, "any", any(list), any([]any{1}))
 	object := map[string]any{}
 	object["k"] = object
-	refuses(t, "any map", any(object), any(map[string]any{"k": 1}))
-	refuses(t, "in an any", deepNode{Any: object}, deepNode{Any: []any{1}})
+	refusedByAll(t, "any map", any(object), any(map[string]any{"k": 1}))
+	refusedByAll(t, "in an any", deepNode{Any: object}, deepNode{Any: []any{1}})
 
 	var long *deepNode
 	for range 2_000_000 {
 		long = &deepNode{Next: long}
 	}
-	refuses(t, "long list", long, &deepNode{V: 1})
+	refusedByAll(t, "long list", long, &deepNode{V: 1})
 }
 
 // What is not encoded does not count.
@@ -246,28 +246,28 @@ func (v *deepMixed) EncodeMsgpack(enc *msgpack.Encoder) error { return enc.Encod
 func TestEndlessMethodsAreRefused(t *testing.T) {
 	flat := &deepFlat{}
 	flat.Next = flat
-	endless(t, flat)
+	endlessMsgpack(t, flat)
 	array := &deepArray{}
 	array.Next = array
-	endless(t, array)
+	endlessMsgpack(t, array)
 	wide := &deepWide{}
 	wide.Next = wide
-	endless(t, wide)
+	endlessMsgpack(t, wide)
 	plain := &deepPlain{S: strings.Repeat("x", 100)}
 	plain.Next = plain
-	endless(t, plain)
+	endlessMsgpack(t, plain)
 	mixed := &deepMixed{&deepHeld{S: "x"}}
 	mixed.Plain.Mixed = mixed
-	endless(t, mixed)
+	endlessMsgpack(t, mixed)
 
 	var long *deepArray
 	for range 2_000_000 {
 		long = &deepArray{Next: long}
 	}
-	endless(t, long)
+	endlessMsgpack(t, long)
 }
 
-func endless[T any](t *testing.T, v T) {
+func endlessMsgpack[T any](t *testing.T, v T) {
 	t.Helper()
 	enc := qsocket.Msgpack[T]().NewEncoder()
 	for range 2 {

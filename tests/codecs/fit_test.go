@@ -1,4 +1,4 @@
-package qsocket_test
+package codecs
 
 import (
 	"context"
@@ -159,12 +159,12 @@ func (c *fitCircle) Area() float64 { return c.R }
 
 func TestTypesThatBinaryCannotCarry(t *testing.T) {
 	at := time.Unix(5, 0).UTC()
-	cannotCarry(t, "promoted", qsocket.Binary[fitStamped](), "binary: fitStamped: AppendBinary of qsocket_test.fitStamped is that of the embedded time.Time, so Name would be lost; give the embedded field a name, or qsocket_test.fitStamped methods of its own",
+	cannotCarry(t, "promoted", qsocket.Binary[fitStamped](), "binary: fitStamped: AppendBinary of codecs.fitStamped is that of the embedded time.Time, so Name would be lost; give the embedded field a name, or codecs.fitStamped methods of its own",
 		fitStamped{at, "n"})
 	cannotCarry(t, "promoted by a pointer", qsocket.Binary[struct{ *time.Time }](), "binary: message: UnmarshalBinary of struct { *time.Time } is that of the embedded *time.Time, which is nil when something arrives; give the embedded field a name, or struct { *time.Time } methods of its own",
 		struct{ *time.Time }{&at})
 	// A type that embeds one that embeds a time.Time has the methods of the time.Time.
-	const deep = "MarshalBinary of qsocket_test.fitStamped is that of the embedded time.Time, so Name would be lost; give the embedded field a name, or qsocket_test.fitStamped methods of its own"
+	const deep = "MarshalBinary of codecs.fitStamped is that of the embedded time.Time, so Name would be lost; give the embedded field a name, or codecs.fitStamped methods of its own"
 	deeply := struct{ fitStamped }{fitStamped{at, "n"}}
 	cannotCarry(t, "promoted twice", qsocket.Binary[struct{ fitStamped }](), "binary: message: "+strings.Replace(deep, "Marshal", "Append", 1), deeply)
 	cannotCarry(t, "promoted twice", qsocket.Msgpack[struct{ V struct{ fitStamped } }](), "msgpack: message.V: "+deep, struct{ V struct{ fitStamped } }{deeply})
@@ -199,5 +199,30 @@ func TestErrorsOfLargeTypesAreShort(t *testing.T) {
 		if n := len(err.Error()); n > 1024 || !strings.HasSuffix(err.Error(), "use a concrete type, any, or a Union") {
 			t.Errorf("%d bytes: %v", n, err)
 		}
+	}
+}
+
+// halfBinary has the newer of the two methods that encode, and not the older.
+type halfBinary struct{ N int }
+
+func (h halfBinary) AppendBinary(b []byte) ([]byte, error) { return append(b, byte(h.N)), nil }
+func (h *halfBinary) UnmarshalBinary(b []byte) error       { h.N = int(b[0]); return nil }
+
+// A type that would be encoded by its fields and decoded by its method cannot
+// be sent by the codecs that know only MarshalBinary.
+func TestHalfBinaryTypes(t *testing.T) {
+	for _, codec := range []qsocket.Codec[halfBinary]{qsocket.Msgpack[halfBinary](), qsocket.Gob[halfBinary]()} {
+		_, _, err := qsocket.Pipe(qsocket.Protocol[halfBinary]{Codec: codec}, nil)
+		if err == nil || !strings.Contains(err.Error(), "no MarshalBinary") {
+			t.Errorf("%s: got %v, want an error about MarshalBinary", codec.Name(), err)
+		}
+	}
+	codec := qsocket.Binary[halfBinary]()
+	b, err := codec.NewEncoder().Append(nil, halfBinary{7})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := codec.NewDecoder().Decode(b); err != nil || got.N != 7 {
+		t.Errorf("binary: got %v, %v, want 7", got, err)
 	}
 }
