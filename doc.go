@@ -311,8 +311,10 @@ server that is full end a handshake as well; that passes.
 
 The documentation of each codec says what is checked and what remains.
 docs/evolution.md says what a change of T does between an old and a new program,
-docs/security.md what to set for peers that you do not trust. Package codecbench
-measures codecs with messages of your own.
+docs/security.md what to set for peers that you do not trust. A peer shows who it
+is by its certificate, see Conn.NetConn, or by what it tells in Options.Attributes;
+Options.Admit looks at both before there is a Conn. Package codecbench measures
+codecs with messages of your own.
 
 # The wire
 
