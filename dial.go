@@ -21,7 +21,7 @@ import (
 // are is then up to it. ctx bounds
 // connecting and the handshake, Options.HandshakeTimeout the handshake alone;
 // later ctx has no effect. With a named protocol Dial returns when the two ends
-// have found that they can talk. If they cannot, errors.As finds a
+// have found that they can talk, and the peer's Options.Admit, if it has one, has let this end in. If they cannot, errors.As finds a
 // [*HandshakeError] in the error, or the [*RemoteError] of a peer that has refused this
 // end for a reason that this end does not see; otherwise it is ctx's, or that of the
 // network or of TLS. A p that cannot work is an error as well, see [Protocol].

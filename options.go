@@ -42,7 +42,7 @@ type Options struct {
 	// first whole record. 30 s, negative for none.
 	FrameTimeout time.Duration
 
-	HandshakeTimeout time.Duration // TLS handshake and hello; 10 s
+	HandshakeTimeout time.Duration // TLS handshake, hello, Attributes and Admit; 10 s
 	CloseTimeout     time.Duration // bound on Close, CloseWrite, what they leave to the background, and on telling the peer of a failure; 5 s
 
 	// Heartbeat is, in named mode, the interval that we ask of the peer when it

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"regexp"
@@ -132,6 +133,9 @@ func costs() []cost {
 		{"the same where the server has TLS", silent(true, nil)},
 		{"has sent its hello, 4,096 bytes, but for a byte", silent(false, longHello())},
 		{"has sent the description of its types, 64 KiB, but for a byte", silent(false, longDescription())},
+		{"waits for an Admit that takes its time", silentWith(&qsocket.Options{Admit: slowAdmit}, hello("msgpack", "", 0, nil))},
+		{"the same, and has told 32 attributes of 1,536 bytes", silentWith(&qsocket.Options{Admit: slowAdmit}, hello("msgpack", "", 0, manyAttributes()))},
+		{"is idle, msgpack, All, and has told 32 attributes of 1,536 bytes", costOf(300, qsocket.Msgpack[costMessage](), "All attributes", nil)},
 		{"has sent a frame of 1 MiB, but for a byte", costOf(5, qsocket.Msgpack[costMessage](), "Messages", partialFrame(1<<20))},
 		{"has sent messages of 4 MiB in memory each, which are not taken from Messages", costOf(3, qsocket.Msgpack[costList](), "wait", costFrames(qsocket.Msgpack[costList](), large, 20))},
 		{"takes nothing, while a handler sends", costOf(20, qsocket.Msgpack[costMessage](), "send", nil)},
@@ -155,10 +159,29 @@ func costs() []cost {
 var costProtocolName = "cost/1"
 
 // hello returns the hello of a client with that codec.
-func hello(codec, types string, desc uint64) []byte {
+func hello(codec, types string, desc uint64, attributes map[string]string) []byte {
 	most := uint64(1 << 20)
-	h := wire.Hello{Proto: costProtocolName, Codec: codec, Max: &most, Types: types, Desc: desc}
+	h := wire.Hello{Proto: costProtocolName, Codec: codec, Max: &most, Types: types, Desc: desc, Attr: attributes}
 	return h.Append(nil)
+}
+
+// manyAttributes are as many, and as long, as may be.
+func manyAttributes() map[string]string {
+	attributes := make(map[string]string)
+	for i := range wire.MaxAttributes {
+		attributes[fmt.Sprintf("name %02d", i)] = strings.Repeat("x", 37)
+	}
+	attributes["name 00"] += strings.Repeat("x", 29)
+	if err := wire.CheckAttributes(attributes); err != nil {
+		panic(err)
+	}
+	return attributes
+}
+
+// slowAdmit takes as long as it may.
+func slowAdmit(ctx context.Context, _ qsocket.Peer, _ map[string]string, _ net.Conn) error {
+	<-ctx.Done()
+	return ctx.Err()
 }
 
 // longHello is a hello of the greatest length, without its last byte.
@@ -169,7 +192,7 @@ func longHello() []byte {
 // longDescription is a hello with a description of the greatest length, without its last
 // byte.
 func longDescription() []byte {
-	b := hello("msgpack", strings.Repeat("0", 32), wire.MaxTypes)
+	b := hello("msgpack", strings.Repeat("0", 32), wire.MaxTypes, nil)
 	for left := wire.MaxTypes; left > 0; {
 		n := min(left, wire.MaxControl-1)
 		b = wire.AppendControl(b, wire.KindTypes, make([]byte, n))
@@ -180,12 +203,16 @@ func longDescription() []byte {
 
 // silent measures clients whose handshake does not get further than what they have sent.
 func silent(withTLS bool, sent []byte) func(*testing.T) int {
+	opts := &qsocket.Options{}
+	if withTLS {
+		opts.TLS = testkit.ServerTLS()
+	}
+	return silentWith(opts, sent)
+}
+
+func silentWith(opts *qsocket.Options, sent []byte) func(*testing.T) int {
 	return func(t *testing.T) int {
 		const clients = 100
-		opts := &qsocket.Options{}
-		if withTLS {
-			opts.TLS = testkit.ServerTLS()
-		}
 		p := qsocket.Protocol[costMessage]{Name: costProtocolName}
 		ln, err := qsocket.Listen("tcp", "127.0.0.1:0", p, opts)
 		if err != nil {
@@ -216,10 +243,14 @@ func costOf[T any](clients int, codec qsocket.Codec[T], mode string, frames []by
 		ctx, cancel := context.WithCancel(context.Background())
 		served := testkit.Serve(ctx, ln, costHandler[T](mode))
 		defer func() { cancel(); _ = testkit.Result(t, "Serve", served) }()
+		var attributes map[string]string
+		if mode == "All attributes" {
+			attributes = manyAttributes()
+		}
 		before := settled(t, memoryInUse)
 		for range clients {
 			nc := testkit.NetDial(t, ln)
-			if _, err := nc.Write(hello(codec.Name(), "", 0)); err != nil {
+			if _, err := nc.Write(hello(codec.Name(), "", 0, attributes)); err != nil {
 				t.Fatal(err)
 			}
 			go func() { _, _ = nc.Write(frames) }() // ends when nc is closed, or all is written
@@ -259,7 +290,7 @@ func partialFrame(n int) []byte {
 func costHandler[T any](mode string) func(context.Context, *qsocket.Conn[T]) {
 	return func(ctx context.Context, c *qsocket.Conn[T]) {
 		switch mode {
-		case "All":
+		case "All", "All attributes":
 			for range c.All(ctx) {
 			}
 		case "Messages":
