@@ -90,7 +90,7 @@ import (
 // methods of types do (GobEncode, MarshalBinary) nothing is known.
 //
 // Arrives changed: a field that points to a zero value arrives as nil, and so
-// does an empty slice. A time.Time keeps its offset but not the name of its
+// do an empty slice and an empty map in a field; a nil map in a slice, array or map arrives as an empty one. A time.Time keeps its offset but not the name of its
 // zone. Unexported fields are not sent, nor is
 // an embedded struct whose type is unexported. A T that is a nil pointer, or an
 // interface that holds one, is an error on Send, as are nil pointers in slices,

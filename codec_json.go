@@ -1,6 +1,7 @@
 package qsocket
 
 import (
+	"encoding"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,10 +36,11 @@ import (
 // In an any, numbers arrive as float64 (integers beyond 2⁵³ lose digits), slices
 // as []any, structs and maps as map[string]any. A time.Time loses its monotonic
 // clock and the name of its zone; one whose offset is not whole minutes is an error. An array longer than the receiver's is cut.
+// Unexported fields are not sent.
 //
 // A field with the tag omitempty is left out if it is a zero number, false, nil or an empty
 // string, slice or map, which arrives as nil; with omitzero, if its IsZero says so or it is
-// the zero value. A url.URL loses its User, and an embedded struct its unexported fields.
+// the zero value. A url.URL loses its User.
 //
 // # Values
 //
@@ -56,6 +58,8 @@ import (
 //     two fields of one name, of which encoding/json sends neither;
 //   - a struct with unexported fields only and no methods, but for locks.
 //
+// A key of a map that its type's UnmarshalText takes for another one, or refuses, is an error on Send:
+// where keys are strings, MarshalText is not asked before Go 1.27.
 // A number in an any that no float64 holds is an error on Send. The empty json.Number arrives as 0.
 // Of two fields of one name that of the outer struct is sent, and that of an embedded one is lost.
 // A value in an any is an error on Send if something of it would be lost, for the same reasons.
@@ -130,6 +134,42 @@ var jsonDepth = &deep.Rules{
 	Leaf:   reflect.TypeFor[time.Time](),
 	LeafIn: func(t reflect.Type) []int { return fit.PathOfMethod(t, "MarshalJSON", reflect.TypeFor[time.Time]()) },
 	Judge:  judgeTime,
+	Meet:   hasOwnKey,
+	Key:    jsonKey,
+	Alone:  true,
+}
+
+// hasOwnKey reports whether keys of type t are decoded by UnmarshalText, and not encoded by
+// MarshalText: encoding/json does so with strings, before Go 1.27, and with numbers that have
+// only the one.
+func hasOwnKey(t reflect.Type) bool {
+	switch k := t.Kind(); {
+	case !reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()):
+		return false
+	case k == reflect.String:
+		return true
+	default:
+		return k >= reflect.Int && k <= reflect.Uintptr && !t.Implements(reflect.TypeFor[encoding.TextMarshaler]())
+	}
+}
+
+// jsonKey refuses the key of a map, of a type that hasOwnKey, that arrives as another one or not
+// at all.
+func jsonKey(key reflect.Value) (string, error) {
+	m := reflect.MakeMap(reflect.MapOf(key.Type(), reflect.TypeFor[bool]()))
+	m.SetMapIndex(key, reflect.ValueOf(true))
+	b, err := json.Marshal(m.Interface())
+	if err != nil {
+		return "", err
+	}
+	got := reflect.New(m.Type())
+	if err := json.Unmarshal(b, got.Interface()); err != nil {
+		return "", excerpt.Wrap("json: the receiver would refuse a key of a map: ", err)
+	}
+	if !got.Elem().MapIndex(key).IsValid() {
+		return "", fmt.Errorf("json: key %s of type %s of a map would arrive as another one", excerpt.Quote(fmt.Sprint(key), excerpt.MaxName), fit.Name(key.Type()))
+	}
+	return string(b), nil
 }
 
 // judgeTime refuses a time whose offset RFC 3339 cannot express: encoding/json would drop the

@@ -247,7 +247,7 @@ func (w *walk) entries(p *Plan, v reflect.Value, level int, counted bool) error 
 				return err
 			}
 		}
-		if p.meets && n > 1 {
+		if w.asksKeys(p, n) {
 			return w.distinct(v)
 		}
 	}

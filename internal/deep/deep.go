@@ -48,6 +48,10 @@ type Rules struct {
 	Meet func(t reflect.Type) bool
 	Key  func(v reflect.Value) (string, error)
 
+	// Alone says that Key refuses keys by themselves: it is asked for that of a map with one entry, too,
+	// and not for those of maps in interfaces, as what comes of these has other keys.
+	Alone bool
+
 	plans sync.Map // *Plan by reflect.Type
 }
 
@@ -263,6 +267,7 @@ type walk struct {
 
 	limit int  // of the encoding, bytes
 	least int  // what the encoding takes at least, as far as the value has been looked at
+	inner int  // interfaces that the value is in
 	exact bool // count what costs more to count, too
 }
 
@@ -328,7 +333,10 @@ func (w *walk) interfaced(v reflect.Value, level, pointers int, counted bool) er
 	if err != nil {
 		return err
 	}
-	return w.value(p, v, level, pointers, counted)
+	w.inner++
+	err = w.value(p, v, level, pointers, counted)
+	w.inner--
+	return err
 }
 
 func (w *walk) tooDeep() error {
@@ -338,6 +346,14 @@ func (w *walk) tooDeep() error {
 // noKey refuses a map with a key that arrives without its pointers.
 func (w *walk) noKey(key reflect.Value) error {
 	return fmt.Errorf("%s: %v has a key that is a pointer to a %v, which cannot be the key of a map where it arrives", w.rules.Codec, w.root, pointee(key))
+}
+
+// asksKeys reports whether the keys of a map of n entries are to be looked at.
+func (w *walk) asksKeys(p *Plan, n int) bool {
+	if w.rules.Alone {
+		return p.meets && w.inner == 0
+	}
+	return p.meets && n > 1
 }
 
 // distinct refuses a map of which two keys would be one where they arrive. Keys that are not

@@ -73,7 +73,10 @@ func (w *walk) inside(x any, level int) error {
 	if err != nil {
 		return err
 	}
-	return w.value(p, v, level, 1, true)
+	w.inner++
+	err = w.value(p, v, level, 1, true)
+	w.inner--
+	return err
 }
 
 // heldPlan returns the plan of a type that an interface holds, or why that cannot be sent.

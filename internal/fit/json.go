@@ -180,11 +180,17 @@ func (r jsonRules) parts(t reflect.Type, addressable bool) (v Verdict) {
 func jsonKey(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.String:
+		if has(t, true, textUnmarshaler) && tryKey(t) != nil {
+			return Name(t) + " is a string that Go before 1.27 writes as a key without MarshalText, and its UnmarshalText refuses that; use a struct with the string in it, or another key"
+		}
 		return ""
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
 		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
 		if t.Implements(textMarshaler) && !has(t, true, textUnmarshaler) {
 			return Pair{Encode: Text, Encoder: "MarshalText"}.keyHalves(t)
+		}
+		if has(t, true, textUnmarshaler) && !t.Implements(textMarshaler) {
+			return Pair{Decode: Text, Decoder: "UnmarshalText"}.keyHalves(t)
 		}
 		return ""
 	}

@@ -26,21 +26,21 @@ func (e *Encoder) hook(b []byte, n *node, p unsafe.Pointer) []byte {
 		return e.string(b, v.Interface().(error).Error())
 
 	case opBinary:
-		data, err := methods(n, v).(encoding.BinaryMarshaler).MarshalBinary()
+		data, err := v.Addr().Interface().(encoding.BinaryMarshaler).MarshalBinary()
 		if err != nil {
 			e.failErr(err)
 		}
 		return appendBytes(b, data)
 
 	case opText:
-		text, err := methods(n, v).(encoding.TextMarshaler).MarshalText()
+		text, err := v.Addr().Interface().(encoding.TextMarshaler).MarshalText()
 		if err != nil {
 			e.failErr(err)
 		}
 		return appendBytes(b, text)
 
 	case opMarshal:
-		data, err := methods(n, v).(msgpack.Marshaler).MarshalMsgpack()
+		data, err := v.Addr().Interface().(msgpack.Marshaler).MarshalMsgpack()
 		if err != nil {
 			e.failErr(err)
 			return b
@@ -70,14 +70,6 @@ func (e *Encoder) hook(b []byte, n *node, p unsafe.Pointer) []byte {
 	}
 	e.v5 = enc
 	return e.checked(b, start, n)
-}
-
-// methods returns v with the methods that a type has, and that a pointer to it has.
-func methods(n *node, v reflect.Value) any {
-	if n.typ.Kind() == reflect.Interface {
-		return v.Interface()
-	}
-	return v.Addr().Interface()
 }
 
 // writer is what v5 writes to. It ends what does not come to an end: v5 calls itself for

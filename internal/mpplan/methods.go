@@ -36,21 +36,17 @@ var (
 	}
 )
 
-func encodesItself(t reflect.Type) (op, bool) { return find(t, encoders) }
+// Interfaces have methods of others. There is nothing in a zero one that could decode, and what
+// it holds is encoded as it is anywhere else, unlike by v5: a time.Time in an
+// encoding.TextMarshaler would be a text there, of which no TextMarshaler comes again.
 
-// decodesItself is false for interfaces: there is nothing in a zero one that
-// could decode.
-func decodesItself(t reflect.Type) (op, bool) {
-	if t.Kind() == reflect.Interface {
-		return 0, false
-	}
-	return find(t, decoders)
-}
+func encodesItself(t reflect.Type) (op, bool) { return find(t, encoders) }
+func decodesItself(t reflect.Type) (op, bool) { return find(t, decoders) }
 
 // find looks for the first of methods that t has, and then for the first that a
 // pointer to it has. What a pointer type has, its element is asked for.
 func find(t reflect.Type, methods []method) (op, bool) {
-	if t.Kind() == reflect.Pointer || t == reflect.TypeFor[time.Time]() || t == reflect.TypeFor[msgpack.RawMessage]() {
+	if t.Kind() == reflect.Pointer || t.Kind() == reflect.Interface || t == reflect.TypeFor[time.Time]() || t == reflect.TypeFor[msgpack.RawMessage]() {
 		return 0, false
 	}
 	for _, m := range methods {
@@ -59,7 +55,7 @@ func find(t reflect.Type, methods []method) (op, bool) {
 		}
 	}
 	for _, m := range methods {
-		if t.Kind() != reflect.Interface && reflect.PointerTo(t).Implements(m.typ) {
+		if reflect.PointerTo(t).Implements(m.typ) {
 			return m.op, true
 		}
 	}

@@ -2,9 +2,12 @@ package codecs
 
 import (
 	"context"
+	"encoding"
 	"errors"
 	"flag"
 	"fmt"
+	"net/netip"
+	"net/url"
 	"reflect"
 	"strings"
 	"testing"
@@ -16,7 +19,7 @@ import (
 var rounds = flag.Int("codecs.rounds", 400, "values of each type that TestWhatIsSentArrives sends by each codec")
 
 // codecNames are the codecs that TestWhatIsSentArrives goes through, by the names of of.
-var codecNames = []string{"msgpack", "msgpack arrays", "json", "gob", "union"}
+var codecNames = []string{"msgpack", "msgpack arrays", "json", "gob", "union", "binary"}
 
 // subject is a type of messages.
 type subject struct {
@@ -35,6 +38,9 @@ func of[T any]() subject {
 	}
 	if t := reflect.TypeFor[T](); t.Kind() != reflect.Interface {
 		codecs["union"] = newUnionEnd[T]()
+		if encodesBinary(t) {
+			codecs["binary"] = newEnd(qsocket.Binary[T]())
+		}
 	}
 	return subject{
 		name: fmt.Sprint(reflect.TypeFor[T]()),
@@ -57,6 +63,15 @@ func of[T any]() subject {
 			return true, arrivesChanged(codec, reflect.ValueOf(v).Elem(), reflect.ValueOf(&got).Elem())
 		},
 	}
+}
+
+// encodesBinary reports whether there is a Binary of t.
+func encodesBinary(t reflect.Type) bool {
+	if t.Kind() != reflect.Pointer {
+		t = reflect.PointerTo(t)
+	}
+	return t.Implements(reflect.TypeFor[encoding.BinaryUnmarshaler]()) &&
+		(t.Implements(reflect.TypeFor[encoding.BinaryMarshaler]()) || t.Implements(reflect.TypeFor[encoding.BinaryAppender]()))
 }
 
 // arrivesChanged says how b, which arrived, differs from a in a way that the documentation
@@ -166,7 +181,7 @@ var subjects = []subject{
 	of[numbers](), of[texts](), of[pointers](), of[lists](), of[maps](), of[keys](), of[anyKeys](), of[timeKeys](), of[times](),
 	of[embeds](), of[options](), of[node](), of[*node](), of[tree](), of[loose](), of[standard](), of[methods](),
 	of[any](), of[[]any](), of[map[string]any](), of[string](), of[[]byte](), of[int8](), of[float64](), of[[]node](), of[map[string]maps](),
-	of[*custom](), of[color](), of[[3]point](),
+	of[*custom](), of[color](), of[[3]point](), of[time.Time](), of[*netip.Addr](), of[url.URL](),
 }
 
 // Whatever Send accepts, the receiver gets: a value equal to what was sent, or one that

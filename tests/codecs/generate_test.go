@@ -27,11 +27,11 @@ type drawnType struct {
 func generate(seed uint64, n int) string {
 	g := &generator{r: rand.New(rand.NewPCG(seed, 17)), total: n}
 	g.b.WriteString("// Code generated from a seed by TestDrawnTypes. DO NOT EDIT.\n\npackage codecs\n\nimport (\n")
-	for _, p := range []string{"encoding/json", "fmt", "log/slog", "math/big", "net", "net/netip", "net/url", "reflect", "sync", "time"} {
+	for _, p := range []string{"encoding", "encoding/json", "fmt", "log/slog", "math/big", "net", "net/netip", "net/url", "reflect", "sync", "time"} {
 		fmt.Fprintf(&g.b, "\t%q\n", p)
 	}
 	g.b.WriteString("\n\t\"github.com/vmihailenco/msgpack/v5\"\n)\n\n")
-	g.b.WriteString("type (\n\t_ = json.RawMessage\n\t_ = fmt.Stringer\n\t_ = slog.Level\n\t_ = big.Int\n\t_ = net.IP\n\t_ = netip.Addr\n\t_ = url.URL\n\t_ = sync.Mutex\n\t_ = time.Time\n\t_ = msgpack.RawMessage\n)\n\n")
+	g.b.WriteString("type (\n\t_ = encoding.TextMarshaler\n\t_ = json.RawMessage\n\t_ = fmt.Stringer\n\t_ = slog.Level\n\t_ = big.Int\n\t_ = net.IP\n\t_ = netip.Addr\n\t_ = url.URL\n\t_ = sync.Mutex\n\t_ = time.Time\n\t_ = msgpack.RawMessage\n)\n\n")
 	for i := range n {
 		if g.one(3) {
 			g.withMethods(i)
@@ -66,12 +66,13 @@ func (g *generator) one(n int) bool { return g.r.IntN(n) == 0 }
 func (g *generator) pick(list ...string) string { return list[g.r.IntN(len(list))] }
 
 // withMethods writes a type that encodes itself, by methods that belong together or do not.
-// What they carry is a number or numbers, so that nothing is lost by the methods themselves.
+// What they carry is a number or numbers, or a string, so that nothing is lost by the methods themselves.
 func (g *generator) withMethods(i int) {
 	u := []drawnType{
 		{"int32", true, "int"}, {"uint8", true, "int"}, {"[]int16", false, "slice"}, {"[2]int8", true, "array"}, {"map[int]int", false, "map"},
 		{"struct{ A int32; B []int16 }", false, "struct"}, {"struct{ A, B int }", true, "struct"}, {"struct{ P *int }", true, "struct"}, {"float64", true, "float"}, {"bool", true, "bool"},
-	}[g.r.IntN(10)]
+		{"string", true, "string"}, {"string", true, "string"},
+	}[g.r.IntN(12)]
 	t := fmt.Sprintf("G%d", i)
 	fmt.Fprintf(&g.b, "type %s %s\n\n", t, u.name)
 	fmt.Fprintf(&g.b, "type plain%s %s\n\n", t, u.name)
@@ -162,7 +163,7 @@ var standardTypes = []drawnType{
 	{"netip.AddrPort", true, "struct"}, {"big.Int", false, "struct"}, {"*big.Int", true, "pointer"}, {"*big.Rat", true, "pointer"}, {"url.URL", true, "struct"}, {"json.RawMessage", false, "slice"},
 	{"json.Number", true, "string"}, {"net.IP", false, "slice"}, {"slog.Level", true, "int"}, {"msgpack.RawMessage", false, "slice"}, {"sync.Mutex", false, "struct"}, {"struct{}", true, "literal"},
 	{"[]byte", false, "literal"}, {"[4]byte", true, "literal"}, {"color", true, "int"}, {"temperature", true, "struct"}, {"custom", true, "struct"}, {"point", true, "struct"}, {"node", false, "struct"},
-	{"word", true, "string"}, {"any", true, "interface"}, {"any", true, "interface"}, {"any", true, "interface"}, {"error", true, "interface"}, {"fmt.Stringer", true, "interface"},
+	{"word", true, "string"}, {"any", true, "interface"}, {"any", true, "interface"}, {"any", true, "interface"}, {"error", true, "interface"}, {"fmt.Stringer", true, "interface"}, {"encoding.TextMarshaler", true, "interface"},
 }
 
 // typ draws a type that the type number i can have in it, by value.
