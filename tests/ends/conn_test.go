@@ -1,6 +1,7 @@
 package ends_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -245,6 +246,8 @@ func settle() {
 func (c *conn) look() string {
 	settle()
 	happened := c.socket.took()
+	// What a failing end tells its peer is written while the failure is logged.
+	slices.SortStableFunc(happened, func(a, b note) int { return cmp.Compare(a.logsFailure(), b.logsFailure()) })
 	for _, n := range happened {
 		c.said[n.what] = true
 	}
@@ -263,6 +266,14 @@ func (c *conn) look() string {
 		words = append(words, n.text(c.errors))
 	}
 	return strings.Join(words, ", ")
+}
+
+// logsFailure returns 1 for the line of the log about a failure, and 0 for all else.
+func (n note) logsFailure() int {
+	if strings.HasPrefix(n.what, "log \"connection failed\"") {
+		return 1
+	}
+	return 0
 }
 
 // input makes the peer send b.

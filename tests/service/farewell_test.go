@@ -321,6 +321,7 @@ func TestFarewellHoldsSlot(t *testing.T) {
 			t.Error("a second connection, while the socket of the first is not closed")
 		}
 		peer.Close()
+		synctest.Wait()
 		s.dial(failingText)
 	})
 }
