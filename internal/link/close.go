@@ -338,7 +338,7 @@ func (l *Link) shutdownError() error {
 	switch {
 	case s.confirmed:
 		return nil
-	case !s.flushed && s.err != nil:
+	case (s.named || !s.flushed) && s.err != nil:
 		return fmt.Errorf("%w: %w", ErrUnconfirmed, s.err)
 	case s.named, !s.flushed, s.readFailed, !s.hasHalfClose, s.recv != recvEnded:
 		return ErrUnconfirmed

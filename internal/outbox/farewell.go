@@ -18,7 +18,7 @@ import (
 // It is guarded by the Outbox's mu, and its existence is what tells the writer.
 type farewell struct {
 	cause   error // why the connection has failed
-	cut     bool  // frames that have not begun are dropped
+	cut     bool  // of the buffer that a writer has taken already, frames that have not begun are dropped
 	dropped int   // bytes of them
 }
 

@@ -128,6 +128,9 @@ func (o *Outbox) flush() {
 // discard it. batch, the size that the next buffer gets, follows the size of writes up at once
 // and down by an eighth for each write.
 func (o *Outbox) takeLocked() []byte {
+	if o.farewell != nil {
+		o.farewell.cut = false // from here on there is nothing but what it has let pass
+	}
 	taken := o.pending[:o.accepted]
 	rest := o.pending[o.accepted:]
 	o.pending = nil
