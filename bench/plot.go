@@ -101,39 +101,80 @@ func newPlot(title string) *plot.Plot {
 	return p
 }
 
-// save writes p as SVG.
-func save(p *plot.Plot, width, height vg.Length, file string) error {
+// wider is by how much texts may be wider than planned, where another font is used.
+const wider = 0.2
+
+// save writes p as SVG. left is kept free for names at the left that are wider than planned, and
+// anchor says which part of a text stays in its place then: start, middle or end.
+func save(p *plot.Plot, width, height, left vg.Length, anchor func(text string, x float64) string, file string) error {
 	canvas := vgsvg.New(width, height)
 	c := draw.New(canvas)
 	c.SetColor(color.White) // also around the plot, for pages that are dark
 	c.Fill(c.Rectangle.Path())
-	p.Draw(draw.Crop(c, 8, -12, 8, -8))
+	p.Draw(draw.Crop(c, 8+left, -12, 8, -8))
 	var b bytes.Buffer
 	if _, err := canvas.WriteTo(&b); err != nil {
 		return err
 	}
-	return os.WriteFile(file, portable(b.Bytes()), 0o666)
+	return os.WriteFile(file, inTheDark(portable(b.Bytes(), anchor)), 0o666)
 }
 
-// svgText is how vgsvg writes a text: before its style, the family, up to the
-// size, the size, and the text.
-var svgText = regexp.MustCompile(`<text ([^>]*)font-family:[^;]*;([^>]*font-size:)([0-9.]+)px">([^<]*)</text>`)
+// svgText is how vgsvg writes a text: its place, what is before the family, up to the size, the
+// size, the color unless it is black, and the text.
+var svgText = regexp.MustCompile(`<text x="([^"]*)"([^>]*)font-family:[^;]*;([^>]*font-size:)([0-9.]+)px((?:;fill:[^";]*)?)">([^<]*)</text>`)
 
 // portable makes texts in an SVG look the same for readers who do not have the
 // font with whose metrics they were placed: by other names of fonts of the same
-// widths, and failing those by telling the width.
-func portable(svg []byte) []byte {
+// widths, failing those by telling the width, and for programs that do not heed that by an
+// anchor.
+func portable(svg []byte, anchor func(text string, x float64) string) []byte {
 	return svgText.ReplaceAllFunc(svg, func(text []byte) []byte {
 		m := svgText.FindSubmatch(text)
-		size, err := strconv.ParseFloat(string(m[3]), 64)
-		if err != nil {
+		x, err1 := strconv.ParseFloat(string(m[1]), 64)
+		size, err2 := strconv.ParseFloat(string(m[4]), 64)
+		if err1 != nil || err2 != nil {
 			return text
 		}
+		words := html.UnescapeString(string(m[6]))
 		style := plottext.Style{Font: font.From(sans, vg.Length(size)), Handler: plot.DefaultTextHandler}
-		width := style.Width(html.UnescapeString(string(m[4])))
-		return fmt.Appendf(nil, `<text textLength="%.1f" lengthAdjust="spacingAndGlyphs" %sfont-family:Liberation Sans,Arimo,Arial,Helvetica,sans-serif;%s%spx">%s</text>`,
-			float64(width), m[1], m[2], m[3], m[4])
+		width, at := float64(style.Width(words)), anchor(words, x)
+		switch at {
+		case "middle":
+			x += width / 2
+		case "end":
+			x += width
+		}
+		return fmt.Appendf(nil, `<text textLength="%.1f" lengthAdjust="spacingAndGlyphs" text-anchor="%s" x="%.1f"%sfont-family:Liberation Sans,Arimo,Arial,Helvetica,sans-serif;%s%spx%s">%s</text>`,
+			width, at, x, m[2], m[3], m[4], m[5], m[6])
 	})
+}
+
+// dark are the colors of a page that is dark, by those of a bright one: of areas and of lines.
+var dark = []struct{ bright, dark string }{
+	{"FFFFFF", "0d1117"}, {"000000", "9aa4af"}, {"E0E0E0", "30363d"}, {"202020", "f0f3f6"},
+	{"B2182B", "f2566b"}, {"1F5FB4", "3b82f6"}, {"7540B0", "9b6bff"}, {"6B6B6B", "8b949e"},
+}
+
+// inTheDark adds the colors that a reader gets who prefers dark pages.
+func inTheDark(svg []byte) []byte {
+	var rules strings.Builder
+	rules.WriteString("<style>@media (prefers-color-scheme: dark) {\n\ttext:not([style*=\"fill:\"]) { fill: #e6edf3 }\n")
+	for _, c := range dark {
+		for _, what := range []string{"fill", "stroke"} {
+			fmt.Fprintf(&rules, "\t[style*=\"%s:#%s\"] { %[1]s: #%[3]s !important }\n", what, c.bright, c.dark)
+		}
+	}
+	rules.WriteString("}</style>\n")
+	return bytes.Replace(svg, []byte("<g "), []byte(rules.String()+"<g "), 1)
+}
+
+// nameWidth returns the width of the longest name.
+func nameWidth(names []string) (most vg.Length) {
+	style := plottext.Style{Font: font.From(sans, labelSize), Handler: plot.DefaultTextHandler}
+	for _, name := range names {
+		most = max(most, style.Width(name))
+	}
+	return most
 }
 
 // sorted returns the contestants with a result in a workload, the best last: that

@@ -116,7 +116,16 @@ func (b barChart) write(file string) error {
 	p.Y.Tick.Length = 0
 	p.Y.LineStyle.Width = 0
 	height := vg.Length(len(b.names))*(barHeight*vg.Length(len(b.groups))+5) + 75
-	return save(p, plotWidth, height, file)
+	anchor := func(text string, _ float64) string {
+		switch {
+		case slices.Contains(b.names, text):
+			return "end"
+		case slices.Contains(labels.Labels, text):
+			return "start"
+		}
+		return "middle"
+	}
+	return save(p, plotWidth, height, wider*nameWidth(b.names), anchor, file)
 }
 
 // number2 is number with enough digits for values below 1.

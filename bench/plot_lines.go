@@ -100,7 +100,17 @@ func (c lineChart) write(file string) error {
 	p.X.Tick.Marker = plot.ConstantTicks(ticks(xs))
 	p.Y.Min, p.Y.Max = low/1.3, high*1.3
 	p.Y.Tick.Marker = plot.ConstantTicks(ticks(decades(low/1.3, high*1.3)))
-	return save(p, plotWidth, 460, file)
+	const left = 60 // where the numbers of the axis are, at most
+	anchor := func(text string, x float64) string {
+		switch {
+		case slices.Contains(charted, text):
+			return "start"
+		case x < left && p.Y.Label.Text != text:
+			return "end"
+		}
+		return "middle"
+	}
+	return save(p, plotWidth, 460, 8, anchor, file)
 }
 
 func ticks(at []float64) []plot.Tick {
@@ -168,7 +178,7 @@ func (e *endLabels) GlyphBoxes(p *plot.Plot) []plot.GlyphBox {
 	for _, l := range e.labels {
 		width = max(width, e.style.Width(l.name))
 	}
-	return []plot.GlyphBox{{X: 1, Rectangle: vg.Rectangle{Max: vg.Point{X: labelDist + width}}}}
+	return []plot.GlyphBox{{X: 1, Rectangle: vg.Rectangle{Max: vg.Point{X: labelDist + (1+wider)*width}}}}
 }
 
 // spread moves ascending positions apart until they keep the gap, as little as

@@ -6,14 +6,31 @@ import (
 	"os"
 )
 
-// The README of the repository shows the main table between these lines.
+// The README of the repository shows a small table between these lines.
 const (
 	readme      = "../README.md"
 	readmeBegin = "<!-- bench: written by bench, from docs/benchmarks/results.json -->\n"
 	readmeEnd   = "<!-- bench: end -->\n"
 )
 
-// updateReadme puts the main table into the file, in place of the one that is there.
+// The rows and columns of that table.
+var (
+	readmeRows = []struct{ contestant, name string }{
+		{"qsocket pull/msgpack", "qsocket, `Recv` or `All`"},
+		{"qsocket channel/msgpack", "qsocket, `Messages`"},
+		{byHandMsgpack, "by hand, told when to flush"},
+		{grpcStream, "a stream of grpc-go"},
+		{natsBroker, "NATS, through its broker"},
+		{"coder/websocket/msgpack", "coder/websocket"},
+	}
+	readmeColumns = []struct{ workload, head string }{
+		{"W1", "one way, ns a message"},
+		{"W3", "there and back, µs"},
+		{"W5", "to 100 connections, ns for each"},
+	}
+)
+
+// updateReadme puts the table into the file, in place of the one that is there.
 func (res *results) updateReadme(file string) error {
 	old, err := os.ReadFile(file)
 	if err != nil {
@@ -24,7 +41,35 @@ func (res *results) updateReadme(file string) error {
 	if !ok || !closed {
 		return fmt.Errorf("%s: no lines %q and %q to put the table between", file, readmeBegin, readmeEnd)
 	}
-	table := res.mainTable() + "\n" + res.preamble()
-	text := fmt.Appendf(nil, "%s%s\n%s\n%s%s", before, readmeBegin, table, readmeEnd, after)
+	text := fmt.Appendf(nil, "%s%s%s%s%s", before, readmeBegin, res.readmeTable(), readmeEnd, after)
 	return os.WriteFile(file, text, 0o644)
+}
+
+// readmeTable returns the table, and what a write costs on the machine: that is what gathering
+// messages saves, so ratios depend on it.
+func (res *results) readmeTable() string {
+	t := table{head: []string{"contestant"}}
+	for _, c := range readmeColumns {
+		t.head = append(t.head, c.head)
+	}
+	for _, r := range readmeRows {
+		row := []string{r.name}
+		for _, c := range readmeColumns {
+			row = append(row, res.inUnit(r.contestant, c.workload))
+		}
+		t.add(row...)
+	}
+	m := res.Machine
+	return fmt.Sprintf("%s\nTo write one small frame by itself, and read it, takes %s ns on that machine (%d cores of %s, %s/%s, %s, %s), which is dear: gathering saves less "+
+		"where it is cheaper.\n", t.String(), res.inUnit(rawSingle, "W1"), m.Cores, m.CPU, m.OS, m.Arch, m.Go, m.Date.Format("2006-01-02"))
+}
+
+// inUnit returns a median in the unit of its workload, or a dash.
+func (res *results) inUnit(contestant, workload string) string {
+	for _, d := range res.Workloads {
+		if c := res.cell(contestant, workload); c != nil && d.Name == workload && len(c.Samples) > 0 {
+			return number(d.inUnit(c.Median))
+		}
+	}
+	return "–"
 }

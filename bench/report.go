@@ -18,7 +18,6 @@ func (res *results) report(plots []figure) string {
 	}
 	fmt.Fprintf(&b, "# Benchmark results\n\n%s\n", res.preamble())
 	section("Time per message", res.mainTable())
-	section("Goals", goalTable(res.Goals))
 	section("Allocations per message, both ends", res.allocationTable(isMain))
 	section("Cost per message, ns, by the number of connections", res.times(isSeries("conns=")))
 	section("Cost per message, ns, by the number of senders on one connection", res.times(isSeries("senders=")))

@@ -137,7 +137,6 @@ func TestReport(t *testing.T) {
 	})
 	res.Cells = append(res.Cells, &cell{Contestant: rawBatched, Workload: "1M", Error: "torn\nframe"})
 	res.Codecs = []codecRow{{Result: codecbench.Result{Codec: "c", EncodeNanos: 52, DecodeNanos: 168, WireBytes: 70, MessagesPerSecond: 2e6}, Source: "s"}}
-	res.Goals = res.evaluate()
 	text := res.report([]figure{{"A title", "a.svg"}})
 	for _, want := range []string{
 		"2 cores of abacus, linux/amd64, go1.26, 1970-01-01. Medians of 5",
@@ -273,12 +272,56 @@ func TestUpdateReadme(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "before\n" + readmeBegin + "\n" + res.mainTable() + "\n" + res.preamble() + "\n" + readmeEnd + "after\n"
+	want := "before\n" + readmeBegin + res.readmeTable() + readmeEnd + "after\n"
 	if string(got) != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 	write("no place for it\n")
 	if err := res.updateReadme(file); err == nil {
 		t.Error("no error where there is no place for the table")
+	}
+}
+
+// What the repository shows is what its results.json says: README's table, and the tables beside it.
+func TestShownResults(t *testing.T) {
+	res, err := readResults(filepath.Join(fullOut, "results.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := res.readmeTable()
+	if rows := strings.Count(table, "\n| "); rows < 7 || strings.Contains(table, "–") {
+		t.Errorf("got %d lines, want a figure in each of 6 rows and 3 columns:\n%s", rows, table)
+	}
+	for file, want := range map[string]string{
+		readme:                               readmeBegin + table + readmeEnd,
+		filepath.Join(fullOut, "results.md"): res.mainTable(),
+	} {
+		if b, err := os.ReadFile(file); err != nil || !strings.Contains(strings.ReplaceAll(string(b), "\r\n", "\n"), want) {
+			t.Errorf("%s is not what results.json says (%v); go run . -from %s/results.json writes it", file, err, fullOut)
+		}
+	}
+}
+
+// The plots keep their texts in place with any font, and have colors for dark pages.
+func TestShownPlots(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(fullOut, "*.svg"))
+	if err != nil || len(files) < 8 {
+		t.Fatalf("got %d plots, %v, want 8", len(files), err)
+	}
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts, placed := strings.Count(string(b), "<text "), strings.Count(string(b), `<text textLength="`)
+		if texts < 10 || placed != texts {
+			t.Errorf("%s: %d of %d texts have a width", file, placed, texts)
+		}
+		if anchored := strings.Count(string(b), " text-anchor="); anchored != texts {
+			t.Errorf("%s: %d of %d texts have an anchor", file, anchored, texts)
+		}
+		if !strings.Contains(string(b), "prefers-color-scheme: dark") {
+			t.Errorf("%s has no colors for dark pages", file)
+		}
 	}
 }

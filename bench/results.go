@@ -25,7 +25,7 @@ type results struct {
 	Cells       []*cell
 	Codecs      []codecRow `json:",omitempty"`
 	CodecError  string     `json:",omitempty"`
-	Goals       []goal     `json:",omitempty"`
+	Goals       []goal     `json:"-"` // for the terminal
 }
 
 // An entrant is what a reader needs to know of a contestant.
