@@ -343,13 +343,13 @@ The version is 0.x, so a release may still change the exported API. ci/api.txt
 records the API, and CHANGELOG.md lists each incompatible change, which raises the
 minor version. The wire format is frozen: releases talk to each other, and golden
 tests hold every byte of docs/wire.md. The package works with every Go version from
-the one in go.mod, Go 1.25, to the newest released one. README.md has the details.
+the one in go.mod, Go 1.25, to the newest released one. docs/compatibility.md has the details.
 
 # Coming from Python's qsocket
 
 The package takes its idea from a small Python package of the same name, whose
 frames it speaks (with a codec that reads pickles, which is best left to Python).
-README.md has a table of its names and those used here, and a handler that does not
+docs/python.md has a table of its names and those used here, and a handler that does not
 get stuck with it: it reads nothing while it sends.
 */
 package qsocket

@@ -3,7 +3,10 @@ package qsocket_test
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -24,15 +27,91 @@ func readText(t *testing.T, file string) string {
 	return strings.ReplaceAll(string(b), "\r\n", "\n")
 }
 
-// README shows the code of Example_queue.
-func TestReadmeQueue(t *testing.T) {
+// What holds each claim of README's tables, by the first cell of its row.
+var readmeClaims = map[string][]string{
+	"`Send` returned nil":          {"TestSenders", "TestOrderOfConcurrentSenders", "TestFault15Shutdown"},
+	"`Send` returned an error":     {"TestSendRefusedByContext", "TestSendWithEndedContext", "TestSendRefusesLargeMessages"},
+	"the peer does not keep up":    {"TestSendBufferIsTheBound", "TestTrySendDoesNotWait"},
+	"what arrives":                 {"TestFault16CloseWhileFlooding", "TestOrderOfConcurrentSenders"},
+	"`Close`, `Shutdown`, `Drain`": {"TestCloseWithUnreadInbound", "TestNamedShutdown", "TestDrainWaits", "TestServeContextLoses", "TestRollingRestart"},
+	"the end":                      {"TestConnErrors", "TestFailures"},
+	"the wrong peer":               {"TestHandshakeMismatch", "TestListenerRefuses", "TestDialRefused", "TestAdmitDenies"},
+	"a dead peer":                  {"TestPeerDead", "TestSendFindsDeadPeer", "TestFrameTimeoutSparesSlowConsumers", "TestIdleConnHoldsNoBuffer"},
+	"bytes of strangers":           {"TestCost", "TestMsgpackRefusesPayload", "TestGobRefusesPayload", "TestFault26Panics"},
+	"one message to many":          {"TestGroup", "TestBroadcastBlock", "TestBroadcastDrop", "TestBroadcastDisconnect", "TestNoAllocationsPerBroadcast"},
+	"`Msgpack`":                    {"ExampleMsgpack", "TestMsgpackRefusesPayload"},
+	"`Gob`":                        {"ExampleGob", "TestGobRefusesPayload"},
+	"`JSON`":                       {"ExampleJSON", "TestJSONRefusesPayload"},
+	"`Binary`":                     {"ExampleBinary"},
+	"`Stateless`":                  {"ExampleStateless"},
+}
+
+// README is short, and each claim in its tables is held by tests, which there are. ci/outside.sh runs its
+// program, TestShownResults in bench compares its figures, and ci/docs.sh its links.
+func TestReadme(t *testing.T) {
+	text := readText(t, "README.md")
+	if lines := strings.Count(text, "\n"); lines > 160 {
+		t.Errorf("README.md has %d lines, want at most 160", lines)
+	}
+	functions := testFunctions(t)
+	rows := 0
+	for _, heading := range []string{"## What it guarantees", "## Codecs"} {
+		_, section, found := strings.Cut(text, "\n"+heading+"\n")
+		section, _, _ = strings.Cut(section, "\n## ")
+		if !found {
+			t.Errorf("README.md has no %s", heading)
+		}
+		for line := range strings.Lines(section) {
+			cells := strings.Split(line, " | ")
+			name := strings.TrimPrefix(cells[0], "| ")
+			if name == "|" || name == cells[0] { // the head, or no row
+				continue
+			}
+			rows++
+			if len(readmeClaims[name]) == 0 {
+				t.Errorf("no tests are named for %q", name)
+			}
+			for _, test := range readmeClaims[name] {
+				if !functions[test] {
+					t.Errorf("%s: there is no %s", name, test)
+				}
+			}
+		}
+	}
+	if rows != len(readmeClaims) {
+		t.Errorf("got %d rows, and tests for %d", rows, len(readmeClaims))
+	}
+}
+
+// testFunctions returns the names of the tests and examples of the module.
+func testFunctions(t *testing.T) map[string]bool {
+	t.Helper()
+	names := make(map[string]bool)
+	declared := regexp.MustCompile(`(?m)^func ((?:Test|Example)\w*)\(`)
+	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		for _, m := range declared.FindAllStringSubmatch(readText(t, path), -1) {
+			names[m[1]] = true
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+// docs/python.md shows the code of Example_queue.
+func TestPythonQueue(t *testing.T) {
 	_, code, found := strings.Cut(readText(t, "example_queue_test.go"), "\n// echo sends back")
 	code, _, closed := strings.Cut(code, "\n}\n")
 	if !found || !closed {
 		t.Fatal("there is no function echo in example_queue_test.go")
 	}
-	if code = "```go\n// echo sends back" + code + "\n}\n```\n"; !strings.Contains(readText(t, "README.md"), code) {
-		t.Errorf("README.md does not have this block:\n%s", code)
+	if code = "```go\n// echo sends back" + code + "\n}\n```\n"; !strings.Contains(readText(t, "docs/python.md"), code) {
+		t.Errorf("docs/python.md does not have this block:\n%s", code)
 	}
 }
 

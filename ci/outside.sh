@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Uses the module as a program of its users does: from a module outside of this
-# one. The program is the first complete one of README.md, so this also keeps
-# that one correct.
+# one. The program is the first complete one of README.md, which has to print what
+# stands behind "// Output:" in it, so this also keeps that one correct.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -26,9 +26,20 @@ cp go.sum "$work/" # so that the checksums are those of this module
 cd "$work"
 go mod init example.test/outside 2>/dev/null
 go mod edit -go="$language" -require="$module@v0.0.0" -replace="$module=$root"
-go build -mod=mod -buildvcs=false -o program .
-if command -v timeout >/dev/null; then
-	timeout 60 ./program
-else
-	./program
+if [[ -n $(gofmt -l main.go) ]]; then
+	echo 'README.md: the program is not formatted by gofmt' >&2
+	exit 1
 fi
+go vet -mod=mod .
+go build -mod=mod -buildvcs=false -o program .
+limit=()
+if command -v timeout >/dev/null; then
+	limit=(timeout 60)
+fi
+"${limit[@]}" ./program >printed
+sed -n '/^\t\/\/ Output:/,/^}/s/^\t\/\/ \{0,1\}//p' main.go | sed 1d >promised
+if [[ ! -s promised ]] || ! diff promised printed; then
+	echo 'README.md: the program does not print what it says' >&2
+	exit 1
+fi
+cat printed

@@ -31,9 +31,10 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	first := func(r codecbench.Result) bool { return r.FirstBytes > 0 }
 	for _, r := range results {
 		fmt.Printf("%s: %.0f bytes", r.Codec, r.WireBytes)
-		if r.FirstBytes > 0 {
+		if first(r) {
 			fmt.Printf(", at first %d", r.FirstBytes)
 		}
 		fmt.Println()

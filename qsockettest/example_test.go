@@ -156,7 +156,7 @@ func ExampleProxy_Listen() {
 
 // A stream in memory that ends like one of the kernel: with a reset here.
 func ExampleNetPipe() {
-	a, b := qsockettest.NetPipe()
+	var a, b *qsockettest.StreamConn = qsockettest.NetPipe()
 	defer b.Close()
 	a.SetLinger(0)
 	a.Close()
