@@ -12,7 +12,7 @@ import (
 )
 
 // The tests of this file are in the package because how long a payload may be is told to
-// encoders by Conns only, and those of tests/codecs know the limit no more exactly than by
+// encoders by Conns only, and those of tests/fit know the limit no more exactly than by
 // a payload that begins a stream.
 
 // Types whose encodings can be shorter than they look.

@@ -1,4 +1,4 @@
-package codecs
+package fit
 
 import (
 	"context"
