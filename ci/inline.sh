@@ -14,6 +14,7 @@ must_inline='
 ./internal/outbox	Outbox.bufferLocked
 ./internal/outbox	Outbox.fitsLocked
 ./internal/outbox	Outbox.commitLocked
+./internal/outbox	Outbox.traceLocked
 ./internal/outbox	Outbox.wantTakeOverLocked
 ./internal/inbox	Inbox.publish
 ./internal/inbox	Inbox.Filled

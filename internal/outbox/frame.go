@@ -62,6 +62,7 @@ func (o *Outbox) Commit(ctx context.Context, gone <-chan struct{}, buf []byte) e
 	if !o.fitsLocked() {
 		return o.awaitCommit(ctx, gone, true)
 	}
+	o.traceLocked()
 	o.commitLocked()
 	o.flushLocked()
 	o.mu.Unlock()
@@ -143,6 +144,7 @@ func (o *Outbox) SendFrame(ctx context.Context, gone <-chan struct{}, frame []by
 	if !o.fitsLocked() {
 		return o.awaitCommit(ctx, gone, false)
 	}
+	o.traceLocked()
 	o.commitLocked()
 	o.flushLocked()
 	o.mu.Unlock()
@@ -182,6 +184,7 @@ func (o *Outbox) awaitCommit(ctx context.Context, gone <-chan struct{}, encoded 
 		// After Stop it is discarded in any case: nothing may follow, so there is nothing
 		// that could not be decoded without it.
 		if o.stopErr == nil && !o.canDiscard(encoded) {
+			o.traceLocked()
 			o.commitLocked()
 			o.flushLocked()
 			err = nil
@@ -198,6 +201,7 @@ func (o *Outbox) awaitCommit(ctx context.Context, gone <-chan struct{}, encoded 
 func (o *Outbox) tryCommit(encoded bool) (sent bool) {
 	defer o.mu.Unlock()
 	if o.fitsLocked() || !o.canDiscard(encoded) {
+		o.traceLocked()
 		o.commitLocked()
 		o.flushLocked()
 		return true
@@ -219,12 +223,17 @@ func (o *Outbox) fitsLocked() bool {
 	return buffered == 0 || buffered+len(o.pending)-o.accepted <= o.sendBuffer
 }
 
-// commitLocked makes the staged frame part of the stream. The caller starts the
-// flusher if there is none; the writer, which calls it as well, looks for more by itself.
-func (o *Outbox) commitLocked() {
+// traceLocked shows the staged frame to the tracer, if there is one, before
+// commitLocked accepts it.
+func (o *Outbox) traceLocked() {
 	if o.tracer != nil {
 		o.tracer.Sent(o.framing, o.pending[o.accepted:])
 	}
+}
+
+// commitLocked makes the staged frame part of the stream. The caller starts the
+// flusher if there is none; the writer, which calls it as well, looks for more by itself.
+func (o *Outbox) commitLocked() {
 	o.frame = len(o.pending) - o.accepted
 	o.total += uint64(o.frame)
 	o.messages++

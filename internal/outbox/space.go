@@ -120,6 +120,7 @@ func (o *Outbox) waitLocked(ctx context.Context, gone <-chan struct{}, w *waiter
 // ready never blocks: it has space for the one hint that a waiter gets before it looks.
 func (o *Outbox) madeSpaceLocked() {
 	if o.staged != nil && o.stopErr == nil && o.fitsLocked() {
+		o.traceLocked()
 		o.commitLocked()
 		o.staged.ready <- struct{}{}
 		o.staged = nil
