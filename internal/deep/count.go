@@ -69,6 +69,9 @@ func (w *walk) parts(p *Plan, v reflect.Value, level int, counted bool) error {
 		return nil
 	}
 	if p.elem.fixed && !(w.exact && p.elem.inexact) {
+		if n > 0 && level+p.elem.surely > w.rules.Max {
+			return w.tooDeep()
+		}
 		return w.count(1+p.counted(n), counted)
 	}
 	if err := w.count(1+times(n, p.elemCost()), counted); err != nil {
@@ -236,6 +239,9 @@ func (w *walk) entries(p *Plan, v reflect.Value, level int, counted bool) error 
 	n := v.Len()
 	if err := w.count(1+times(n, w.rules.Least.Entry), counted); err != nil {
 		return err
+	}
+	if n > 0 && level+max(p.key.surely, p.elem.surely) > w.rules.Max {
+		return w.tooDeep()
 	}
 	switch {
 	case p.key.fixed && p.elem.fixed && !p.meets:

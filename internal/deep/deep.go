@@ -80,6 +80,7 @@ type Plan struct {
 	open    bool  // the values may be nested deeper than the types are
 	levels  int   // how deep its values are at most, if it is not open
 	flat    bool  // no value is nested too deep
+	surely  int   // how deep all its values are that have anything in them, by what is in them without a pointer
 
 	itself, itselfAddressed bool // Itself of the type, of values that cannot and that can be addressed
 
@@ -198,6 +199,7 @@ func (b *builder) mark() {
 	}
 	for _, p := range b.order {
 		p.levels = p.depth()
+		p.surely = p.certain()
 		p.flat = !p.open && p.levels <= b.rules.Max
 	}
 	for _, p := range b.order {
@@ -220,6 +222,39 @@ func (p *Plan) depth() (n int) {
 	}
 	p.levels = n
 	return n
+}
+
+// certain is surely: a struct or an array is a level, and contains those of its parts,
+// whatever they hold. A slice or a map is one by itself, as it may be nil where it is a part.
+func (p *Plan) certain() int {
+	if p.surely > 0 {
+		return p.surely
+	}
+	if p.typ == p.rules.Leaf || p.leaf != nil || p.through || p.itself || p.itselfAddressed {
+		return 0
+	}
+	n := 0
+	inner := func(part *Plan) {
+		if k := part.typ.Kind(); k == reflect.Struct || k == reflect.Array {
+			n = max(n, part.certain())
+		}
+	}
+	switch p.typ.Kind() {
+	case reflect.Slice, reflect.Map:
+	case reflect.Array:
+		if p.typ.Len() > 0 {
+			inner(p.elem)
+		}
+	case reflect.Struct:
+		for _, f := range p.fields {
+			if f.always {
+				inner(f.plan)
+			}
+		}
+	default:
+		return 0
+	}
+	return n + 1
 }
 
 func (b *builder) containsItself(p *Plan) bool {
@@ -287,6 +322,9 @@ func (w *walk) value(p *Plan, v reflect.Value, level, pointers int, counted bool
 		if p.omits && !counted {
 			return nil
 		}
+		if level+p.surely > w.rules.Max {
+			return w.tooDeep()
+		}
 		return w.count(p.unit, counted)
 	}
 	if !p.through && (p.itself || p.itselfAddressed && v.CanAddr()) {
@@ -313,10 +351,11 @@ func (w *walk) value(p *Plan, v reflect.Value, level, pointers int, counted bool
 		}
 		return w.interfaced(v, level, pointers, counted)
 	case reflect.Slice, reflect.Array, reflect.Map, reflect.Struct:
-		if level++; level > w.rules.Max {
+		// An itself of values that can be addressed has no surely, but this one cannot.
+		if level+max(p.surely, 1) > w.rules.Max {
 			return w.tooDeep()
 		}
-		return w.parts(p, v, level, counted)
+		return w.parts(p, v, level+1, counted)
 	}
 	return nil
 }

@@ -25,6 +25,17 @@ type (
 		Any  any
 		L    []int
 		E    struct{ S struct{ N []string } }
+		F    *deepLeaf
+	}
+	// A deepLeaf is nested by its type, partly by what no value can change.
+	deepLeaf struct {
+		Array [1][2][1]struct{ N int }
+		Slice [][1][1]int
+		Elem  map[string][1][1]int
+		Key   map[[1][1]int]int `json:"-"`
+		Inner struct{ A, B struct{ C [2]bool } }
+		Empty [0][1][1]int
+		Ptr   **********int
 	}
 	deepSlice []deepSlice
 	deepMap   map[string]deepMap
@@ -43,6 +54,7 @@ func init() {
 	gob.Register(deepSlice{})
 	gob.Register(deepMap{})
 	gob.Register([]any{})
+	gob.Register([1][1][1]int{})
 	gob.Register(map[string]any{})
 }
 
@@ -141,6 +153,18 @@ func TestDepthIsTheDecoders(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 7))
 		levels := 90 + r.IntN(21)
 		var v deepNode
+		switch r.IntN(6) {
+		case 0:
+			v.F = &deepLeaf{}
+		case 1:
+			v.F = &deepLeaf{Slice: make([][1][1]int, r.IntN(2))}
+		case 2:
+			v.F = &deepLeaf{Elem: map[string][1][1]int{"k": {}}}
+		case 3:
+			v.F = &deepLeaf{Key: map[[1][1]int]int{{}: 1}}
+		case 4:
+			v.Any = [1][1][1]int{}
+		}
 		for n := 0; n < levels; {
 			inner := v
 			v = deepNode{V: int(seed)}

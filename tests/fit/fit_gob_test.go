@@ -47,12 +47,12 @@ func TestTypesThatGobCannotCarry(t *testing.T) {
 	cannotCarry(t, "func", qsocket.Gob[struct{ F []func() }](), "gob: message.F[]: func()"+unsupported, struct{ F []func() }{[]func(){nil}})
 	cannotCarry(t, "unsafe.Pointer", qsocket.Gob[struct{ P unsafe.Pointer }](), "gob: message.P: unsafe.Pointer"+unsupported, struct{ P unsafe.Pointer }{})
 	// In a field, gob would follow it for ever.
-	cannotCarry(t, "pointer to itself", qsocket.Gob[fitLoop](), "gob: fitLoop: codecs.fitLoop points to nothing but itself; use a struct with a pointer in it", fitLooped())
-	cannotCarry(t, "no exported fields", qsocket.Gob[fitState](), "gob: fitState: codecs.fitState"+none, fitState{1})
+	cannotCarry(t, "pointer to itself", qsocket.Gob[fitLoop](), "gob: fitLoop: fit.fitLoop points to nothing but itself; use a struct with a pointer in it", fitLooped())
+	cannotCarry(t, "no exported fields", qsocket.Gob[fitState](), "gob: fitState: fit.fitState"+none, fitState{1})
 	cannotCarry(t, "none in a field", qsocket.Gob[struct {
 		N int
 		S map[string]fitState
-	}](), "gob: message.S[]: codecs.fitState"+none, struct {
+	}](), "gob: message.S[]: fit.fitState"+none, struct {
 		N int
 		S map[string]fitState
 	}{N: 1})
@@ -64,18 +64,18 @@ func TestTypesThatGobCannotCarry(t *testing.T) {
 		N int
 	}{N: 1})
 	cannotCarry(t, "nothing but a chan", qsocket.Gob[struct{ C chan int }](), "gob: message: struct { C chan int }"+none, struct{ C chan int }{})
-	cannotCarry(t, "methods lost", qsocket.Gob[fitStamp](), "gob: fitStamp: codecs.fitStamp"+none, fitStamp(at))
+	cannotCarry(t, "methods lost", qsocket.Gob[fitStamp](), "gob: fitStamp: fit.fitStamp"+none, fitStamp(at))
 
-	cannotCarry(t, "GobEncode alone", qsocket.Gob[fitGobOnly](), "gob: fitGobOnly: codecs.fitGobOnly has GobEncode and no GobDecode"+half+"GobDecode", fitGobOnly{1})
-	cannotCarry(t, "GobDecode alone", qsocket.Gob[[]fitUngobOnly](), "gob: message[]: codecs.fitUngobOnly has GobDecode and no GobEncode"+half+"GobEncode", []fitUngobOnly{{1}})
-	cannotCarry(t, "GobEncode and UnmarshalBinary", qsocket.Gob[fitGobBinary](), "gob: fitGobBinary: codecs.fitGobBinary encodes itself by GobEncode and decodes itself by UnmarshalBinary, which takes another form; add GobDecode or MarshalBinary", fitGobBinary{1})
-	cannotCarry(t, "MarshalBinary alone", qsocket.Gob[fitBinOnly](), "gob: fitBinOnly: codecs.fitBinOnly has MarshalBinary and no UnmarshalBinary"+half+"UnmarshalBinary", fitBinOnly{1})
-	cannotCarry(t, "UnmarshalBinary alone", qsocket.Gob[fitUnbinOnly](), "gob: fitUnbinOnly: codecs.fitUnbinOnly has UnmarshalBinary and no MarshalBinary"+half+"MarshalBinary", fitUnbinOnly{1})
-	cannotCarry(t, "AppendBinary and UnmarshalBinary", qsocket.Gob[halfBinary](), "gob: halfBinary: codecs.halfBinary has UnmarshalBinary and no MarshalBinary (AppendBinary is not asked for)"+half+"MarshalBinary", halfBinary{1})
+	cannotCarry(t, "GobEncode alone", qsocket.Gob[fitGobOnly](), "gob: fitGobOnly: fit.fitGobOnly has GobEncode and no GobDecode"+half+"GobDecode", fitGobOnly{1})
+	cannotCarry(t, "GobDecode alone", qsocket.Gob[[]fitUngobOnly](), "gob: message[]: fit.fitUngobOnly has GobDecode and no GobEncode"+half+"GobEncode", []fitUngobOnly{{1}})
+	cannotCarry(t, "GobEncode and UnmarshalBinary", qsocket.Gob[fitGobBinary](), "gob: fitGobBinary: fit.fitGobBinary encodes itself by GobEncode and decodes itself by UnmarshalBinary, which takes another form; add GobDecode or MarshalBinary", fitGobBinary{1})
+	cannotCarry(t, "MarshalBinary alone", qsocket.Gob[fitBinOnly](), "gob: fitBinOnly: fit.fitBinOnly has MarshalBinary and no UnmarshalBinary"+half+"UnmarshalBinary", fitBinOnly{1})
+	cannotCarry(t, "UnmarshalBinary alone", qsocket.Gob[fitUnbinOnly](), "gob: fitUnbinOnly: fit.fitUnbinOnly has UnmarshalBinary and no MarshalBinary"+half+"MarshalBinary", fitUnbinOnly{1})
+	cannotCarry(t, "AppendBinary and UnmarshalBinary", qsocket.Gob[halfBinary](), "gob: halfBinary: fit.halfBinary has UnmarshalBinary and no MarshalBinary (AppendBinary is not asked for)"+half+"MarshalBinary", halfBinary{1})
 	cannotCarry(t, "methods of pointers in a map", qsocket.Gob[map[string]big.Int](), "gob: message[]: GobEncode is a method of *big.Int, which is not called for what is in a map; use *big.Int there, or make it a method of big.Int", map[string]big.Int{"a": *big.NewInt(1)})
 	cannotCarry(t, "interface with a method of gob", qsocket.Gob[struct{ M encoding.BinaryMarshaler }](), "gob: message.M: encoding.BinaryMarshaler is an interface with a method MarshalBinary, of which gob makes no use when it decodes; use a concrete type, or an interface without it", struct{ M encoding.BinaryMarshaler }{at})
 
-	cannotCarry(t, "a time with a name", qsocket.Gob[struct{ S *fitStamped }](), "gob: message.S: GobEncode of codecs.fitStamped is that of the embedded time.Time, so Name would be lost; give the embedded field a name, or codecs.fitStamped methods of its own", struct{ S *fitStamped }{&fitStamped{at, "n"}})
+	cannotCarry(t, "a time with a name", qsocket.Gob[struct{ S *fitStamped }](), "gob: message.S: GobEncode of fit.fitStamped is that of the embedded time.Time, so Name would be lost; give the embedded field a name, or fit.fitStamped methods of its own", struct{ S *fitStamped }{&fitStamped{at, "n"}})
 	cannotCarry(t, "methods of an embedded pointer", qsocket.Gob[struct{ *big.Int }](), "gob: message: GobDecode of struct { *big.Int } is that of the embedded *big.Int, which is nil when something arrives; give the embedded field a name, or struct { *big.Int } methods of its own", struct{ *big.Int }{big.NewInt(1)})
 }
 

@@ -123,34 +123,34 @@ func TestTypesThatJSONCannotCarry(t *testing.T) {
 
 	type order struct{ Legs []struct{ Err error } }
 	cannotCarry(t, "an error in a slice", qsocket.JSON[order](), "json: order.Legs[].Err: error"+iface, order{[]struct{ Err error }{{errors.New("x")}}})
-	cannotCarry(t, "interface", qsocket.JSON[fitShape](), "json: fitShape: codecs.fitShape"+iface, fitShape(fitSquare{1}))
-	cannotCarry(t, "interface in a pointer", qsocket.JSON[*fitShape](), "json: fitShape: codecs.fitShape"+iface, ptr(fitShape(fitSquare{1})))
-	cannotCarry(t, "interface in a map", qsocket.JSON[map[string]fitShape](), "json: message[]: codecs.fitShape"+iface, map[string]fitShape{"a": fitSquare{1}})
+	cannotCarry(t, "interface", qsocket.JSON[fitShape](), "json: fitShape: fit.fitShape"+iface, fitShape(fitSquare{1}))
+	cannotCarry(t, "interface in a pointer", qsocket.JSON[*fitShape](), "json: fitShape: fit.fitShape"+iface, ptr(fitShape(fitSquare{1})))
+	cannotCarry(t, "interface in a map", qsocket.JSON[map[string]fitShape](), "json: message[]: fit.fitShape"+iface, map[string]fitShape{"a": fitSquare{1}})
 	cannotCarry(t, "interface with a method of json", qsocket.JSON[struct{ M json.Marshaler }](), "json: message.M: json.Marshaler"+iface, struct{ M json.Marshaler }{at})
-	cannotCarry(t, "embedded interface", qsocket.JSON[struct{ fitShapeX }](), "json: message.FitShape: codecs.FitShape"+iface, struct{ fitShapeX }{fitShapeX{fitSquare{1}}})
+	cannotCarry(t, "embedded interface", qsocket.JSON[struct{ fitShapeX }](), "json: message.FitShape: fit.FitShape"+iface, struct{ fitShapeX }{fitShapeX{fitSquare{1}}})
 
 	cannotCarry(t, "chan", qsocket.JSON[struct{ C chan int }](), "json: message.C: chan int"+unsupported, struct{ C chan int }{})
 	cannotCarry(t, "func", qsocket.JSON[[]func()](), "json: message[]: func()"+unsupported, []func(){nil})
 	cannotCarry(t, "complex", qsocket.JSON[map[string]*complex64](), "json: message[]: complex64"+unsupported, map[string]*complex64{"a": new(complex64)})
 	cannotCarry(t, "unsafe.Pointer", qsocket.JSON[[1]unsafe.Pointer](), "json: message[]: unsafe.Pointer"+unsupported, [1]unsafe.Pointer{})
-	cannotCarry(t, "pointer to itself", qsocket.JSON[struct{ P fitLoop }](), "json: message.P: codecs.fitLoop points to nothing but itself; use a struct with a pointer in it", struct{ P fitLoop }{fitLooped()})
+	cannotCarry(t, "pointer to itself", qsocket.JSON[struct{ P fitLoop }](), "json: message.P: fit.fitLoop points to nothing but itself; use a struct with a pointer in it", struct{ P fitLoop }{fitLooped()})
 
-	cannotCarry(t, "struct key", qsocket.JSON[map[fitSquare]int](), "json: message[key]: codecs.fitSquare"+key, map[fitSquare]int{{1}: 1})
+	cannotCarry(t, "struct key", qsocket.JSON[map[fitSquare]int](), "json: message[key]: fit.fitSquare"+key, map[fitSquare]int{{1}: 1})
 	cannotCarryYet(t, "any key", qsocket.JSON[map[any]int](), "json: message[key]: interface {}"+key, map[any]int{"a": 1})
 	cannotCarryYet(t, "bool key", qsocket.JSON[map[bool]int](), "json: message[key]: bool"+key, map[bool]int{true: 1})
 	cannotCarryYet(t, "float key", qsocket.JSON[map[float64]int](), "json: message[key]: float64"+key, map[float64]int{1: 1})
 	cannotCarry(t, "array key", qsocket.JSON[map[[2]int]int](), "json: message[key]: [2]int"+key, map[[2]int]int{{1}: 1})
-	cannotCarry(t, "pointer key", qsocket.JSON[map[*fitTextKey]int](), "json: message[key]: *codecs.fitTextKey"+key, map[*fitTextKey]int{{1}: 1})
-	cannotCarry(t, "key that has its methods on the pointer", qsocket.JSON[map[fitPointerText]int](), "json: message[key]: codecs.fitPointerText"+key, map[fitPointerText]int{{1}: 1})
-	cannotCarry(t, "key with MarshalText alone", qsocket.JSON[map[fitTextOnly]int](), "json: message[key]: codecs.fitTextOnly has MarshalText and no UnmarshalText"+half+"UnmarshalText", map[fitTextOnly]int{1: 1})
+	cannotCarry(t, "pointer key", qsocket.JSON[map[*fitTextKey]int](), "json: message[key]: *fit.fitTextKey"+key, map[*fitTextKey]int{{1}: 1})
+	cannotCarry(t, "key that has its methods on the pointer", qsocket.JSON[map[fitPointerText]int](), "json: message[key]: fit.fitPointerText"+key, map[fitPointerText]int{{1}: 1})
+	cannotCarry(t, "key with MarshalText alone", qsocket.JSON[map[fitTextOnly]int](), "json: message[key]: fit.fitTextOnly has MarshalText and no UnmarshalText"+half+"UnmarshalText", map[fitTextOnly]int{1: 1})
 
-	cannotCarry(t, "MarshalText alone", qsocket.JSON[struct{ L fitTextOnly }](), "json: message.L: codecs.fitTextOnly has MarshalText and no UnmarshalText"+half+"UnmarshalText", struct{ L fitTextOnly }{}, struct{ L fitTextOnly }{1})
-	cannotCarry(t, "UnmarshalText alone", qsocket.JSON[struct{ L fitParseOnly }](), "json: message.L: codecs.fitParseOnly has UnmarshalText and no MarshalText"+half+"MarshalText", struct{ L fitParseOnly }{1})
-	cannotCarryYet(t, "AppendText and UnmarshalText", qsocket.JSON[fitAppendString](), "json: fitAppendString: codecs.fitAppendString has UnmarshalText and no MarshalText (AppendText is not asked for)"+half+"MarshalText", "x", "yyy")
-	cannotCarry(t, "MarshalJSON alone", qsocket.JSON[fitJSONOnly](), "json: fitJSONOnly: codecs.fitJSONOnly has MarshalJSON and no UnmarshalJSON"+half+"UnmarshalJSON", 0, 1, 1000)
-	cannotCarry(t, "MarshalJSON alone of a struct that hides", qsocket.JSON[fitJSONHidden](), "json: fitJSONHidden: codecs.fitJSONHidden has MarshalJSON and no UnmarshalJSON"+half+"UnmarshalJSON", fitJSONHidden{"x"})
-	cannotCarry(t, "UnmarshalJSON that wants a string", qsocket.JSON[fitReadsText](), "json: fitReadsText: codecs.fitReadsText has UnmarshalJSON and no MarshalJSON"+half+"MarshalJSON", 0, 1, 1000)
-	cannotCarry(t, "MarshalJSON and UnmarshalText", qsocket.JSON[fitMixed](), "json: fitMixed: codecs.fitMixed encodes itself by MarshalJSON and decodes itself by UnmarshalText, which takes another form; add UnmarshalJSON or MarshalText", fitMixed{"x"})
+	cannotCarry(t, "MarshalText alone", qsocket.JSON[struct{ L fitTextOnly }](), "json: message.L: fit.fitTextOnly has MarshalText and no UnmarshalText"+half+"UnmarshalText", struct{ L fitTextOnly }{}, struct{ L fitTextOnly }{1})
+	cannotCarry(t, "UnmarshalText alone", qsocket.JSON[struct{ L fitParseOnly }](), "json: message.L: fit.fitParseOnly has UnmarshalText and no MarshalText"+half+"MarshalText", struct{ L fitParseOnly }{1})
+	cannotCarryYet(t, "AppendText and UnmarshalText", qsocket.JSON[fitAppendString](), "json: fitAppendString: fit.fitAppendString has UnmarshalText and no MarshalText (AppendText is not asked for)"+half+"MarshalText", "x", "yyy")
+	cannotCarry(t, "MarshalJSON alone", qsocket.JSON[fitJSONOnly](), "json: fitJSONOnly: fit.fitJSONOnly has MarshalJSON and no UnmarshalJSON"+half+"UnmarshalJSON", 0, 1, 1000)
+	cannotCarry(t, "MarshalJSON alone of a struct that hides", qsocket.JSON[fitJSONHidden](), "json: fitJSONHidden: fit.fitJSONHidden has MarshalJSON and no UnmarshalJSON"+half+"UnmarshalJSON", fitJSONHidden{"x"})
+	cannotCarry(t, "UnmarshalJSON that wants a string", qsocket.JSON[fitReadsText](), "json: fitReadsText: fit.fitReadsText has UnmarshalJSON and no MarshalJSON"+half+"MarshalJSON", 0, 1, 1000)
+	cannotCarry(t, "MarshalJSON and UnmarshalText", qsocket.JSON[fitMixed](), "json: fitMixed: fit.fitMixed encodes itself by MarshalJSON and decodes itself by UnmarshalText, which takes another form; add UnmarshalJSON or MarshalText", fitMixed{"x"})
 	cannotCarry(t, "methods of pointers in a map", qsocket.JSON[map[string]big.Int](), "json: message[]: MarshalJSON is a method of *big.Int, which is not called for what is in a map; use *big.Int there, or make it a method of big.Int", map[string]big.Int{"a": *bigOne})
 
 	cannotCarry(t, "embedded pointer to unexported", qsocket.JSON[struct{ *fitInner }](), "json: message.fitInner: an embedded pointer to an unexported type cannot be set when something arrives; embed the struct itself, or export the type", struct{ *fitInner }{&fitInner{1}})
@@ -159,7 +159,7 @@ func TestTypesThatJSONCannotCarry(t *testing.T) {
 	}](), "json: message.fitInner: an embedded pointer to an unexported type cannot be set when something arrives; embed the struct itself, or export the type", struct {
 		*fitInner `json:"inner"`
 	}{&fitInner{1}})
-	cannotCarry(t, "embeds itself", qsocket.JSON[fitSelf](), "json: fitSelf: codecs.fitSelf embeds itself, and what is embedded in it would be lost; give the embedded field a name", fitSelf{&fitSelf{nil, 1}, 2})
+	cannotCarry(t, "embeds itself", qsocket.JSON[fitSelf](), "json: fitSelf: fit.fitSelf embeds itself, and what is embedded in it would be lost; give the embedded field a name", fitSelf{&fitSelf{nil, 1}, 2})
 	cannotCarry(t, "one name, embedded", qsocket.JSON[struct {
 		FitInner
 		FitOther
@@ -168,7 +168,7 @@ func TestTypesThatJSONCannotCarry(t *testing.T) {
 		FitOther
 	}{FitInner{1}, FitOther{2}})
 
-	cannotCarry(t, "a time with a name", qsocket.JSON[fitStamped](), "json: fitStamped: MarshalJSON of codecs.fitStamped is that of the embedded time.Time, so Name would be lost; give the embedded field a name, or codecs.fitStamped methods of its own", fitStamped{at, "n"})
+	cannotCarry(t, "a time with a name", qsocket.JSON[fitStamped](), "json: fitStamped: MarshalJSON of fit.fitStamped is that of the embedded time.Time, so Name would be lost; give the embedded field a name, or fit.fitStamped methods of its own", fitStamped{at, "n"})
 	cannotCarry(t, "an address with a name", qsocket.JSON[struct {
 		A []struct {
 			netip.Addr
@@ -184,9 +184,9 @@ func TestTypesThatJSONCannotCarry(t *testing.T) {
 		X, Y int
 	}{{netip.MustParseAddr("::1"), 1, 2}}})
 	cannotCarry(t, "methods of an embedded pointer", qsocket.JSON[struct{ *big.Int }](), "json: message: UnmarshalJSON of struct { *big.Int } is that of the embedded *big.Int, which is nil when something arrives; give the embedded field a name, or struct { *big.Int } methods of its own", struct{ *big.Int }{bigOne})
-	cannotCarry(t, "methods lost", qsocket.JSON[fitStamp](), "json: fitStamp: codecs.fitStamp"+hides, fitStamp(at))
-	cannotCarry(t, "methods lost, in a field", qsocket.JSON[struct{ At *fitStamp }](), "json: message.At: codecs.fitStamp"+hides, struct{ At *fitStamp }{ptr(fitStamp(at))})
-	cannotCarry(t, "all is unexported", qsocket.JSON[fitState](), "json: fitState: codecs.fitState"+hides, fitState{1})
+	cannotCarry(t, "methods lost", qsocket.JSON[fitStamp](), "json: fitStamp: fit.fitStamp"+hides, fitStamp(at))
+	cannotCarry(t, "methods lost, in a field", qsocket.JSON[struct{ At *fitStamp }](), "json: message.At: fit.fitStamp"+hides, struct{ At *fitStamp }{ptr(fitStamp(at))})
+	cannotCarry(t, "all is unexported", qsocket.JSON[fitState](), "json: fitState: fit.fitState"+hides, fitState{1})
 	cannotCarry(t, "atomic", qsocket.JSON[*atomic.Int64](), "json: Int64: atomic.Int64"+hides, atomicOne())
 }
 

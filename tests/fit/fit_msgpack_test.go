@@ -67,9 +67,9 @@ func TestTypesThatMsgpackCannotCarry(t *testing.T) {
 	const hides = " has only unexported fields and no methods to encode them, so nothing of it would be sent; export fields, add methods, or leave it out by a tag"
 	at, addr := time.Unix(5, 0), netip.MustParseAddr("::1")
 
-	cannotCarry(t, "interface", qsocket.Msgpack[fitShape](), "msgpack: fitShape: codecs.fitShape"+iface, fitShape(fitSquare{1}))
-	cannotCarry(t, "interface in a slice", qsocket.Msgpack[fitDrawing](), "msgpack: fitDrawing.Layers[].Shapes[]: codecs.fitShape"+iface, fitDrawing{[]struct{ Shapes []fitShape }{{[]fitShape{fitSquare{1}}}}})
-	cannotCarry(t, "interface as key", qsocket.Msgpack[map[fitShape]int](), "msgpack: message[key]: codecs.fitShape"+iface, map[fitShape]int{fitSquare{1}: 1})
+	cannotCarry(t, "interface", qsocket.Msgpack[fitShape](), "msgpack: fitShape: fit.fitShape"+iface, fitShape(fitSquare{1}))
+	cannotCarry(t, "interface in a slice", qsocket.Msgpack[fitDrawing](), "msgpack: fitDrawing.Layers[].Shapes[]: fit.fitShape"+iface, fitDrawing{[]struct{ Shapes []fitShape }{{[]fitShape{fitSquare{1}}}}})
+	cannotCarry(t, "interface as key", qsocket.Msgpack[map[fitShape]int](), "msgpack: message[key]: fit.fitShape"+iface, map[fitShape]int{fitSquare{1}: 1})
 	cannotCarry(t, "interface with a method of msgpack", qsocket.Msgpack[struct{ M msgpack.Marshaler }](), "msgpack: message.M: msgpack.Marshaler"+iface, struct{ M msgpack.Marshaler }{fitPackNumber(1)})
 
 	cannotCarry(t, "chan", qsocket.Msgpack[struct{ C chan int }](), "msgpack: message.C: chan int"+unsupported, struct{ C chan int }{})
@@ -77,21 +77,21 @@ func TestTypesThatMsgpackCannotCarry(t *testing.T) {
 	cannotCarry(t, "complex", qsocket.Msgpack[map[string]*complex64](), "msgpack: message[]: complex64"+unsupported, map[string]*complex64{"a": new(complex64)})
 	cannotCarry(t, "unsafe.Pointer", qsocket.Msgpack[[1]unsafe.Pointer](), "msgpack: message[]: unsafe.Pointer"+unsupported, [1]unsafe.Pointer{})
 	cannotCarry(t, "uintptr", qsocket.Msgpack[uintptr](), "msgpack: uintptr: uintptr"+unsupported, 1)
-	cannotCarry(t, "pointer to itself", qsocket.Msgpack[struct{ P fitLoop }](), "msgpack: message.P: codecs.fitLoop points to nothing but itself", struct{ P fitLoop }{fitLooped()})
+	cannotCarry(t, "pointer to itself", qsocket.Msgpack[struct{ P fitLoop }](), "msgpack: message.P: fit.fitLoop points to nothing but itself", struct{ P fitLoop }{fitLooped()})
 
-	cannotCarry(t, "EncodeMsgpack alone", qsocket.Msgpack[struct{ P fitPackOnly }](), "msgpack: message.P: codecs.fitPackOnly has EncodeMsgpack and no DecodeMsgpack"+half+"DecodeMsgpack", struct{ P fitPackOnly }{fitPackOnly{1}})
-	cannotCarry(t, "MarshalMsgpack alone", qsocket.Msgpack[fitPackLevel](), "msgpack: fitPackLevel: codecs.fitPackLevel has MarshalMsgpack and no UnmarshalMsgpack"+half+"UnmarshalMsgpack", 0, 1, 100)
-	cannotCarry(t, "MarshalBinary alone", qsocket.Msgpack[fitBinOnly](), "msgpack: fitBinOnly: codecs.fitBinOnly has MarshalBinary and no UnmarshalBinary"+half+"UnmarshalBinary", fitBinOnly{1})
-	cannotCarry(t, "UnmarshalBinary alone", qsocket.Msgpack[fitUnbinOnly](), "msgpack: fitUnbinOnly: codecs.fitUnbinOnly has UnmarshalBinary and no MarshalBinary"+half+"MarshalBinary", fitUnbinOnly{1})
-	cannotCarry(t, "MarshalText alone", qsocket.Msgpack[map[string]fitTextOnly](), "msgpack: message[]: codecs.fitTextOnly has MarshalText and no UnmarshalText"+half+"UnmarshalText", map[string]fitTextOnly{"a": 1})
-	cannotCarry(t, "UnmarshalText alone", qsocket.Msgpack[fitParseOnly](), "msgpack: fitParseOnly: codecs.fitParseOnly has UnmarshalText and no MarshalText"+half+"MarshalText", 1)
-	cannotCarry(t, "AppendText and UnmarshalText", qsocket.Msgpack[fitAppendString](), "msgpack: fitAppendString: codecs.fitAppendString has UnmarshalText and no MarshalText (AppendText is not asked for)"+half+"MarshalText", "x", "yyy")
-	cannotCarry(t, "AppendBinary and UnmarshalBinary", qsocket.Msgpack[halfBinary](), "msgpack: halfBinary: codecs.halfBinary has UnmarshalBinary and no MarshalBinary (AppendBinary is not asked for)"+half+"MarshalBinary", halfBinary{1})
-	cannotCarry(t, "MarshalBinary and UnmarshalText", qsocket.Msgpack[fitBinText](), "msgpack: fitBinText: codecs.fitBinText encodes itself by MarshalBinary and decodes itself by UnmarshalText, which takes another form; add UnmarshalBinary or MarshalText", fitBinText{1})
+	cannotCarry(t, "EncodeMsgpack alone", qsocket.Msgpack[struct{ P fitPackOnly }](), "msgpack: message.P: fit.fitPackOnly has EncodeMsgpack and no DecodeMsgpack"+half+"DecodeMsgpack", struct{ P fitPackOnly }{fitPackOnly{1}})
+	cannotCarry(t, "MarshalMsgpack alone", qsocket.Msgpack[fitPackLevel](), "msgpack: fitPackLevel: fit.fitPackLevel has MarshalMsgpack and no UnmarshalMsgpack"+half+"UnmarshalMsgpack", 0, 1, 100)
+	cannotCarry(t, "MarshalBinary alone", qsocket.Msgpack[fitBinOnly](), "msgpack: fitBinOnly: fit.fitBinOnly has MarshalBinary and no UnmarshalBinary"+half+"UnmarshalBinary", fitBinOnly{1})
+	cannotCarry(t, "UnmarshalBinary alone", qsocket.Msgpack[fitUnbinOnly](), "msgpack: fitUnbinOnly: fit.fitUnbinOnly has UnmarshalBinary and no MarshalBinary"+half+"MarshalBinary", fitUnbinOnly{1})
+	cannotCarry(t, "MarshalText alone", qsocket.Msgpack[map[string]fitTextOnly](), "msgpack: message[]: fit.fitTextOnly has MarshalText and no UnmarshalText"+half+"UnmarshalText", map[string]fitTextOnly{"a": 1})
+	cannotCarry(t, "UnmarshalText alone", qsocket.Msgpack[fitParseOnly](), "msgpack: fitParseOnly: fit.fitParseOnly has UnmarshalText and no MarshalText"+half+"MarshalText", 1)
+	cannotCarry(t, "AppendText and UnmarshalText", qsocket.Msgpack[fitAppendString](), "msgpack: fitAppendString: fit.fitAppendString has UnmarshalText and no MarshalText (AppendText is not asked for)"+half+"MarshalText", "x", "yyy")
+	cannotCarry(t, "AppendBinary and UnmarshalBinary", qsocket.Msgpack[halfBinary](), "msgpack: halfBinary: fit.halfBinary has UnmarshalBinary and no MarshalBinary (AppendBinary is not asked for)"+half+"MarshalBinary", halfBinary{1})
+	cannotCarry(t, "MarshalBinary and UnmarshalText", qsocket.Msgpack[fitBinText](), "msgpack: fitBinText: fit.fitBinText encodes itself by MarshalBinary and decodes itself by UnmarshalText, which takes another form; add UnmarshalBinary or MarshalText", fitBinText{1})
 
 	cannotCarry(t, "embedded pointer to unexported", qsocket.Msgpack[struct{ *fitInner }](), "msgpack: message.fitInner: an embedded pointer to an unexported type cannot be set when something arrives; embed the struct itself, or export the type", struct{ *fitInner }{&fitInner{1}})
-	cannotCarry(t, "embeds itself", qsocket.Msgpack[fitSelf](), "msgpack: fitSelf: codecs.fitSelf embeds itself", fitSelf{nil, 2})
-	cannotCarry(t, "one name", qsocket.Msgpack[fitClash](), `msgpack: fitClash: two fields of codecs.fitClash are named "x"; give one another name by a tag`, fitClash{1, 2})
+	cannotCarry(t, "embeds itself", qsocket.Msgpack[fitSelf](), "msgpack: fitSelf: fit.fitSelf embeds itself", fitSelf{nil, 2})
+	cannotCarry(t, "one name", qsocket.Msgpack[fitClash](), `msgpack: fitClash: two fields of fit.fitClash are named "x"; give one another name by a tag`, fitClash{1, 2})
 
 	cannotCarry(t, "an address with a name", qsocket.Msgpack[struct {
 		netip.Addr
@@ -100,17 +100,17 @@ func TestTypesThatMsgpackCannotCarry(t *testing.T) {
 		netip.Addr
 		Name string
 	}{addr, "n"})
-	cannotCarry(t, "a time with a name", qsocket.Msgpack[fitStamped](), "msgpack: fitStamped: MarshalBinary of codecs.fitStamped is that of the embedded time.Time, so Name would be lost; give the embedded field a name, or codecs.fitStamped methods of its own", fitStamped{at, "n"})
-	cannotCarry(t, "methods for another codec", qsocket.Msgpack[fitOwn](), "msgpack: fitOwn: MarshalBinary of codecs.fitOwn is that of the embedded time.Time, so Name would be lost; give the embedded field a name, or codecs.fitOwn methods of its own", fitOwn{at, "n"})
+	cannotCarry(t, "a time with a name", qsocket.Msgpack[fitStamped](), "msgpack: fitStamped: MarshalBinary of fit.fitStamped is that of the embedded time.Time, so Name would be lost; give the embedded field a name, or fit.fitStamped methods of its own", fitStamped{at, "n"})
+	cannotCarry(t, "methods for another codec", qsocket.Msgpack[fitOwn](), "msgpack: fitOwn: MarshalBinary of fit.fitOwn is that of the embedded time.Time, so Name would be lost; give the embedded field a name, or fit.fitOwn methods of its own", fitOwn{at, "n"})
 	cannotCarry(t, "EncodeMsgpack of the embedded", qsocket.Msgpack[struct {
 		Name string
 		fitPackBoth
-	}](), "msgpack: message: EncodeMsgpack of struct { Name string; codecs.fitPackBoth } is that of the embedded codecs.fitPackBoth, so Name would be lost; give the embedded field a name, or struct { Name string; codecs.fitPackBoth } methods of its own", struct {
+	}](), "msgpack: message: EncodeMsgpack of struct { Name string; fit.fitPackBoth } is that of the embedded fit.fitPackBoth, so Name would be lost; give the embedded field a name, or struct { Name string; fit.fitPackBoth } methods of its own", struct {
 		Name string
 		fitPackBoth
 	}{"n", fitPackBoth{1}})
 	cannotCarry(t, "methods of an embedded pointer", qsocket.Msgpack[struct{ *big.Int }](), "msgpack: message: UnmarshalText of struct { *big.Int } is that of the embedded *big.Int, which is nil when something arrives; give the embedded field a name, or struct { *big.Int } methods of its own", struct{ *big.Int }{big.NewInt(1)})
-	cannotCarry(t, "methods lost", qsocket.Msgpack[[]fitStamp](), "msgpack: message[]: codecs.fitStamp"+hides, []fitStamp{fitStamp(at)})
+	cannotCarry(t, "methods lost", qsocket.Msgpack[[]fitStamp](), "msgpack: message[]: fit.fitStamp"+hides, []fitStamp{fitStamp(at)})
 	cannotCarry(t, "atomic", qsocket.Msgpack[*atomic.Int64](), "msgpack: Int64: atomic.Int64"+hides, atomicOne())
 }
 

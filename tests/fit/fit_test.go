@@ -159,12 +159,12 @@ func (c *fitCircle) Area() float64 { return c.R }
 
 func TestTypesThatBinaryCannotCarry(t *testing.T) {
 	at := time.Unix(5, 0).UTC()
-	cannotCarry(t, "promoted", qsocket.Binary[fitStamped](), "binary: fitStamped: AppendBinary of codecs.fitStamped is that of the embedded time.Time, so Name would be lost; give the embedded field a name, or codecs.fitStamped methods of its own",
+	cannotCarry(t, "promoted", qsocket.Binary[fitStamped](), "binary: fitStamped: AppendBinary of fit.fitStamped is that of the embedded time.Time, so Name would be lost; give the embedded field a name, or fit.fitStamped methods of its own",
 		fitStamped{at, "n"})
 	cannotCarry(t, "promoted by a pointer", qsocket.Binary[struct{ *time.Time }](), "binary: message: UnmarshalBinary of struct { *time.Time } is that of the embedded *time.Time, which is nil when something arrives; give the embedded field a name, or struct { *time.Time } methods of its own",
 		struct{ *time.Time }{&at})
 	// A type that embeds one that embeds a time.Time has the methods of the time.Time.
-	const deep = "MarshalBinary of codecs.fitStamped is that of the embedded time.Time, so Name would be lost; give the embedded field a name, or codecs.fitStamped methods of its own"
+	const deep = "MarshalBinary of fit.fitStamped is that of the embedded time.Time, so Name would be lost; give the embedded field a name, or fit.fitStamped methods of its own"
 	deeply := struct{ fitStamped }{fitStamped{at, "n"}}
 	cannotCarry(t, "promoted twice", qsocket.Binary[struct{ fitStamped }](), "binary: message: "+strings.Replace(deep, "Marshal", "Append", 1), deeply)
 	cannotCarry(t, "promoted twice", qsocket.Msgpack[struct{ V struct{ fitStamped } }](), "msgpack: message.V: "+deep, struct{ V struct{ fitStamped } }{deeply})
