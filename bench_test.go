@@ -149,8 +149,10 @@ func benchConns[T any](b *testing.B, transport string, p qsocket.Protocol[T]) (c
 		client, server = benchDial(b, benchListen(b, transport, p), p)
 	}
 	b.Cleanup(func() {
-		client.Close()
-		server.Close()
+		var closing sync.WaitGroup
+		closing.Go(func() { client.Close() })
+		server.Close() // at the same time: it discards what the client flushes
+		closing.Wait()
 	})
 	return client, server
 }
