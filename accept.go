@@ -23,6 +23,15 @@ import (
 func (l *Listener[T]) accept() {
 	defer close(l.ended)
 	defer close(l.conns)
+	if l.sessions != nil {
+		defer close(l.sessions.arrivals)
+		defer func() {
+			l.mu.Lock()
+			drains := l.drains
+			l.mu.Unlock()
+			l.sessions.stop(drains)
+		}()
+	}
 	defer l.pending.Wait()
 	defer l.crowd.stop()
 	var delay time.Duration
@@ -194,6 +203,10 @@ func (l *Listener[T]) admit(a *admission) {
 		c.link.GoAway(l.closeReason().Words)
 	}
 	l.accepted.Add(1)
+	if l.sessions != nil {
+		l.admitSession(c)
+		return
+	}
 	select {
 	case l.conns <- c:
 	case <-l.closing.Done():
@@ -210,7 +223,7 @@ func (l *Listener[T]) openConn(a *admission) (c *Conn[T], err error) {
 			err = &handshake.Panic{Value: r, Stack: debug.Stack()}
 		}
 	}()
-	c, err = openIf(a.ctx, a.nc, l.p, l.opts, func() error { return l.passed(a) })
+	c, err = openIf(a.ctx, a.nc, l.p, l.opts, nil, func() error { return l.passed(a) })
 	if err != nil && context.Cause(a.ctx) == errCrowded {
 		err = errCrowded
 	}

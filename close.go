@@ -58,10 +58,18 @@ func (c *Conn[T]) CloseWithReason(reason string) error {
 // library's may be used as well. From 11 to 999 they are reserved: then the error says so,
 // and c is as before. An empty reason becomes code.String(), and with code 0 it is CloseWithReason.
 func (c *Conn[T]) CloseWithCode(code Code, reason string) error {
-	if code.isReserved() {
-		return fmt.Errorf("qsocket: CloseWithCode with the code %d, want one of the library's, 1 to %d, or from %d on", code, CodeInternal, firstOwnCode)
+	if err := code.check(); err != nil {
+		return err
 	}
 	return c.closeFor(newReason(code, reason))
+}
+
+// check returns an error for a code that no program may close with.
+func (c Code) check() error {
+	if c.isReserved() {
+		return fmt.Errorf("qsocket: CloseWithCode with the code %d, want one of the library's, 1 to %d, or from %d on", c, CodeInternal, firstOwnCode)
+	}
+	return nil
 }
 
 // closeFor closes with a reason of the program's.

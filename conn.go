@@ -78,6 +78,8 @@ type Conn[T any] struct {
 	started  xsync.Signal    // fired after queued was set
 	told     *handshake.Told // what the peer has told; immutable, nil in raw mode
 
+	session atomic.Pointer[sessionEnd] // what it is a connection of; nil for none
+
 	enc  Encoder[T]     // used between Begin and Commit or Abort, under the outbox's lock
 	dec  Decoder[T]     // owned by the holder of the inbox's lock
 	into intoDecoder[T] // the same, if it is one; nil otherwise
@@ -96,6 +98,12 @@ type Stats struct {
 	Dropped          uint64 // messages that a Group with policy Drop skipped
 	Unknown          uint64 // messages received and dropped by SkipUnknown
 	SendBuffered     int    // bytes accepted and not yet with the kernel
+
+	// Of a [Session]; zero for a Conn.
+	Resumes        uint64        // connections after the first one
+	Replayed       uint64        // messages that were sent again
+	Down           time.Duration // time without a connection
+	Unacknowledged int           // bytes of messages accepted and not acknowledged
 }
 
 // Peer is what the handshake of a named protocol says about the other end. It is
@@ -192,6 +200,19 @@ func (o *owner[T]) Undo() bool       { return (*Conn[T])(o).undo() }
 func (o *owner[T]) InputReady() bool { return (*Conn[T])(o).inputReady() }
 func (o *owner[T]) StartReader()     { (*Conn[T])(o).startReader() }
 func (o *owner[T]) Protocol() string { return o.settings.protocol }
+
+func (o *owner[T]) OnSession(kind byte, body []byte) (known bool, err error) {
+	if s := o.session.Load(); s != nil {
+		return true, (*s).onControl(kind, body)
+	}
+	return false, nil
+}
+
+func (o *owner[T]) GoesAway() {
+	if s := o.session.Load(); s != nil {
+		(*s).onGoingAway()
+	}
+}
 
 func (o *owner[T]) CloseTimeout() time.Duration { return o.settings.CloseTimeout }
 

@@ -120,7 +120,20 @@ func Pipe[T any](p Protocol[T], opts *Options) (a, b *Conn[T], err error) {
 
 // open makes a Conn of nc, or closes nc.
 func open[T any](ctx context.Context, nc net.Conn, p Protocol[T], set *settings) (*Conn[T], error) {
-	c, err := openIf(ctx, nc, p, set, func() error { return nil })
+	return openAsking(ctx, nc, p, set, nil)
+}
+
+// askSession is what a client says in its hello of the session that it asks for.
+type askSession struct {
+	ID       [wire.SessionIDSize]byte
+	Try, Got uint64
+	New      bool
+	Keep     uint64
+}
+
+// openAsking is open for a connection of a session.
+func openAsking[T any](ctx context.Context, nc net.Conn, p Protocol[T], set *settings, ask *askSession) (*Conn[T], error) {
+	c, err := openIf(ctx, nc, p, set, ask, func() error { return nil })
 	if panicked := panicOf(err); panicked != nil {
 		set.Logger.Error("qsocket: handshake panicked", "peer", socket.AddrString(nc.RemoteAddr()), "err", err, excerpt.StackKey, string(panicked.Stack))
 	}
@@ -128,8 +141,8 @@ func open[T any](ctx context.Context, nc net.Conn, p Protocol[T], set *settings)
 }
 
 // openIf is open, and asks admit when the handshake is done: after an error of it there
-// is no Conn.
-func openIf[T any](ctx context.Context, nc net.Conn, p Protocol[T], set *settings, admit func() error) (*Conn[T], error) {
+// is no Conn. ask is the session that the Conn is to be one of; nil for none.
+func openIf[T any](ctx context.Context, nc net.Conn, p Protocol[T], set *settings, ask *askSession, admit func() error) (*Conn[T], error) {
 	if err := ctx.Err(); err != nil {
 		socket.HardClose(nc, false)
 		return nil, err
@@ -137,7 +150,7 @@ func openIf[T any](ctx context.Context, nc net.Conn, p Protocol[T], set *setting
 	nc = socket.Adopt(nc)
 	bounded, cancel := context.WithTimeout(ctx, set.HandshakeTimeout)
 	defer cancel()
-	told, ours, err := greet(bounded, nc, p, set, nil)
+	told, ours, err := greet(bounded, nc, p, set, ask, nil)
 	if err == nil {
 		err = stillWanted(bounded)
 	}
@@ -173,7 +186,7 @@ func stillWanted(ctx context.Context) error {
 // greet does what two ends do before the first message. In raw mode that is
 // TLS at most, and told is nil. denied is the answer to every peer whose hello is fine; nil: Options.Admit
 // has it. ours is the fingerprint of the message types of this end.
-func greet[T any](ctx context.Context, nc net.Conn, p Protocol[T], set *settings, denied *handshake.Denied) (told *handshake.Told, ours string, err error) {
+func greet[T any](ctx context.Context, nc net.Conn, p Protocol[T], set *settings, ask *askSession, denied *handshake.Denied) (told *handshake.Told, ours string, err error) {
 	attr, err := set.attributes(ctx)
 	if err == nil {
 		err = handshake.TLS(ctx, nc)
@@ -183,6 +196,11 @@ func greet[T any](ctx context.Context, nc net.Conn, p Protocol[T], set *settings
 	}
 	hello, types := newHello(p, set)
 	hello.Attr, hello.Admits = attr, set.Admit != nil || denied != nil
+	if ask != nil {
+		hello.Session, hello.Try, hello.Got, hello.New, hello.Keep = ask.ID[:], ask.Try, ask.Got, ask.New, ask.Keep
+	} else if set.serves {
+		hello.Expiry, hello.Keep = expiryMillis(set), uint64(set.SessionBuffer)
+	}
 	told, err = handshake.Hello(ctx, nc, &handshake.Ours{Hello: hello, Types: types, Admit: set.admitter(nc), Denied: denied})
 	return told, hello.Types, err
 }

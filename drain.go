@@ -81,6 +81,9 @@ func (l *Listener[T]) goAway() {
 	for _, c := range l.open() {
 		c.link.GoAway(reason)
 	}
+	for _, s := range l.sessions.all() { // those without a connection, too
+		s.goAway()
+	}
 }
 
 // open returns the Conns that have not ended.
@@ -143,7 +146,7 @@ func (l *Listener[T]) changedLocked() {
 // all Conns have ended when that has passed.
 func (l *Listener[T]) endRest() {
 	l.mu.Lock()
-	services := make([]*service[T], 0, len(l.services))
+	services := make([]interface{ cancelAll() }, 0, len(l.services))
 	for s := range l.services {
 		services = append(services, s)
 	}
@@ -153,7 +156,13 @@ func (l *Listener[T]) endRest() {
 		s.cancelAll()
 	}
 	var closing sync.WaitGroup
+	for _, s := range l.sessions.all() {
+		closing.Go(func() { _ = s.closeFor(reason) }) // ends after CloseTimeout at the latest
+	}
 	for _, c := range l.open() {
+		if c.session.Load() != nil {
+			continue
+		}
 		closing.Go(func() { // ends after CloseTimeout at the latest
 			c.link.In.InterruptServe() // its handler's ctx has ended
 			_ = c.link.Close(reason, false)
@@ -210,4 +219,8 @@ func (s *Stats) add(more Stats) {
 	s.Dropped += more.Dropped
 	s.Unknown += more.Unknown
 	s.SendBuffered += more.SendBuffered
+	s.Resumes += more.Resumes
+	s.Replayed += more.Replayed
+	s.Down += more.Down
+	s.Unacknowledged += more.Unacknowledged
 }

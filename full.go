@@ -121,7 +121,7 @@ func (l *Listener[T]) sayFull(nc net.Conn) (err error) {
 	nc = socket.Adopt(nc)
 	ctx, cancel := context.WithTimeout(l.closing, min(turnAwayTime, l.opts.HandshakeTimeout))
 	defer cancel()
-	_, _, err = greet(ctx, nc, l.p, l.opts, &handshake.Denied{
+	_, _, err = greet(ctx, nc, l.p, l.opts, nil, &handshake.Denied{
 		Field: "full",
 		Local: fmt.Sprintf("MaxConns %d are in use", l.opts.MaxConns),
 		Code:  uint16(CodeFull),

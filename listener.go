@@ -35,6 +35,8 @@ type Listener[T any] struct {
 	log  *slog.Logger
 	host link.Host // of its Conns
 
+	sessions *sessions[T] // nil: it has none
+
 	conns       chan *Conn[T]   // closed by accept, its last act
 	stopping    context.Context // of accepting: ends when Close or Drain is called
 	stop        context.CancelFunc
@@ -51,17 +53,17 @@ type Listener[T any] struct {
 	panics      atomic.Uint64
 	handshaking atomic.Int64
 
-	mu         sync.Mutex              // guards following
-	live       map[*link.Link]*Conn[T] // from the end of the handshake to the end of the Conn
-	handshakes []*admission            // handshakes under way, with MaxHandshakes; in no order
-	refusals   map[string]uint64       // for Refusals
-	err        error                   // what ended accept, other than Close
-	shutdown   bool                    // Shutdown or Drain was called: every Conn will end
-	drains     bool                    // Drain was called
-	reason     string                  // of the first Drain
-	past       Stats                   // of the Conns that have ended
-	services   map[*service[T]]struct{}
-	changed    chan struct{} // closed when there are fewer Conns or services; nil if nobody waits
+	mu         sync.Mutex                            // guards following
+	live       map[*link.Link]*Conn[T]               // from the end of the handshake to the end of the Conn
+	handshakes []*admission                          // handshakes under way, with MaxHandshakes; in no order
+	refusals   map[string]uint64                     // for Refusals
+	err        error                                 // what ended accept, other than Close
+	shutdown   bool                                  // Shutdown or Drain was called: every Conn will end
+	drains     bool                                  // Drain was called
+	reason     string                                // of the first Drain
+	past       Stats                                 // of the Conns that have ended
+	services   map[interface{ cancelAll() }]struct{} // calls of Serve and ServeSessions
+	changed    chan struct{}                         // closed when there are fewer Conns or services; nil if nobody waits
 }
 
 // ListenerStats counts what a Listener has done.
@@ -100,6 +102,9 @@ func NewListener[T any](ln net.Listener, p Protocol[T], opts *Options) (*Listene
 		return nil, errors.New("qsocket: the net.Listener is nil")
 	}
 	o, err := checked(p, opts)
+	if err == nil && o.MaxSessions > 0 {
+		o, err = checkedSession(p, opts)
+	}
 	if t := o.TLS; err == nil && t != nil && len(t.Certificates) == 0 && t.GetCertificate == nil && t.GetConfigForClient == nil {
 		err = errors.New("qsocket: Options.TLS of a server has no certificate: want Certificates, GetCertificate or GetConfigForClient")
 	}
@@ -116,7 +121,11 @@ func NewListener[T any](ln net.Listener, p Protocol[T], opts *Options) (*Listene
 		ended: make(chan struct{}),
 		live:  make(map[*link.Link]*Conn[T]),
 
-		services: make(map[*service[T]]struct{}),
+		services: make(map[interface{ cancelAll() }]struct{}),
+	}
+	if o.MaxSessions > 0 {
+		o.serves = true
+		l.sessions = newSessions(l)
 	}
 	l.host.Ended, l.host.Closed = l.connEnded, l.release
 	l.closing, l.cancel = context.WithCancel(context.Background())
@@ -143,11 +152,22 @@ func (l *Listener[T]) Conns() <-chan *Conn[T] { return l.conns }
 // error that wraps net.ErrClosed after Close or Shutdown, and otherwise Err()
 // when accepting has failed for good.
 func (l *Listener[T]) Accept(ctx context.Context) (*Conn[T], error) {
+	if l.sessions != nil {
+		return nil, errHasSessions
+	}
+	return acceptFrom(ctx, l, l.conns)
+}
+
+// errHasSessions is what Accept and Serve return where ServeSessions has to be used.
+var errHasSessions = errors.New("qsocket: the Listener has sessions, because of Options.MaxSessions: use ServeSessions")
+
+// acceptFrom takes the next one from arrivals.
+func acceptFrom[T, C any](ctx context.Context, l *Listener[T], arrivals <-chan *C) (*C, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	select {
-	case c, ok := <-l.conns:
+	case c, ok := <-arrivals:
 		if ok {
 			return c, nil
 		}
@@ -195,12 +215,21 @@ func (l *Listener[T]) Shutdown(ctx context.Context) error {
 	l.mu.Unlock()
 	errs := []error{l.Close()}
 	l.mu.Lock()
-	results := make(chan error, len(l.live))
-	waiting := len(l.live)
+	var ends []interface{ Shutdown(context.Context) error }
 	for _, c := range l.live {
-		go func() { results <- c.Shutdown(ctx) }() // ends with ctx at the latest; its result is in results
+		if c.session.Load() == nil {
+			ends = append(ends, c)
+		}
 	}
 	l.mu.Unlock()
+	for _, s := range l.sessions.all() {
+		ends = append(ends, s)
+	}
+	results := make(chan error, len(ends))
+	waiting := len(ends)
+	for _, c := range ends {
+		go func() { results <- c.Shutdown(ctx) }() // ends with ctx at the latest; its result is in results
+	}
 	ended := false
 	for range waiting {
 		err := <-results

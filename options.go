@@ -116,6 +116,37 @@ type Options struct {
 	// panics is not called again for that connection, and logged at level Error. Nil: none.
 	Trace func(Frame)
 
+	// SessionExpiry is how long a session waits for a connection after it has lost one, at both ends; 2 min. A client waits as
+	// long as the server says, if that is longer.
+	SessionExpiry time.Duration
+
+	// SessionBuffer bounds what a session holds of its own messages until the peer has acknowledged them, bytes of
+	// frames; 4 MiB. A larger message is accepted when nothing else is held. A session sends at
+	// most three quarters of it for each round trip: at 120 ms and 4 MiB that is 26 MB a second.
+	SessionBuffer int
+
+	// SendFailsWhileDown makes the Send of a session fail while it has no connection, instead of queueing
+	// the message.
+	SendFailsWhileDown bool
+
+	// MaxSessions is, for a Listener, how many sessions there may be, with and without a connection, and
+	// switches sessions on; 0: none. A client that asks for one more is told to come back later. As
+	// many that have ended are remembered, for another SessionExpiry. The sessions take no more than MaxConns either, if that is less.
+	MaxSessions int
+
+	// Backoff is how long a session waits before it dials, after so many failures in a row: 0 when a connection is lost that
+	// has lasted for 15 s, or after one such. Nil: anything up to 200 ms · 2ⁿ, at most 15 s, by chance ("full jitter").
+	Backoff func(failures int) time.Duration
+
+	// OnSession is told what happens to a session, one event after the other, in a goroutine that
+	// nothing waits for. It may call the session. Nil: none.
+	OnSession func(SessionEvent)
+
+	// SessionIdentity says, for a Listener, to whom a session belongs: a client that asks for it on another connection
+	// must have the same one. Nil: the public key of the client's certificate, with TLS that asks for one. Whoever knows
+	// the 16 random bytes that name a session can have it otherwise; they are as safe as the connection.
+	SessionIdentity func(net.Conn) string
+
 	// Logger gets what happens to connections, never what they carry: one line for each event. At level
 	// Debug: connections that are open, and those that have ended well, with the name of
 	// the protocol, how long they were open, and their counters, and those that came beyond MaxConns. Info: peers that are gone, with
@@ -150,6 +181,8 @@ func (o *Options) withDefaults() (Options, error) {
 		{"RecvQueue", &d.RecvQueue, 16},
 		{"SendBuffer", &d.SendBuffer, 256 << 10},
 		{"DecodedBuffer", &d.DecodedBuffer, 4 << 20},
+		{"SessionBuffer", &d.SessionBuffer, 4 << 20},
+		{"MaxSessions", &d.MaxSessions, 0},
 		{"MaxConns", &d.MaxConns, 0},
 		{"MaxHandshakes", &d.MaxHandshakes, 0},
 	} {
@@ -171,6 +204,7 @@ func (o *Options) withDefaults() (Options, error) {
 		{"HandshakeTimeout", &d.HandshakeTimeout, 10 * time.Second, false},
 		{"CloseTimeout", &d.CloseTimeout, 5 * time.Second, false},
 		{"Heartbeat", &d.Heartbeat, 15 * time.Second, true},
+		{"SessionExpiry", &d.SessionExpiry, 2 * time.Minute, false},
 	} {
 		switch {
 		case *bound.value < 0 && !bound.off:
@@ -189,6 +223,12 @@ func (o *Options) withDefaults() (Options, error) {
 	if d.RecvQueue > maxRecvQueue {
 		return d, fmt.Errorf("qsocket: Options.RecvQueue is %d, want at most %d", d.RecvQueue, maxRecvQueue)
 	}
+	if d.Backoff == nil {
+		d.Backoff = defaultBackoff
+	}
+	if d.SessionIdentity == nil {
+		d.SessionIdentity = byPublicKey
+	}
 	if d.Logger == nil {
 		d.Logger = slog.New(slog.DiscardHandler)
 	} else {
@@ -205,6 +245,7 @@ type settings struct {
 	framing   Framing
 	stateless bool
 	tagged    bool // payloads begin with the tag of a Union
+	serves    bool // of a Listener with sessions
 }
 
 // checked returns the settings if both p and opts are valid.

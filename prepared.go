@@ -92,13 +92,15 @@ func (c *Conn[T]) TrySendPrepared(m *Prepared[T]) (sent bool, err error) {
 }
 
 // takes returns an error if m was not made for connections like c.
-func (c *Conn[T]) takes(m *Prepared[T]) error {
+func (c *Conn[T]) takes(m *Prepared[T]) error { return takes(m, c.settings) }
+
+func takes[T any](m *Prepared[T], set *settings) error {
 	if m == nil {
 		return fmt.Errorf("qsocket: the Prepared is nil")
 	}
-	if m.codec != c.settings.codec || m.framing != c.settings.framing {
+	if m.codec != set.codec || m.framing != set.framing {
 		return fmt.Errorf("qsocket: message prepared with codec %s and framing %v, but the connection uses %s and %v",
-			excerpt.Quote(m.codec, excerpt.MaxName), m.framing, excerpt.Quote(c.settings.codec, excerpt.MaxName), c.settings.framing)
+			excerpt.Quote(m.codec, excerpt.MaxName), m.framing, excerpt.Quote(set.codec, excerpt.MaxName), set.framing)
 	}
 	return nil
 }

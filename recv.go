@@ -341,12 +341,15 @@ func (c *Conn[T]) putMeasured(n int) bool {
 var errSkipped = errors.New("qsocket: a message of an unknown case")
 
 // skipped returns errSkipped for the error of a Decoder that says so, and others as they are.
-func (c *Conn[T]) skipped(err error) error {
+func (c *Conn[T]) skipped(err error, size int) error {
 	skip := asSkippedCase(err)
 	if skip == nil {
 		return err
 	}
 	c.link.CountUnknown(skip.tag)
+	if s := c.session.Load(); s != nil {
+		(*s).onSkip(size)
+	}
 	return errSkipped
 }
 
@@ -360,7 +363,7 @@ func (c *Conn[T]) decode(payload []byte) (err error) {
 		if err != nil {
 			var zero T
 			c.next = zero
-			if err = c.skipped(err); err != errSkipped {
+			if err = c.skipped(err, len(payload)); err != errSkipped {
 				err = codecError("decode", c.settings.codec, err)
 			}
 		}

@@ -3,6 +3,7 @@ package qsocket
 import (
 	"context"
 	"errors"
+	"net"
 	"runtime/debug"
 	"sync"
 
@@ -32,17 +33,34 @@ import (
 // after Close, at once: the handlers that run then go on with their Conns,
 // under ctx. When accepting fails for good it returns Err(), at once as well.
 func (l *Listener[T]) Serve(ctx context.Context, handle func(context.Context, *Conn[T])) error {
-	if handle == nil {
+	switch {
+	case handle == nil:
 		return errors.New("qsocket: Serve without a handler")
+	case l.sessions != nil:
+		return errHasSessions
 	}
-	s := &service[T]{l: l, handle: handle, conns: make(map[*Conn[T]]handling)}
+	return serveAll(ctx, l, handle, l.Accept)
+}
+
+// served is what a handler gets: a Conn or a Session.
+type served interface {
+	comparable
+	RemoteAddr() net.Addr
+	setServeCtx(ctx context.Context)
+	interruptServe() // setServeCtx's ctx has ended
+	closeServed(reason link.Reason)
+}
+
+// serveAll is Serve, and ServeSessions, with what accept returns.
+func serveAll[T any, C served](ctx context.Context, l *Listener[T], handle func(context.Context, C), accept func(context.Context) (C, error)) error {
+	s := &service[T, C]{l: l, handle: handle, conns: make(map[C]handling)}
 	l.mu.Lock()
 	l.services[s] = struct{}{}
 	l.mu.Unlock()
 	s.stop = context.AfterFunc(ctx, s.closeAll)
 	defer s.endServing()
 	for {
-		c, err := l.Accept(ctx)
+		c, err := accept(ctx)
 		if err != nil {
 			break
 		}
@@ -63,16 +81,16 @@ func (l *Listener[T]) Serve(ctx context.Context, handle func(context.Context, *C
 }
 
 // service is one call of Serve, and lives on until its last handler has returned.
-type service[T any] struct {
+type service[T any, C served] struct {
 	l       *Listener[T]
-	handle  func(context.Context, *Conn[T])
+	handle  func(context.Context, C)
 	running sync.WaitGroup // handlers, and the goroutines that close their Conns
 	stop    func() bool    // keeps closeAll from being called
 
-	mu    sync.Mutex            // guards following, and comes before that of l
-	conns map[*Conn[T]]handling // Conns whose handlers run
-	ended bool                  // ctx has ended: none is to stay open
-	over  bool                  // Serve has returned and starts no more handlers
+	mu    sync.Mutex     // guards following, and comes before that of l
+	conns map[C]handling // Conns whose handlers run
+	ended bool           // ctx has ended: none is to stay open
+	over  bool           // Serve has returned and starts no more handlers
 }
 
 // handling is a handler that runs.
@@ -82,12 +100,12 @@ type handling struct {
 }
 
 // start runs a handler for c.
-func (s *service[T]) start(ctx context.Context, c *Conn[T]) {
+func (s *service[T, C]) start(ctx context.Context, c C) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	ctx, cancel := context.WithCancel(ctx)
 	s.conns[c] = handling{ctx, cancel}
-	c.link.In.SetServeCtx(ctx)
+	c.setServeCtx(ctx)
 	s.running.Go(func() { s.serve(ctx, cancel, c) }) // ends with the handler; c is closed then
 	if s.ended {
 		s.cutOffLocked(ctx, c)
@@ -96,7 +114,7 @@ func (s *service[T]) start(ctx context.Context, c *Conn[T]) {
 
 // serve runs one handler, and ends with it. The Conn is closed when the handler returns or
 // panics, or ctx ends; on exit it is.
-func (s *service[T]) serve(ctx context.Context, cancel func(), c *Conn[T]) {
+func (s *service[T, C]) serve(ctx context.Context, cancel func(), c C) {
 	defer func() {
 		var reason link.Reason
 		if r := recover(); r != nil {
@@ -104,7 +122,7 @@ func (s *service[T]) serve(ctx context.Context, cancel func(), c *Conn[T]) {
 			s.l.log.Error("qsocket: handler panicked", "peer", socket.AddrString(c.RemoteAddr()), "panic", excerpt.Panic(r, excerpt.MaxText), excerpt.StackKey, string(debug.Stack()))
 			reason = newReason(CodePanic, "handler panicked")
 		}
-		s.close(c, reason)
+		c.closeServed(reason)
 		cancel()
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -114,14 +132,17 @@ func (s *service[T]) serve(ctx context.Context, cancel func(), c *Conn[T]) {
 	s.handle(ctx, c)
 }
 
-func (s *service[T]) close(c *Conn[T], reason link.Reason) {
+func (c *Conn[T]) setServeCtx(ctx context.Context) { c.link.In.SetServeCtx(ctx) }
+func (c *Conn[T]) interruptServe()                 { c.link.In.InterruptServe() }
+
+func (c *Conn[T]) closeServed(reason link.Reason) {
 	_ = c.link.Close(reason, true) // what is lost by it is logged with the end of the Conn
 	c.link.AwaitTeardown()
 }
 
 // closeAll is called when ctx ends. One such call for each Conn would take more
 // memory than the rest of serve.
-func (s *service[T]) closeAll() {
+func (s *service[T, C]) closeAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ended = true
@@ -131,7 +152,7 @@ func (s *service[T]) closeAll() {
 }
 
 // cancelAll ends the contexts of the handlers that run.
-func (s *service[T]) cancelAll() {
+func (s *service[T, C]) cancelAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, h := range s.conns {
@@ -140,18 +161,18 @@ func (s *service[T]) cancelAll() {
 }
 
 // cutOffLocked closes c, whose handler runs, because Serve's ctx has ended.
-func (s *service[T]) cutOffLocked(ctx context.Context, c *Conn[T]) {
+func (s *service[T, C]) cutOffLocked(ctx context.Context, c C) {
 	// The handler runs, so running is not zero, and Serve's Wait cannot have returned.
 	// The goroutine ends with the Close, after CloseTimeout at most.
 	s.running.Go(func() {
 		<-ctx.Done() // the handler sees the end of its ctx before that of its Conn
-		c.link.In.InterruptServe()
-		s.close(c, link.Reason{})
+		c.interruptServe()
+		c.closeServed(link.Reason{})
 	})
 }
 
 // endServing is called when Serve returns.
-func (s *service[T]) endServing() {
+func (s *service[T, C]) endServing() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.over = true
@@ -159,7 +180,7 @@ func (s *service[T]) endServing() {
 }
 
 // endIfUnusedLocked no longer waits for ctx if nothing is left to close, and says so to a Drain.
-func (s *service[T]) endIfUnusedLocked() {
+func (s *service[T, C]) endIfUnusedLocked() {
 	if !s.over || len(s.conns) > 0 {
 		return
 	}

@@ -71,11 +71,21 @@ func settle(ctx context.Context, nc net.Conn, ours *Ours, theirs *wire.Hello, to
 
 func readNothing(io.Reader) (struct{}, error) { return struct{}{}, nil }
 
-// readVerdict reads the verdict of the peer, and no byte beyond it. It returns a *Refused for
-// a goodbye. The header is checked with each byte that comes, since an empty message is
-// shorter than a control frame and may be followed by nothing.
+// readVerdict reads the verdict of the peer.
 func readVerdict(r io.Reader) (none struct{}, err error) {
 	const want = "a verdict on this end"
+	body, err := readControl(r, wire.KindAdmitted, want)
+	if err == nil && body > 0 {
+		err = wire.BadHello(want, fmt.Sprintf("one with a body of %d bytes", body))
+	}
+	return none, err
+}
+
+// readControl reads the header of a control frame of that kind, and no byte beyond it, and returns
+// the length of its body. It returns a *Refused for a goodbye in its place. The header is checked with
+// each byte that comes, since an empty message is shorter than a control frame and may be followed by
+// nothing.
+func readControl(r io.Reader, kind byte, want string) (body int, err error) {
 	var header [5]byte
 	n := 0
 	for n < len(header) {
@@ -83,21 +93,19 @@ func readVerdict(r io.Reader) (none struct{}, err error) {
 		n += k
 		switch {
 		case n > 0 && header[0]&0x80 == 0:
-			return none, wire.BadHello(want, fmt.Sprintf("a message, which begins with % x", header[:n]))
+			return 0, wire.BadHello(want, fmt.Sprintf("a message, which begins with % x", header[:n]))
 		case n >= 4 && (frameSize(header) < 1 || frameSize(header) > wire.MaxControl):
-			return none, wire.BadHello(want, fmt.Sprintf("a control frame of %d bytes", frameSize(header)))
+			return 0, wire.BadHello(want, fmt.Sprintf("a control frame of %d bytes", frameSize(header)))
 		case err != nil && n < len(header):
-			return none, silentPeer(err)
+			return 0, silentPeer(err)
 		}
 	}
-	body := frameSize(header) - 1
-	switch {
-	case header[4] == wire.KindGoodbye:
-		return none, readRefusal(r, body, want)
-	case header[4] != wire.KindAdmitted:
-		return none, wire.BadHello(want, fmt.Sprintf("a control frame of kind 0x%02x", header[4]))
-	case body != 0:
-		return none, wire.BadHello(want, fmt.Sprintf("one with a body of %d bytes", body))
+	body = frameSize(header) - 1
+	switch header[4] {
+	case kind:
+		return body, nil
+	case wire.KindGoodbye:
+		return 0, readRefusal(r, body, want)
 	}
-	return none, nil
+	return 0, wire.BadHello(want, fmt.Sprintf("a control frame of kind 0x%02x", header[4]))
 }

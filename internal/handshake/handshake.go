@@ -39,6 +39,8 @@ type Ours struct {
 type Told struct {
 	Peer
 	Attributes map[string]string // nil if there are none, but not for Admit
+	Session    Session
+	Answer     wire.Session // of a server that was asked for a session
 }
 
 // Peer is what the handshake of a named protocol says about the other end. Its fields
@@ -91,6 +93,11 @@ func Hello(ctx context.Context, nc net.Conn, ours *Ours) (*Told, error) {
 	if err := settle(ctx, nc, ours, theirs, told); err != nil {
 		return nil, err
 	}
+	if ours.Hello.Session != nil {
+		if err := answer(ctx, nc, told); err != nil {
+			return nil, err
+		}
+	}
 	return told, nil
 }
 
@@ -98,11 +105,11 @@ func Hello(ctx context.Context, nc net.Conn, ours *Ours) (*Told, error) {
 // to what an int and a Duration can hold.
 func newTold(h *wire.Hello) *Told {
 	const longest = uint64(1<<63-1) / uint64(time.Millisecond)
-	return &Told{Peer{
+	return &Told{Peer: Peer{
 		MaxFrame:  int(min(*h.Max, wire.MaxNamedFrame)),
 		Heartbeat: time.Duration(min(h.Beat, longest)) * time.Millisecond,
 		Types:     h.Types,
-	}, h.Attr}
+	}, Attributes: h.Attr, Session: newSession(h)}
 }
 
 // rejectLinger bounds the wait for a peer that has been rejected to end too.

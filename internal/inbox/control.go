@@ -40,6 +40,9 @@ func (in *Inbox) cutControl(b []byte) (whole bool, err error) {
 // OnControl, whose caller holds the lock.
 func (in *Inbox) Dropped() bool { return in.dropped }
 
+// Drop notes that a message was received and is not delivered. The caller holds the lock.
+func (in *Inbox) Drop() { in.dropped = true }
+
 // DrainControl reads on after the last message, for control frames, and drops what
 // messages still come. It returns why there is nothing more to read; io.EOF is one of
 // the reasons. The caller holds the lock and keeps it: this is the last that is done

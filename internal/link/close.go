@@ -50,6 +50,16 @@ func (l *Link) Close(reason Reason, patient bool) error {
 	return l.closeError()
 }
 
+// StartClose begins what Close does, and waits for nothing. Nothing bounds it, unless CloseWithin is called.
+func (l *Link) StartClose(reason Reason) { l.startClose(reason) }
+
+// StartCloseWrite begins what CloseWrite does in named mode, and waits for nothing.
+func (l *Link) StartCloseWrite() { l.endSending(ErrSendEnded, wire.Goodbye{}) }
+
+// CloseWithin ends the connection the hard way when CloseTimeout has passed, counted from
+// the first event after which the end is near.
+func (l *Link) CloseWithin() { l.closeWithin() }
+
 // Shutdown is Close, but waits for the peer for as long as ctx allows, and for nothing
 // else. It starts no closeTimer itself: a Close of the same connection, the peer's full
 // goodbye and its confirm do.
@@ -282,7 +292,7 @@ func (l *Link) CloseWrite() error {
 	if !l.state.hasHalfClose && !l.Named() {
 		return fmt.Errorf("qsocket: CloseWrite over %T: %w", l.sock.Conn, errors.ErrUnsupported)
 	}
-	l.endSending(errSendEnded, wire.Goodbye{})
+	l.endSending(ErrSendEnded, wire.Goodbye{})
 	// A timer of its own, which ends with the call: after CloseWrite the connection may
 	// go on in the other direction for ever, so closeTimer must not run.
 	timer := time.AfterFunc(l.owner.CloseTimeout(), l.closeWriteTimedOut)

@@ -46,6 +46,13 @@ type Owner interface {
 	// Severity returns the level at which a failure, or the peer's reason, is logged.
 	Severity(err error) slog.Level
 
+	// OnSession handles the control frames of sessions; its caller is a receiver, as that of
+	// onControl. It reports false if the connection belongs to none.
+	OnSession(kind byte, body []byte) (known bool, err error)
+
+	// GoesAway is told that one of the ends drains, once, with a mutex held: it must not call the Link.
+	GoesAway()
+
 	Protocol() string // its name; empty in raw mode
 	CloseTimeout() time.Duration
 }

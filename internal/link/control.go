@@ -26,6 +26,13 @@ func (l *Link) onControl(kind byte, body []byte) error {
 		return err
 	case kind >= wire.KindExtension:
 		return nil
+	case kind == wire.KindAck || kind == wire.KindAsk:
+		if known, err := l.owner.OnSession(kind, body); known {
+			return err
+		}
+		return fmt.Errorf("%w: control frame of kind %#02x outside a session", wire.ErrProtocol, kind)
+	case kind == wire.KindSession:
+		return fmt.Errorf("%w: a second answer about a session, or one that was not asked for", wire.ErrProtocol)
 	case kind != wire.KindHeartbeat && kind != wire.KindConfirm:
 		return fmt.Errorf("%w: control frame of the reserved kind %#02x", wire.ErrProtocol, kind)
 	case len(body) > 0:
@@ -64,6 +71,9 @@ func (l *Link) fireGoingAway() (first bool) {
 	first = !l.goesAway
 	l.goesAway = true
 	l.goingAway.FireLocked()
+	if first {
+		l.owner.GoesAway()
+	}
 	return first
 }
 

@@ -23,8 +23,8 @@ var (
 	// ErrClosed is what calls on a connection that its own program closed return.
 	ErrClosed = fmt.Errorf("qsocket: %w", net.ErrClosed)
 
-	// errSendEnded is what Send returns after CloseWrite.
-	errSendEnded = fmt.Errorf("qsocket: sending was ended by CloseWrite: %w", net.ErrClosed)
+	// ErrSendEnded is what Send returns after CloseWrite.
+	ErrSendEnded = fmt.Errorf("qsocket: sending was ended by CloseWrite: %w", net.ErrClosed)
 
 	// errPeerClosed is what Send returns after the peer's full goodbye.
 	errPeerClosed = fmt.Errorf("qsocket: the peer has closed the connection: %w", net.ErrClosed)

@@ -168,6 +168,14 @@ func (l *Link) Err() error {
 // is under way goes on.
 func (l *Link) Fail(err error) { l.advance(event{kind: receiveFailed, err: err}) }
 
+// Ending returns how the connection has ended, or ends: the peer's goodbye, and whether it has
+// confirmed ours.
+func (l *Link) Ending() (goodbye wire.GoodbyeKind, confirmed bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.state.goodbyeReceived, l.state.confirmed
+}
+
 // WriteFailed is called by the writer whose write has failed. Sending is over;
 // what has arrived from the peer can still be received, so the end comes with that
 // of receiving. It returns the cause: a write that teardown has broken is a

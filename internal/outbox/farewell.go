@@ -71,7 +71,7 @@ func (o *Outbox) dropPendingLocked() {
 	}
 	o.farewell.dropped += o.accepted
 	o.pending = append(o.pending[:0], o.pending[o.accepted:]...)
-	o.accepted = 0
+	o.accepted, o.ackEnd = 0, 0
 }
 
 // cutLocked returns as much of b, whose frames a writer has taken, as a farewell lets it write:

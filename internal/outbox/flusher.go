@@ -134,6 +134,7 @@ func (o *Outbox) takeLocked() []byte {
 	taken := o.pending[:o.accepted]
 	rest := o.pending[o.accepted:]
 	o.pending = nil
+	o.ackEnd = 0
 	o.batch = max(len(taken), len(rest), o.batch-o.batch/8)
 	if len(rest) > 0 {
 		o.pending = append(bufpool.Get(o.batch), rest...)
@@ -291,7 +292,7 @@ var errGivenUp = errors.New("the connection has ended")
 // stopLocked, and discards that.
 func (o *Outbox) dropLocked() {
 	o.unwritten += o.accepted
-	o.accepted, o.remainder = 0, nil
+	o.accepted, o.remainder, o.ackEnd = 0, nil, 0
 	if o.staged == nil {
 		o.discardStagedLocked()
 	}

@@ -102,6 +102,7 @@ type Outbox struct {
 	// Named mode: control frames go behind what is accepted, whatever sendBuffer says.
 	heartbeat heartbeat
 	controls  uint64 // bytes of control frames ever accepted
+	ackEnd    int    // where in pending the last ack ends; 0: it has been taken, or there is none
 
 	direct direct // when Send writes by itself
 
@@ -225,6 +226,23 @@ func (o *Outbox) queueControlLocked(frame []byte) {
 	if o.tracer != nil {
 		o.tracer.Control(true, frame[4:])
 	}
+}
+
+// SendAck queues the frame that says how many messages have been taken. One that is still
+// there to be written is changed in place, so a peer that reads nothing costs one frame.
+func (o *Outbox) SendAck(taken uint64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.ackEnd > 0 {
+		wire.AppendAck(o.pending[:o.ackEnd-wire.AckFrameSize], taken)
+		return
+	}
+	if o.sealed || o.writeErr != nil || o.goodbyeSent == wire.GoodbyeFull {
+		return
+	}
+	o.queueControlLocked(wire.AppendAck(nil, taken))
+	o.ackEnd = o.accepted
+	o.flushLocked()
 }
 
 // SendGoodbye is Stop, and queues the goodbye behind the last message, unless one of

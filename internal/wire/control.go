@@ -16,6 +16,9 @@ const (
 	KindGoodbye   = 0x01 // body: a map, see Goodbye
 	KindHeartbeat = 0x02 // body empty
 	KindConfirm   = 0x03 // body empty
+	KindSession   = 0x04 // body: a map, see Session
+	KindAck       = 0x05 // body: a count, 8 bytes, see AckFrame
+	KindAsk       = 0x06 // body empty: an ack is wanted
 	KindTypes     = 0x80 // body: a part of the description of the message types
 	KindGoingAway = 0x81 // body: a map, see GoingAway
 	KindAdmitted  = 0x82 // body empty
@@ -68,6 +71,7 @@ var (
 	HeartbeatFrame = AppendControl(nil, KindHeartbeat, nil)
 	ConfirmFrame   = AppendControl(nil, KindConfirm, nil)
 	AdmittedFrame  = AppendControl(nil, KindAdmitted, nil)
+	AskFrame       = AppendControl(nil, KindAsk, nil)
 )
 
 // Frame returns the frame that says g. What does not fit of the reason is cut off.

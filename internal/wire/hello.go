@@ -57,6 +57,14 @@ type Hello struct {
 
 	Admits bool              `msgpack:"adm,omitempty"`  // a verdict on the peer follows, see Verdict in docs/wire.md
 	Attr   map[string]string `msgpack:"attr,omitempty"` // what the end says of itself
+
+	// Sessions. The client has all but Expiry, the server Expiry and Keep.
+	Session []byte `msgpack:"sid,omitempty"`  // which session the connection is for, 16 bytes
+	Try     uint64 `msgpack:"try,omitempty"`  // the number of the attempt in this session, from 1
+	Got     uint64 `msgpack:"got,omitempty"`  // messages of the server that the client has read in this session
+	New     bool   `msgpack:"new,omitempty"`  // no answer has come so far: the server may begin the session
+	Keep    uint64 `msgpack:"keep,omitempty"` // unacknowledged messages that the end holds at most, bytes
+	Expiry  uint64 `msgpack:"ses,omitempty"`  // how long the server waits for a connection that is lost, ms; 0: it has no sessions
 }
 
 // hello is Hello under the name that errors of decoding show.
@@ -155,6 +163,10 @@ func (h *Hello) checkValues() error {
 		return fmt.Errorf("types has %d bytes, want a fingerprint: 32 lower-case hexadecimal digits", len(h.Types))
 	case h.Desc > MaxTypes:
 		return fmt.Errorf("desc is %d, want at most %d", h.Desc, MaxTypes)
+	case h.Session != nil && len(h.Session) != SessionIDSize:
+		return fmt.Errorf("sid has %d bytes, want %d", len(h.Session), SessionIDSize)
+	case h.Session != nil && h.Try == 0:
+		return errors.New("sid without try, want the number of the attempt, from 1")
 	}
 	return CheckAttributes(h.Attr)
 }

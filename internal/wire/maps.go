@@ -20,17 +20,20 @@ const (
 	uintValue
 	boolValue
 	strMapValue // its keys and values are strings
+	binValue
 )
 
-var valueNames = [...]string{strValue: "a str", uintValue: "a uint", boolValue: "a bool", strMapValue: "a map"}
+var valueNames = [...]string{strValue: "a str", uintValue: "a uint", boolValue: "a bool", strMapValue: "a map", binValue: "bytes"}
 
 var (
 	helloKeys = map[string]valueType{
 		"proto": strValue, "codec": strValue, "max": uintValue, "hb": uintValue, "types": strValue, "desc": uintValue, "nl": strValue,
 		"adm": boolValue, "attr": strMapValue,
+		"sid": binValue, "try": uintValue, "got": uintValue, "new": boolValue, "keep": uintValue, "ses": uintValue,
 	}
 	goodbyeKeys   = map[string]valueType{"reason": strValue, "full": boolValue, "code": uintValue}
 	goingAwayKeys = map[string]valueType{"reason": strValue}
+	sessionKeys   = map[string]valueType{"st": uintValue, "got": uintValue, "exp": uintValue, "why": strValue}
 )
 
 // checkMap reports what is wrong with body, which has been decoded to a struct: whether it
@@ -133,6 +136,8 @@ func (v valueType) matches(c byte) bool {
 		return c <= 0x7f || c >= 0xcc && c <= 0xd3
 	case strMapValue:
 		return c&0xf0 == 0x80 || c == 0xde || c == 0xdf
+	case binValue:
+		return c >= 0xc4 && c <= 0xc6
 	}
 	return c == 0xc2 || c == 0xc3
 }

@@ -1,0 +1,183 @@
+// Package session is what two ends of a session count: messages that were accepted and not
+// acknowledged, and messages that were received and taken. It knows neither sockets nor
+// types, and has no goroutines. docs/wire.md has the rules, and their words: message n of a
+// direction is its n-th data frame since the session began, from 1.
+package session
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/fb9bb4ed/qsocket/internal/wire"
+)
+
+const headerSize = 4 // of a frame: named mode has one framing
+
+// blockSize is what a block has space for at least, bytes.
+const blockSize = 16 << 10
+
+// Ring holds the frames of messages that were accepted and that the peer's program has not
+// taken, as far as it has said so:
+//
+//	     taken                sent                 last
+//	[ …   | may have arrived   | never written      |
+//	  gone     held                 held
+//
+//	taken ≤ sent ≤ last
+//
+// Frames lie one behind the other in blocks, which go as a whole when all in them are taken, so
+// that a message costs its bytes and no object. A frame is never changed, nor its block, after it
+// was accepted: it may be written while it is acknowledged.
+//
+// Its owner guards it.
+type Ring struct {
+	limit  int // bytes of frames, beyond which no more fit unless there are none
+	bytes  int
+	blocks []block
+
+	taken uint64 // by the peer's program, as its acks say
+	sent  uint64 // the last message that was ever given to a connection
+	last  uint64 // the last message that was accepted
+}
+
+type block struct {
+	first uint64 // the number of the first message
+	n     uint64 // messages
+	gone  int    // bytes of those that are taken
+	buf   []byte
+}
+
+// NewRing returns a Ring for frames of limit bytes.
+func NewRing(limit int) Ring { return Ring{limit: limit} }
+
+func (r *Ring) Taken() uint64 { return r.taken }
+func (r *Ring) Sent() uint64  { return r.sent }
+func (r *Ring) Last() uint64  { return r.last }
+
+// Bytes returns how many bytes of frames are held.
+func (r *Ring) Bytes() int { return r.bytes }
+
+// Buffer returns the memory to which the next frame is to be appended, with what is there
+// already.
+func (r *Ring) Buffer() []byte {
+	if n := len(r.blocks); n > 0 {
+		if b := r.blocks[n-1].buf; cap(b)-len(b) > blockSize/8 {
+			return b
+		}
+	}
+	return make([]byte, 0, blockSize)
+}
+
+// Fits reports whether a frame of that many bytes may be accepted. One that is larger than the
+// limit fits where there is no other, or it would have to wait for ever.
+func (r *Ring) Fits(size int) bool { return r.bytes == 0 || r.bytes+size <= r.limit }
+
+// Accept makes b[start:] the last message. b is what Buffer has returned, with the frame
+// appended to it; its memory may be another by now.
+func (r *Ring) Accept(b []byte, start int) {
+	r.last++
+	r.bytes += len(b) - start
+	if n := len(r.blocks); n > 0 && start > 0 {
+		last := &r.blocks[n-1]
+		if cap(b) == cap(last.buf) { // the frame has found space in it
+			last.buf = b
+			last.n++
+			return
+		}
+		b = append(make([]byte, 0, max(len(b)-start, blockSize)), b[start:]...)
+	}
+	r.blocks = append(r.blocks, block{first: r.last, n: 1, buf: b})
+}
+
+// AcceptFrame makes a whole frame the last message. It is copied.
+func (r *Ring) AcceptFrame(frame []byte) {
+	b := r.Buffer()
+	r.Accept(append(b, frame...), len(b))
+}
+
+// Cursor is a place in a Ring: that of a message that is to be sent next.
+type Cursor struct {
+	next  uint64 // its number
+	block uint64 // the number of the first message in its block; 0: to be looked for
+	at    int    // where in the block it is
+}
+
+// From returns the place of message n, which is above taken and at most last+1.
+func (r *Ring) From(n uint64) Cursor { return Cursor{next: n} }
+
+// Next returns the number of the message at c.
+func (c *Cursor) Next() uint64 { return c.next }
+
+// Frame returns the frame at c, and moves c behind it. The message counts as sent. ok is false
+// if there is none yet.
+func (r *Ring) Frame(c *Cursor) (frame []byte, ok bool) {
+	if c.next > r.last {
+		return nil, false
+	}
+	i := len(r.blocks) - 1 // mostly it is there
+	for r.blocks[i].first > c.next {
+		i--
+	}
+	b := &r.blocks[i]
+	if c.block != b.first {
+		c.block, c.at = b.first, 0
+		for n := b.first; n < c.next; n++ {
+			c.at += frameSize(b.buf[c.at:])
+		}
+	}
+	frame = b.buf[c.at:][:frameSize(b.buf[c.at:])]
+	c.at += len(frame)
+	r.sent = max(r.sent, c.next)
+	c.next++
+	return frame, true
+}
+
+func frameSize(b []byte) int { return headerSize + int(binary.BigEndian.Uint32(b)) }
+
+// Ack handles the peer's word that its program has taken that many messages.
+func (r *Ring) Ack(taken uint64) error {
+	switch {
+	case taken < r.taken:
+		return fmt.Errorf("%w: ack of %d messages after one of %d", wire.ErrProtocol, taken, r.taken)
+	case taken > r.sent:
+		return fmt.Errorf("%w: ack of %d messages, but %d were sent", wire.ErrProtocol, taken, r.sent)
+	}
+	for len(r.blocks) > 0 && r.blocks[0].first+r.blocks[0].n-1 <= taken {
+		r.bytes -= len(r.blocks[0].buf) - r.blocks[0].gone
+		r.blocks[0] = block{}
+		r.blocks = r.blocks[1:]
+	}
+	if len(r.blocks) == 0 {
+		r.blocks = nil
+	} else if b := &r.blocks[0]; taken >= b.first {
+		for n := max(b.first, r.taken+1); n <= taken; n++ {
+			size := frameSize(b.buf[b.gone:])
+			b.gone += size
+			r.bytes -= size
+		}
+	}
+	r.taken = taken
+	return nil
+}
+
+// CheckGot returns an error if the peer cannot have read that many messages.
+func (r *Ring) CheckGot(got uint64) error {
+	if got < r.taken || got > r.sent {
+		return fmt.Errorf("%w: the peer resumes after %d messages, want %d, which it has acknowledged, to %d, which were sent", wire.ErrProtocol, got, r.taken, r.sent)
+	}
+	return nil
+}
+
+// Unacknowledged calls f with the payload of each message that is not acknowledged, in order, and
+// whether it may have arrived, until f returns false.
+func (r *Ring) Unacknowledged(f func(payload []byte, sent bool) bool) {
+	for c := r.From(r.taken + 1); ; {
+		sent := c.next <= r.sent
+		was := r.sent
+		frame, ok := r.Frame(&c)
+		r.sent = was
+		if !ok || !f(frame[headerSize:], sent) {
+			return
+		}
+	}
+}

@@ -1,0 +1,244 @@
+package qsocket
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/fb9bb4ed/qsocket/internal/wire"
+)
+
+// DialSession connects to address and begins a session, as [Dial] makes a Conn: the errors are the same, and
+// besides a [*HandshakeError] with Field session if the server has no sessions. ctx is for the first
+// connection; after an error nothing is left in the background. Later connections are made in the same way,
+// by Options.DialContext if there is one, after a pause by Options.Backoff.
+func DialSession[T any](ctx context.Context, network, address string, p Protocol[T], opts *Options) (*Session[T], error) {
+	set, err := checkedSession(p, opts)
+	if err == nil && set.DialContext == nil {
+		err = checkNetwork(network)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return startSession(ctx, func(ctx context.Context) (net.Conn, error) {
+		nc, err := set.connect(ctx, network, address)
+		if err == nil && set.TLS != nil {
+			nc = tls.Client(nc, clientConfig(set.TLS, address))
+		}
+		return nc, err
+	}, p, set)
+}
+
+// NewSession is DialSession for connections that dial makes, of any kind (see [NewConn]). Options.TLS must be nil.
+func NewSession[T any](ctx context.Context, dial func(context.Context) (net.Conn, error), p Protocol[T], opts *Options) (*Session[T], error) {
+	set, err := checkedSession(p, opts)
+	switch {
+	case err != nil:
+	case dial == nil:
+		err = errors.New("qsocket: NewSession without a function that dials")
+	case set.TLS != nil:
+		err = errors.New("qsocket: NewSession with Options.TLS: want nil, and net.Conns that are wrapped by package tls already")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return startSession(ctx, func(ctx context.Context) (net.Conn, error) {
+		nc, err := dial(ctx)
+		if err == nil && isNil(nc) {
+			err = errors.New("qsocket: the function that dials returned a nil net.Conn and no error")
+		}
+		return nc, err
+	}, p, set)
+}
+
+// checkedSession is checked, and refuses what sessions cannot work with.
+func checkedSession[T any](p Protocol[T], opts *Options) (*settings, error) {
+	set, err := checked(p, opts)
+	switch {
+	case err != nil:
+		return nil, err
+	case p.Name == "":
+		return nil, errors.New("qsocket: a session with a protocol that has no Name: want one, since raw mode has no hello")
+	case !set.stateless:
+		return nil, fmt.Errorf("qsocket: a session with the codec %q, which is not stateless: want one whose payloads do not depend on each other", set.codec)
+	}
+	return set, nil
+}
+
+// client is the home of a session that dials.
+//
+// Its goroutine, run, lives as long as the session. It is idle while there is a connection, and
+// after a loss it makes attempts, one at a time, until one succeeds or the session has ended.
+type client[T any] struct {
+	dial   func(context.Context) (net.Conn, error)
+	ctx    context.Context // of attempts: ends with the session
+	cancel context.CancelFunc
+	wanted chan error // of capacity 1: the connection was lost, and why
+
+	// Owned by run, and before that by startSession.
+	try      uint64
+	answered bool // an answer has come, so the session is not new
+	failures int  // in a row
+	expiry   time.Duration
+}
+
+func startSession[T any](ctx context.Context, dial func(context.Context) (net.Conn, error), p Protocol[T], set *settings) (*Session[T], error) {
+	h := &client[T]{dial: dial, wanted: make(chan error, 1), expiry: set.SessionExpiry}
+	h.ctx, h.cancel = context.WithCancel(context.Background())
+	s := newSession(p, set, home[T](h))
+	s.id = newSessionID()
+	if err := h.attempt(ctx, s); err != nil {
+		h.cancel()
+		return nil, err
+	}
+	go h.run(s) // ends with the session
+	return s, nil
+}
+
+func (h *client[T]) lost(s *Session[T], err error) { h.wanted <- err } // there is one loss for each attachment
+
+func (h *client[T]) ended(*Session[T]) { h.cancel() }
+
+// run is the goroutine that dials again.
+func (h *client[T]) run(s *Session[T]) {
+	for {
+		select {
+		case <-h.wanted:
+			h.reconnect(s)
+		case <-h.ctx.Done():
+			return
+		}
+	}
+}
+
+// reconnect makes attempts until one succeeds, or the session has ended.
+func (h *client[T]) reconnect(s *Session[T]) {
+	s.mu.Lock()
+	lasted := time.Since(s.last.since)
+	down := s.counts.since
+	s.mu.Unlock()
+	if lasted > maxBackoff {
+		h.failures = 0
+	}
+	if s.goesAway() {
+		s.lose("the server has gone away")
+		return
+	}
+	var cause error
+	for attempt := 1; ; attempt++ {
+		wait := s.set.Backoff(h.failures)
+		h.failures++
+		if cause != nil {
+			s.events.add(SessionEvent{Kind: SessionRetry, Err: cause, Attempt: attempt - 1, Down: time.Since(down), Wait: wait})
+		}
+		timer := time.NewTimer(min(wait, max(time.Until(down.Add(h.expiry)), 0)))
+		select {
+		case <-timer.C:
+		case <-h.ctx.Done():
+			timer.Stop()
+			return
+		}
+		if time.Since(down) >= h.expiry {
+			s.lose(fmt.Sprintf("no connection for SessionExpiry %v: %v", h.expiry, cause))
+			return
+		}
+		ctx, cancel := context.WithTimeout(h.ctx, s.set.HandshakeTimeout)
+		cause = h.attempt(ctx, s)
+		cancel()
+		var he *HandshakeError
+		switch {
+		case cause == nil:
+			s.mu.Lock()
+			replayed := int(s.last.replay + 1 - s.last.from)
+			s.mu.Unlock()
+			s.events.add(SessionEvent{Kind: SessionResumed, Attempt: attempt, Down: time.Since(down), Replayed: replayed})
+			return
+		case h.ctx.Err() != nil:
+			return
+		case errors.As(cause, &he) && he.Final(), isVerification(cause), errors.Is(cause, ErrSessionLost), isFinal(cause):
+			s.end(cause)
+			return
+		}
+	}
+}
+
+// attempt makes a connection, and it the one of s.
+func (h *client[T]) attempt(ctx context.Context, s *Session[T]) error {
+	s.mu.Lock()
+	last := s.last
+	if last != nil {
+		last.dropLocked()
+	}
+	s.mu.Unlock()
+	if last != nil {
+		<-last.left
+	}
+	nc, err := h.dial(ctx)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	got := s.in.Had()
+	s.mu.Unlock()
+	h.try++
+	ask := &askSession{ID: s.id, Try: h.try, Got: got, New: !h.answered, Keep: uint64(s.set.SessionBuffer)}
+	c, err := openAsking(ctx, nc, s.p, s.set, ask)
+	if err != nil {
+		return err
+	}
+	if err := h.enter(s, c); err != nil {
+		c.link.Fail(err)
+		return err
+	}
+	return nil
+}
+
+// enter makes c the connection of s, if that is what the server has answered.
+func (h *client[T]) enter(s *Session[T], c *Conn[T]) error {
+	a := c.told.Answer
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.over:
+		return s.lostLocked("it has ended")
+	case a.State == wire.SessionBusy:
+		return &HandshakeError{Field: "full", Local: "a session", Peer: "has no room for another: " + a.Why}
+	case a.State == wire.SessionStale:
+		return s.lostLocked("another connection has it: " + a.Why)
+	case a.State == wire.SessionOver && s.sending == closing && a.Got == s.ring.Last():
+		s.confirmed = true
+		s.endIn(nil)
+		return errSessionOver
+	case a.State == wire.SessionLost, a.State == wire.SessionOver:
+		return s.lostLocked("the server does not have it any more: " + a.Why)
+	case a.State == wire.SessionCreated && (h.answered || a.Got > 0 || s.in.Had() > 0):
+		return fmt.Errorf("%w: a session that exists is created", ErrProtocol)
+	}
+	if err := s.ring.CheckGot(a.Got); err != nil {
+		return err
+	}
+	if a.Expiry > 0 {
+		h.expiry = max(s.set.SessionExpiry, time.Duration(min(a.Expiry, uint64(maxExpiry/time.Millisecond)))*time.Millisecond)
+	}
+	resumed := h.answered
+	h.answered = true
+	s.attachLocked(c, a.Got, int(min(c.told.Session.Keep, maxKeep)), resumed)
+	return nil
+}
+
+const (
+	maxKeep   = 1 << 40
+	maxExpiry = 365 * 24 * time.Hour
+)
+
+// errSessionOver: the server says that the session has ended well, and the client has closed it.
+var errSessionOver = errors.New("qsocket: the session has ended")
+
+// isVerification reports whether err is that of a certificate which is not to be trusted.
+func isVerification(err error) bool {
+	var verification *tls.CertificateVerificationError
+	return errors.As(err, &verification)
+}

@@ -1,0 +1,102 @@
+package qsocket
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// SessionKind says what has happened to a session.
+type SessionKind uint8
+
+const (
+	SessionDown    SessionKind = iota + 1 // it has lost its connection, because of Err
+	SessionRetry                          // a client has failed to connect again, because of Err, and tries once more after Wait
+	SessionResumed                        // it goes on, after Down without a connection
+	SessionEnded                          // it is over: Err is that of the session
+)
+
+// String returns the name of the constant.
+func (k SessionKind) String() string {
+	switch k {
+	case SessionDown:
+		return "SessionDown"
+	case SessionRetry:
+		return "SessionRetry"
+	case SessionResumed:
+		return "SessionResumed"
+	case SessionEnded:
+		return "SessionEnded"
+	}
+	return fmt.Sprintf("SessionKind(%d)", uint8(k))
+}
+
+// SessionEvent is what Options.OnSession is told.
+type SessionEvent struct {
+	Kind     SessionKind
+	Err      error         // of SessionDown, SessionRetry and SessionEnded
+	Attempt  int           // of SessionRetry and SessionResumed: how many there were since the connection was lost
+	Down     time.Duration // of SessionRetry and SessionResumed: how long it has been without a connection
+	Wait     time.Duration // of SessionRetry: until the next attempt
+	Replayed int           // of SessionResumed: messages sent again, for the peer has not had them
+}
+
+// events calls Options.OnSession for what happens to one session, one event after the other, in a
+// goroutine that exists while there are any: so a callback may take its time, and call the session.
+type events struct {
+	report func(SessionEvent)
+
+	mu      sync.Mutex // guards following
+	queue   []SessionEvent
+	running bool
+}
+
+// maxEvents bounds those that wait for a slow callback. Beyond that retries are left out.
+const maxEvents = 64
+
+func (e *events) add(event SessionEvent) {
+	if e.report == nil {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.queue) >= maxEvents && event.Kind != SessionEnded {
+		return
+	}
+	e.queue = append(e.queue, event)
+	if !e.running {
+		e.running = true
+		go e.run() // ends when the queue is empty
+	}
+}
+
+func (e *events) run() {
+	for {
+		e.mu.Lock()
+		if len(e.queue) == 0 {
+			e.running = false
+			e.mu.Unlock()
+			return
+		}
+		event := e.queue[0]
+		e.queue = e.queue[1:]
+		e.mu.Unlock()
+		e.report(event)
+	}
+}
+
+const (
+	firstBackoff = 200 * time.Millisecond
+	maxBackoff   = 15 * time.Second
+)
+
+// defaultBackoff is full jitter: anything up to 200 ms, and twice as much after each failure, up to 15 s
+// (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
+func defaultBackoff(failures int) time.Duration {
+	most := maxBackoff
+	if failures < 8 {
+		most = min(most, firstBackoff<<failures)
+	}
+	return rand.N(most + 1)
+}

@@ -1,0 +1,302 @@
+package qsocket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"time"
+
+	"github.com/fb9bb4ed/qsocket/internal/backlog"
+	"github.com/fb9bb4ed/qsocket/internal/link"
+	"github.com/fb9bb4ed/qsocket/internal/wire"
+)
+
+// pump is the goroutine that receives from the Conn of a. It ends with that, or when it would
+// have to wait for the consumer and letGo is closed; on exit left is closed. After the peer's end it closes messages.
+func (s *Session[T]) pump(a *attachment[T]) {
+	defer close(a.left)
+	s.mu.Lock()
+	v, size, holding := s.held, s.heldSize, s.holding
+	s.mu.Unlock()
+	if holding && !s.deliver(a, v, size) {
+		return
+	}
+	if holding {
+		var zero T
+		s.mu.Lock()
+		s.held, s.holding = zero, false
+		s.mu.Unlock()
+	}
+	for {
+		_, before := a.c.link.In.Counters()
+		v, err := a.c.Recv(context.Background())
+		if err != nil {
+			s.received(a, err)
+			return
+		}
+		_, after := a.c.link.In.Counters()
+		size := int(after - before)
+		s.mu.Lock()
+		if s.sending == closing {
+			s.mu.Unlock()
+			a.dropMessage()
+			continue
+		}
+		s.in.Have()
+		s.mu.Unlock()
+		if s.deliver(a, v, size) {
+			continue
+		}
+		s.mu.Lock()
+		s.held, s.heldSize, s.holding = v, size, true
+		leave := s.over || s.sending < closing
+		s.mu.Unlock()
+		if leave {
+			return
+		}
+		a.dropMessage()
+	}
+}
+
+// dropMessage notes that a message is dropped because this end closes: the Conn is not to confirm that
+// everything was read.
+func (a *attachment[T]) dropMessage() {
+	in := &a.c.link.In
+	in.Lock()
+	in.Drop()
+	in.Unlock()
+}
+
+// received notes that a Conn has no more messages, because of err.
+func (s *Session[T]) received(a *attachment[T], err error) {
+	if err != io.EOF {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.holding {
+		s.closeMessagesLocked()
+	}
+}
+
+// deliver puts v into the queue, and reports false if letGo was closed before there was space.
+func (s *Session[T]) deliver(a *attachment[T], v T, size int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.recvOver {
+		return false
+	}
+	select {
+	case s.messages <- v:
+	default:
+		s.delivering = true // so messages is not closed
+		s.mu.Unlock()
+		sent := false
+		select {
+		case s.messages <- v:
+			sent = true
+		case <-a.letGo:
+		}
+		s.mu.Lock()
+		s.delivering = false
+		if s.sending == closing {
+			s.closeMessagesLocked()
+		}
+		if !sent {
+			return false
+		}
+	}
+	s.in.Put(size)
+	s.lookLocked()
+	return true
+}
+
+// lookLocked looks at what was taken from the queue, acks it if that is due, and sees to it that
+// it is looked at again while something is owed.
+func (s *Session[T]) lookLocked() {
+	s.in.Look(len(s.messages))
+	if s.in.Due() && s.at != nil && s.sending < closing {
+		s.at.c.link.Out.SendAck(s.in.Ack())
+	}
+	if s.over {
+		return
+	}
+	if s.in.Owes() && !s.looking {
+		s.looking, s.lookFrom = true, time.Now()
+		s.lookAfterLocked(backlog.Pause(0))
+	}
+	if !s.acking && s.in.Pending() {
+		s.acking = true
+		if s.ackTime == nil {
+			s.ackTime = time.AfterFunc(s.ackInterval(), s.ackNow)
+		} else {
+			s.ackTime.Reset(s.ackInterval())
+		}
+	}
+}
+
+func (s *Session[T]) lookAfterLocked(d time.Duration) {
+	if s.lookTime == nil {
+		s.lookTime = time.AfterFunc(d, s.lookAgain)
+	} else {
+		s.lookTime.Reset(d)
+	}
+}
+
+// lookAgain is run by a timer.
+func (s *Session[T]) lookAgain() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.looking = false
+	if s.over {
+		return
+	}
+	from := s.lookFrom
+	s.in.Look(len(s.messages))
+	if s.in.Due() && s.at != nil {
+		s.at.c.link.Out.SendAck(s.in.Ack())
+	}
+	if s.in.Owes() {
+		s.looking, s.lookFrom = true, from
+		s.lookAfterLocked(backlog.Pause(time.Since(from)))
+	}
+}
+
+// longestAck is how long the peer waits at most for an ack of what was taken.
+const longestAck = 5 * time.Second
+
+func (s *Session[T]) ackInterval() time.Duration {
+	if h := s.set.Heartbeat; h > 0 && h < longestAck {
+		return h
+	}
+	return longestAck
+}
+
+// ackNow is run by a timer: it acks what was taken, however little it is.
+func (s *Session[T]) ackNow() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.acking = false
+	if s.over {
+		return
+	}
+	s.in.Look(len(s.messages))
+	if s.in.Unacked() && s.at != nil && s.sending < closing {
+		s.at.c.link.Out.SendAck(s.in.Ack())
+	}
+	s.lookLocked()
+}
+
+// sessionEnd is an attachment as its Conn sees it.
+type sessionEnd interface {
+	onControl(kind byte, body []byte) error
+	onSkip(size int)
+	onGoingAway()
+}
+
+// onControl handles a control frame of the session, see link.Owner.
+func (a *attachment[T]) onControl(kind byte, body []byte) error {
+	s := a.s
+	if kind == wire.KindAsk {
+		if len(body) > 0 {
+			return fmt.Errorf("%w: ask with a body of %d bytes, want none", wire.ErrProtocol, len(body))
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.at == a && s.sending < closing {
+			s.in.Look(len(s.messages))
+			s.in.Ask()
+			a.c.link.Out.SendAck(s.in.Ack())
+			s.lookLocked()
+		}
+		return nil
+	}
+	taken, err := wire.ParseAck(body)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.at != a {
+		return nil
+	}
+	if err := s.ring.Ack(taken); err != nil {
+		return err
+	}
+	s.wakeLocked()
+	return nil
+}
+
+// onSkip notes that the Conn has dropped a message of an unknown case.
+func (a *attachment[T]) onSkip(size int) {
+	s := a.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.in.Skip(size, len(s.messages))
+	s.lookLocked()
+}
+
+func (a *attachment[T]) onGoingAway() { a.s.goAway() }
+
+// Messages returns the channel on which messages arrive, as [Conn.Messages]. It goes on over lost
+// connections.
+func (s *Session[T]) Messages() <-chan T {
+	if s.plain != nil {
+		return s.plain.Messages()
+	}
+	return s.messages
+}
+
+// Recv returns the next message, as [Conn.Recv]. While there is no connection it waits.
+func (s *Session[T]) Recv(ctx context.Context) (v T, err error) {
+	if s.plain != nil {
+		return s.plain.Recv(ctx)
+	}
+	if err := ctx.Err(); err != nil {
+		return v, err
+	}
+	var ok bool
+	select {
+	case v, ok = <-s.messages:
+	case <-ctx.Done():
+		return v, ctx.Err()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ok {
+		s.lookLocked()
+		return v, nil
+	}
+	switch {
+	case s.err != nil:
+		return v, s.err
+	case s.closedFirst:
+		return v, link.ErrClosed
+	}
+	return v, io.EOF
+}
+
+// All returns an iterator over the messages, as [Conn.All].
+func (s *Session[T]) All(ctx context.Context) iter.Seq2[T, error] {
+	if s.plain != nil {
+		return s.plain.All(ctx)
+	}
+	return func(yield func(T, error) bool) {
+		for {
+			v, err := s.Recv(ctx)
+			switch {
+			case err == nil:
+				if !yield(v, nil) {
+					return
+				}
+			case err == io.EOF, errors.Is(err, link.ErrClosed) && s.Err() == nil:
+				return
+			default:
+				yield(v, err)
+				return
+			}
+		}
+	}
+}

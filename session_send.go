@@ -1,0 +1,424 @@
+package qsocket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/fb9bb4ed/qsocket/internal/link"
+	"github.com/fb9bb4ed/qsocket/internal/oversize"
+	"github.com/fb9bb4ed/qsocket/internal/wire"
+)
+
+// Send encodes v and queues it, as [Conn.Send]. Nil means that v is accepted: the peer's
+// program takes it exactly once and in order, unless Err says that the session was lost. After an error v is not
+// accepted, and never arrives.
+//
+// While there is no connection messages are queued, up to Options.SessionBuffer; beyond that Send
+// waits, as long as ctx allows. Options.SendFailsWhileDown makes it fail instead. Messages that are
+// written and not yet acknowledged count as well, so a session sends at most three quarters of
+// SessionBuffer for each round trip.
+func (s *Session[T]) Send(ctx context.Context, v T) error {
+	if s.plain != nil {
+		return s.plain.Send(ctx, v)
+	}
+	return s.send(ctx, &v, nil, nil, nil)
+}
+
+// SendPrepared is Send of a message that [Protocol.Prepare] has encoded, as [Conn.SendPrepared].
+func (s *Session[T]) SendPrepared(ctx context.Context, m *Prepared[T]) error {
+	if s.plain != nil {
+		return s.plain.SendPrepared(ctx, m)
+	}
+	if err := s.takes(m); err != nil {
+		return err
+	}
+	return s.send(ctx, nil, m, nil, nil)
+}
+
+// TrySend is Send without waiting, as [Conn.TrySend]. False without an error means that SessionBuffer is
+// full.
+func (s *Session[T]) TrySend(v T) (sent bool, err error) {
+	if s.plain != nil {
+		return s.plain.TrySend(v)
+	}
+	return s.trySend(&v, nil)
+}
+
+// TrySendPrepared is TrySend of a message that [Protocol.Prepare] has encoded.
+func (s *Session[T]) TrySendPrepared(m *Prepared[T]) (sent bool, err error) {
+	if s.plain != nil {
+		return s.plain.TrySendPrepared(m)
+	}
+	if err := s.takes(m); err != nil {
+		return false, err
+	}
+	return s.trySend(nil, m)
+}
+
+func (s *Session[T]) takes(m *Prepared[T]) error { return takes(m, s.set) }
+
+// errDown is what Send returns with Options.SendFailsWhileDown while there is no connection.
+var errDown = errors.New("qsocket: the session has no connection now, and Options.SendFailsWhileDown is set")
+
+// refusalLocked returns why nothing more is accepted; nil if it is.
+func (s *Session[T]) refusalLocked() error {
+	switch {
+	case s.over && s.err != nil:
+		return &sessionEnded{s.err}
+	case s.over || s.sending == closing:
+		return link.ErrClosed
+	case s.sending == sentLast:
+		return link.ErrSendEnded
+	case s.set.SendFailsWhileDown && s.at == nil:
+		return errDown
+	}
+	return nil
+}
+
+// sessionEnded is what Send returns after a failure.
+type sessionEnded struct{ cause error }
+
+func (e *sessionEnded) Error() string {
+	return fmt.Sprintf("qsocket: the session has ended: %v", e.cause)
+}
+func (e *sessionEnded) Unwrap() []error { return []error{link.ErrClosed, e.cause} }
+
+// maxPayloadLocked is what a message may have, bytes.
+func (s *Session[T]) checkSizeLocked(size int) error {
+	most, name := s.set.MaxFrame, "MaxFrame"
+	if s.last != nil && s.last.c.told.MaxFrame < most {
+		most, name = s.last.c.told.MaxFrame, "the peer's MaxFrame"
+	}
+	return wire.Framing(s.p.Framing).CheckSize(size, most, name)
+}
+
+// encodeLocked appends the frame of v, or of m if that is not nil, to b.
+func (s *Session[T]) encodeLocked(b []byte, v *T, m *Prepared[T], encoding *sync.Mutex) ([]byte, error) {
+	if m != nil {
+		if err := s.checkSizeLocked(m.size); err != nil {
+			return nil, err
+		}
+		return append(b, m.frame...), nil
+	}
+	framing := wire.Framing(s.p.Framing)
+	start := len(b)
+	if encoding != nil {
+		encoding.Lock()
+		defer encoding.Unlock()
+	}
+	b, _, err := safeEncode(s.set.codec, s.enc, framing.OpenFrame(b), v)
+	if over, ok := err.(*oversize.Error); ok {
+		if size := s.checkSizeLocked(over.Least); size != nil {
+			return nil, size
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := s.checkSizeLocked(framing.PayloadSize(b, start)); err != nil {
+		return nil, err
+	}
+	return framing.SealFrame(b, start), nil
+}
+
+// acceptLocked makes b[start:], a frame in what ring.Buffer has returned, the last message, and gives it to the connection if
+// that has been told all before it and has room.
+func (s *Session[T]) acceptLocked(b []byte, start int) {
+	frame := b[start:]
+	s.ring.Accept(b, start)
+	a := s.at
+	if a == nil || a.feeding {
+		return
+	}
+	if a.cursor.Next() == s.ring.Last() {
+		if sent, err := a.c.link.Out.TrySendFrame(frame, len(frame)-4); sent && err == nil {
+			_, _ = s.ring.Frame(&a.cursor)
+			return
+		}
+	}
+	s.feedLocked(a)
+}
+
+// send is Send, or SendPrepared if m is not nil. It gives up once gone is closed, and encodes with
+// the mutex encoding held; both may be nil.
+func (s *Session[T]) send(ctx context.Context, v *T, m *Prepared[T], gone <-chan struct{}, encoding *sync.Mutex) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	if err := s.refusalLocked(); err != nil {
+		s.mu.Unlock()
+		return err
+	}
+	buf := s.ring.Buffer()
+	b, err := s.encodeLocked(buf, v, m, encoding)
+	if err != nil {
+		s.mu.Unlock()
+		return err
+	}
+	if s.waiting == 0 && s.ring.Fits(len(b)-len(buf)) {
+		s.acceptLocked(b, len(buf))
+		s.mu.Unlock()
+		return nil
+	}
+	frame := append([]byte(nil), b[len(buf):]...) // the ring's memory is the next sender's
+	s.waiting++
+	s.mu.Unlock()
+	err = s.sendInTurn(ctx, frame, gone)
+	s.mu.Lock()
+	s.waiting--
+	s.mu.Unlock()
+	return err
+}
+
+// sendInTurn accepts frame when those that have waited longer are through, and there is room.
+func (s *Session[T]) sendInTurn(ctx context.Context, frame []byte, gone <-chan struct{}) error {
+	done := s.Done()
+	select {
+	case s.turn <- struct{}{}:
+		defer func() { <-s.turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-gone:
+		return link.ErrGone
+	case <-done:
+	}
+	for {
+		s.mu.Lock()
+		if err := s.refusalLocked(); err != nil {
+			s.mu.Unlock()
+			return err
+		}
+		if s.ring.Fits(len(frame)) {
+			b := s.ring.Buffer()
+			s.acceptLocked(append(b, frame...), len(b))
+			s.mu.Unlock()
+			return nil
+		}
+		if s.at != nil && !s.at.feeding {
+			s.askLocked(s.at)
+		}
+		changed := s.waitLocked()
+		s.mu.Unlock()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-gone:
+			return link.ErrGone
+		}
+	}
+}
+
+// trySend is TrySend, or TrySendPrepared if m is not nil.
+func (s *Session[T]) trySend(v *T, m *Prepared[T]) (sent bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.refusalLocked(); err != nil {
+		return false, err
+	}
+	if s.waiting > 0 {
+		return false, nil
+	}
+	buf := s.ring.Buffer()
+	b, err := s.encodeLocked(buf, v, m, nil)
+	if err != nil || !s.ring.Fits(len(b)-len(buf)) {
+		return false, err
+	}
+	s.acceptLocked(b, len(buf))
+	return true, nil
+}
+
+// Flush waits until everything that Send accepted before the call has been written to a
+// connection, as long as ctx allows. It says nothing of the peer: that is Sync.
+func (s *Session[T]) Flush(ctx context.Context) error {
+	if s.plain != nil {
+		return s.plain.Flush(ctx)
+	}
+	s.mu.Lock()
+	target := s.ring.Last()
+	s.mu.Unlock()
+	return s.await(ctx, func() (bool, error) {
+		a := s.at
+		if s.ring.Taken() >= target {
+			return true, nil
+		}
+		if a == nil || a.cursor.Next() <= target {
+			return false, nil
+		}
+		s.mu.Unlock()
+		err := a.c.Flush(ctx)
+		s.mu.Lock()
+		return err == nil && s.at == a, ctx.Err()
+	})
+}
+
+// Sync waits until the peer's program has taken everything that Send accepted before the call, over lost
+// connections, too, as long as ctx allows. It returns ctx's error, and what has ended the session if that
+// came first. With a peer without sessions nobody can know: then the error wraps errors.ErrUnsupported.
+func (s *Session[T]) Sync(ctx context.Context) error {
+	if s.plain != nil {
+		return fmt.Errorf("qsocket: Sync with a peer that has no sessions: %w", errors.ErrUnsupported)
+	}
+	s.mu.Lock()
+	target := s.ring.Last()
+	s.syncs++
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		s.syncs--
+		s.mu.Unlock()
+	}()
+	return s.await(ctx, func() (bool, error) {
+		if s.ring.Taken() >= target || s.confirmed {
+			return true, nil
+		}
+		if a := s.at; a != nil && !a.feeding {
+			s.askLocked(a)
+		}
+		return false, nil
+	})
+}
+
+// await waits until ready, which is called with mu held, says so or fails, ctx ends, or the session has.
+func (s *Session[T]) await(ctx context.Context, ready func() (bool, error)) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	for {
+		s.mu.Lock()
+		ok, err := ready()
+		over, cause := s.over, s.err
+		changed := s.waitLocked()
+		s.mu.Unlock()
+		switch {
+		case ok || err != nil:
+			return err
+		case over && cause != nil:
+			return &sessionEnded{cause}
+		case over:
+			return link.ErrClosed
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// CloseWrite says that no more messages come, when all that Send has accepted are written. The peer's Messages ends, whatever
+// connection it learns it on. It does not wait.
+func (s *Session[T]) CloseWrite() error {
+	if s.plain != nil {
+		return s.plain.CloseWrite()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over {
+		return s.err
+	}
+	s.sending = max(s.sending, sentLast)
+	s.wakeLocked()
+	if s.at != nil {
+		s.feedLocked(s.at)
+	}
+	return nil
+}
+
+// Close ends the session: what Send has accepted is written, behind it a goodbye, and what the peer sends
+// is dropped. It waits until the peer has confirmed that it has everything, or has closed as well, for
+// Options.CloseTimeout at most, over lost connections, too. If that is not so by then, the error is
+// [ErrSessionLost], which Err has as well, and Unacknowledged has what may be missing.
+// Further calls return nil.
+func (s *Session[T]) Close() error { return s.closeFor(link.Reason{}) }
+
+// CloseWithReason is Close with a reason, as [Conn.CloseWithReason].
+func (s *Session[T]) CloseWithReason(reason string) error {
+	return s.closeFor(link.Reason{Words: reason})
+}
+
+// CloseWithCode is Close with a code and a reason, as [Conn.CloseWithCode].
+func (s *Session[T]) CloseWithCode(code Code, reason string) error {
+	if err := code.check(); err != nil {
+		return err
+	}
+	return s.closeFor(newReason(code, reason))
+}
+
+func (s *Session[T]) closeFor(reason link.Reason) error {
+	if s.plain != nil {
+		return s.plain.closeFor(reason)
+	}
+	s.mu.Lock()
+	if s.sending == closing && s.giveUp != nil || s.over {
+		s.mu.Unlock()
+		return nil
+	}
+	s.giveUp = time.AfterFunc(s.set.CloseTimeout, func() {
+		s.lose(fmt.Sprintf("closed, and the peer has not confirmed within CloseTimeout %v that it has everything", s.set.CloseTimeout))
+	})
+	s.startCloseLocked(reason)
+	done := s.done.WaitLocked()
+	s.mu.Unlock()
+	<-done
+	if err := s.Err(); errors.Is(err, ErrSessionLost) {
+		return err
+	}
+	return nil
+}
+
+// startCloseLocked begins the end of s.
+func (s *Session[T]) startCloseLocked(reason link.Reason) {
+	if s.sending == closing {
+		return
+	}
+	s.sending, s.reason = closing, reason
+	s.closedFirst = !s.recvOver
+	if s.last != nil {
+		s.last.dropLocked()
+	}
+	if !s.delivering {
+		s.closeMessagesLocked()
+	}
+	s.wakeLocked()
+	if s.at != nil {
+		s.feedLocked(s.at)
+	}
+}
+
+// Shutdown is Close, but waits for the peer as long as ctx allows. Nil means that the peer has read every message, on this
+// connection or a later one, which is not to say that its program has processed them (for that call Sync first);
+// [ErrUnconfirmed] that the peer has closed without reading all of them, and [ErrSessionLost] that nobody knows.
+func (s *Session[T]) Shutdown(ctx context.Context) error {
+	if s.plain != nil {
+		return s.plain.Shutdown(ctx)
+	}
+	s.mu.Lock()
+	s.startCloseLocked(link.Reason{})
+	done := s.done.WaitLocked()
+	s.mu.Unlock()
+	select {
+	case <-done:
+	default:
+		select {
+		case <-done:
+		case <-ctx.Done():
+			s.lose("Shutdown was given up: " + ctx.Err().Error())
+			<-done
+			return ctx.Err()
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.confirmed || s.ring.Taken() == s.ring.Last() && s.err == nil:
+		return nil
+	case s.err != nil:
+		return fmt.Errorf("%w: %w", ErrUnconfirmed, s.err)
+	}
+	return ErrUnconfirmed
+}

@@ -1,0 +1,337 @@
+package qsocket
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/fb9bb4ed/qsocket/internal/handshake"
+	"github.com/fb9bb4ed/qsocket/internal/link"
+	"github.com/fb9bb4ed/qsocket/internal/wire"
+)
+
+// sessions are those of a Listener.
+//
+//	a connection that asks ──┬─ for a session that is there ──► takeover ──► attached
+//	                         ├─ for a new one, with room ─────► created, and handed to ServeSessions
+//	                         └─ otherwise ────────────────────► told so, and closed
+//
+// A session that has ended leaves a tombstone, so that a client whose goodbye was heard but not confirmed
+// finds out.
+type sessions[T any] struct {
+	l        *Listener[T]
+	arrivals chan *Session[T] // those that no handler has yet
+
+	mu      sync.Mutex // guards following; comes before that of a session
+	known   map[[wire.SessionIDSize]byte]*Session[T]
+	graves  map[[sha256.Size]byte]tombstone
+	byAge   [][sha256.Size]byte // of the tombstones, oldest first
+	stopped bool                // no connection comes any more: what is lost stays lost
+}
+
+// tombstone is what is known of a session that has ended.
+type tombstone struct {
+	over  bool // it has ended well
+	got   uint64
+	until time.Time
+}
+
+// server is the home of a session that waits for its client.
+type server[T any] struct {
+	of       *sessions[T]
+	identity string
+	takeover sync.Mutex // held by the connection that takes over
+
+	// Guarded by the mutex of the session.
+	try    uint64
+	expire *time.Timer
+}
+
+func newSessions[T any](l *Listener[T]) *sessions[T] {
+	return &sessions[T]{
+		l:        l,
+		arrivals: make(chan *Session[T]),
+		known:    make(map[[wire.SessionIDSize]byte]*Session[T]),
+		graves:   make(map[[sha256.Size]byte]tombstone),
+	}
+}
+
+// byPublicKey is the default of Options.SessionIdentity.
+func byPublicKey(nc net.Conn) string {
+	secure, ok := nc.(interface{ ConnectionState() tls.ConnectionState })
+	if !ok {
+		return ""
+	}
+	state := secure.ConnectionState()
+	if len(state.PeerCertificates) == 0 {
+		return ""
+	}
+	return string(state.PeerCertificates[0].RawSubjectPublicKeyInfo)
+}
+
+// arrive decides what becomes of c, which asks for a session, and answers it. It returns a session that is new.
+func (ss *sessions[T]) arrive(c *Conn[T]) (created *Session[T]) {
+	ask := &c.told.Session
+	identity := ss.l.opts.SessionIdentity(c.NetConn())
+	ss.mu.Lock()
+	s := ss.known[ask.ID]
+	if s == nil {
+		defer ss.mu.Unlock()
+		if refusal := ss.refusalLocked(ask); refusal.State != 0 {
+			ss.refuse(c, refusal)
+			return nil
+		}
+		return ss.createLocked(c, ask, identity)
+	}
+	ss.mu.Unlock()
+	h := s.home.(*server[T])
+	if h.identity != identity { // which is told the same as one that has guessed
+		ss.refuse(c, unknownSession)
+		return nil
+	}
+	if refusal := h.take(s, c, ask); refusal.State != 0 {
+		ss.refuse(c, refusal)
+	}
+	return nil
+}
+
+var unknownSession = wire.Session{State: wire.SessionLost, Why: "no such session"}
+
+// refusalLocked returns the answer to a client that asks for a session which is not there, if it cannot have a new one.
+func (ss *sessions[T]) refusalLocked(ask *handshake.Session) wire.Session {
+	ss.buryLocked()
+	if g, ok := ss.graves[sha256.Sum256(ask.ID[:])]; ok && g.over {
+		return wire.Session{State: wire.SessionOver, Got: g.got}
+	} else if ok || !ask.New || ask.Got > 0 {
+		return unknownSession
+	}
+	most := ss.l.opts.MaxSessions
+	if n := ss.l.opts.MaxConns; n > 0 {
+		most = min(most, n)
+	}
+	if len(ss.known) >= most {
+		return wire.Session{State: wire.SessionBusy, Why: "too many sessions"}
+	}
+	if ss.stopped {
+		return wire.Session{State: wire.SessionBusy, Why: "the server stops"}
+	}
+	return wire.Session{}
+}
+
+// buryLocked drops the tombstones whose time is over.
+func (ss *sessions[T]) buryLocked() {
+	now := time.Now()
+	for len(ss.byAge) > 0 && (len(ss.byAge) > ss.l.opts.MaxSessions || now.After(ss.graves[ss.byAge[0]].until)) {
+		delete(ss.graves, ss.byAge[0])
+		ss.byAge = ss.byAge[1:]
+	}
+}
+
+func (ss *sessions[T]) createLocked(c *Conn[T], ask *handshake.Session, identity string) *Session[T] {
+	h := &server[T]{of: ss, identity: identity, try: ask.Try}
+	s := newSession(ss.l.p, ss.l.opts, home[T](h))
+	s.id = ask.ID
+	ss.known[ask.ID] = s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.link.Out.SendControl(ss.verdict(wire.SessionCreated, 0))
+	s.attachLocked(c, 0, int(min(ask.Keep, maxKeep)), false)
+	return s
+}
+
+func (ss *sessions[T]) verdict(state wire.SessionState, got uint64) []byte {
+	return wire.Session{State: state, Got: got, Expiry: expiryMillis(ss.l.opts)}.Frame()
+}
+
+func expiryMillis(set *settings) uint64 { return uint64(max(set.SessionExpiry/time.Millisecond, 1)) }
+
+// refuse answers c and closes it.
+func (ss *sessions[T]) refuse(c *Conn[T], answer wire.Session) {
+	c.link.Out.SendControl(answer.Frame())
+	c.link.StartClose(link.Reason{})
+	c.link.CloseWithin()
+}
+
+// errReplaced is why a Conn of a session ends when another takes over.
+var errReplaced = errors.New("qsocket: the client has come on another connection")
+
+// take makes c the connection of s, or returns why it cannot be.
+func (h *server[T]) take(s *Session[T], c *Conn[T], ask *handshake.Session) wire.Session {
+	s.mu.Lock()
+	if s.over {
+		s.mu.Unlock()
+		return unknownSession
+	}
+	if ask.Try <= h.try {
+		s.mu.Unlock()
+		return wire.Session{State: wire.SessionStale, Why: fmt.Sprintf("attempt %d has it", h.try)}
+	}
+	h.try = ask.Try
+	if h.expire != nil {
+		h.expire.Stop()
+		h.expire = nil
+	}
+	a := s.detachLocked()
+	if a != nil {
+		s.counts.since = time.Now()
+		s.events.add(SessionEvent{Kind: SessionDown, Err: errReplaced})
+	}
+	last := s.last
+	last.dropLocked()
+	s.mu.Unlock()
+	if a != nil {
+		a.c.link.Fail(errReplaced)
+	}
+	h.takeover.Lock()
+	defer h.takeover.Unlock()
+	<-last.left
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.over:
+		return unknownSession
+	case h.try != ask.Try:
+		return wire.Session{State: wire.SessionStale, Why: fmt.Sprintf("attempt %d has it", h.try)}
+	}
+	if err := s.ring.CheckGot(ask.Got); err != nil {
+		go func() { // ends with the two
+			c.link.Fail(err)
+			s.end(err)
+		}()
+		return wire.Session{}
+	}
+	down := time.Since(s.counts.since)
+	replayed := s.ring.Sent() - ask.Got
+	c.link.Out.SendControl(h.of.verdict(wire.SessionResumed, s.in.Had()))
+	s.attachLocked(c, ask.Got, int(min(ask.Keep, maxKeep)), true)
+	s.events.add(SessionEvent{Kind: SessionResumed, Attempt: 1, Down: down, Replayed: int(replayed)})
+	return wire.Session{}
+}
+
+// lost waits for the client, for SessionExpiry. It is called with mu of s held.
+func (h *server[T]) lost(s *Session[T], err error) {
+	h.of.mu.Lock()
+	stopped := h.of.stopped
+	h.of.mu.Unlock()
+	if stopped {
+		s.endIn(s.lostLocked("the connection was lost, and the Listener is closed"))
+		return
+	}
+	var timer *time.Timer
+	timer = time.AfterFunc(s.set.SessionExpiry, func() {
+		s.mu.Lock()
+		current := h.expire == timer
+		s.mu.Unlock()
+		if current {
+			s.lose(fmt.Sprintf("the client has not come back within SessionExpiry %v", s.set.SessionExpiry))
+		}
+	})
+	h.expire = timer
+}
+
+// ended leaves a tombstone.
+func (h *server[T]) ended(s *Session[T]) {
+	ss := h.of
+	s.mu.Lock()
+	grave := tombstone{over: s.err == nil, got: s.in.Had(), until: time.Now().Add(s.set.SessionExpiry)}
+	if h.expire != nil {
+		h.expire.Stop()
+	}
+	s.mu.Unlock()
+	key := sha256.Sum256(s.id[:])
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	delete(ss.known, s.id)
+	ss.graves[key] = grave
+	ss.byAge = append(ss.byAge, key)
+	ss.buryLocked()
+}
+
+// all returns the sessions that have not ended.
+func (ss *sessions[T]) all() []*Session[T] {
+	if ss == nil {
+		return nil
+	}
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	list := make([]*Session[T], 0, len(ss.known))
+	for _, s := range ss.known {
+		list = append(list, s)
+	}
+	return list
+}
+
+// stop says that no client can come back. Sessions that wait for theirs are lost, unless the Listener drains: that waits
+// for them as long as its ctx allows.
+func (ss *sessions[T]) stop(drains bool) {
+	ss.mu.Lock()
+	ss.stopped = !drains
+	ss.mu.Unlock()
+	if drains {
+		return
+	}
+	for _, s := range ss.all() {
+		s.mu.Lock()
+		if s.at == nil && !s.over {
+			s.endIn(s.lostLocked("its client was away when the Listener was closed"))
+		}
+		s.mu.Unlock()
+	}
+}
+
+// ServeSessions is [Listener.Serve] for sessions: it runs handle in a goroutine for each session, over all of its
+// connections, and closes the Session when handle returns. Options.MaxSessions must be above 0. A peer that
+// asks for no session gets one that ends with its Conn.
+func (l *Listener[T]) ServeSessions(ctx context.Context, handle func(context.Context, *Session[T])) error {
+	switch {
+	case handle == nil:
+		return errors.New("qsocket: ServeSessions without a handler")
+	case l.sessions == nil:
+		return errors.New("qsocket: ServeSessions without Options.MaxSessions: want how many sessions there may be")
+	}
+	return serveAll(ctx, l, handle, func(ctx context.Context) (*Session[T], error) { return acceptFrom(ctx, l, l.sessions.arrivals) })
+}
+
+// admitSession is what admit does with a Conn where there are sessions.
+func (l *Listener[T]) admitSession(c *Conn[T]) {
+	s := &Session[T]{plain: c, set: l.opts, p: l.p}
+	if c.told.Session.HasID {
+		if s = l.sessions.arrive(c); s == nil {
+			return
+		}
+	}
+	select {
+	case l.sessions.arrivals <- s:
+	case <-l.closing.Done():
+		_ = s.closeFor(l.closeReason())
+	}
+}
+
+func (s *Session[T]) setServeCtx(context.Context) {}
+func (s *Session[T]) interruptServe()             {}
+
+func (s *Session[T]) closeServed(reason link.Reason) {
+	if s.plain != nil {
+		s.plain.closeServed(reason)
+		return
+	}
+	s.mu.Lock()
+	shutdown := s.sending == closing && s.giveUp == nil && !s.over
+	done := s.done.WaitLocked()
+	s.mu.Unlock()
+	if !shutdown {
+		_ = s.closeFor(reason)
+		return
+	}
+	timer := time.NewTimer(s.set.CloseTimeout)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
+	}
+}
