@@ -71,10 +71,11 @@ type Group[T any] struct {
 	most    int                      // the largest payload that one of list may be sent, bytes
 }
 
-// member is a Conn in a Group.
+// member is a Conn or a Session in a Group.
 type member[T any] struct {
 	// Immutable.
-	c      *Conn[T]
+	c      Member[T]
+	conn   *Conn[T]      // the same, if it is one
 	number uint64        // the first one to join is 1
 	gone   chan struct{} // closed when it is no longer a member
 	cancel func()        // undoes the call of OnEnd
@@ -111,8 +112,16 @@ func NewGroup[T any](p Protocol[T], policy Overflow) *Group[T] {
 // panics if c is nil, or uses a codec of another name or another framing than the
 // Group: use the Protocol with which the Conns were made.
 func (g *Group[T]) Add(c *Conn[T]) {
-	if c.settings.codec != g.codec.Name() || c.settings.framing != g.p.Framing {
-		panic(fmt.Sprintf("qsocket: Group.Add of a connection with codec %q and framing %v, but the Group uses %q and %v", c.settings.codec, c.settings.framing, g.codec.Name(), g.p.Framing))
+	g.add(c, c.settings)
+}
+
+// AddSession is Add for a session. Under Drop and Disconnect a Broadcast does not wait for one that is
+// without a connection: what does not fit into its SessionBuffer is skipped, or ends the session.
+func (g *Group[T]) AddSession(s *Session[T]) { g.add(s, s.set) }
+
+func (g *Group[T]) add(c Member[T], set *settings) {
+	if set.codec != g.codec.Name() || set.framing != g.p.Framing {
+		panic(fmt.Sprintf("qsocket: Group.Add of a connection with codec %q and framing %v, but the Group uses %q and %v", set.codec, set.framing, g.codec.Name(), g.p.Framing))
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -120,10 +129,11 @@ func (g *Group[T]) Add(c *Conn[T]) {
 		return
 	}
 	// Remove waits for mu, so it finds the member even if c ends right now.
-	if cancel, ok := c.link.OnEnd(func() { g.Remove(c) }); ok {
+	if cancel, ok := c.onEnd(func() { g.remove(c) }); ok {
 		g.joined++
 		last := g.ring.prev
-		m := &member[T]{c: c, number: g.joined, gone: make(chan struct{}), cancel: cancel, prev: last, next: &g.ring}
+		conn, _ := c.(*Conn[T])
+		m := &member[T]{c: c, conn: conn, number: g.joined, gone: make(chan struct{}), cancel: cancel, prev: last, next: &g.ring}
 		last.next, g.ring.prev = m, m
 		g.members[c] = m
 		g.list = nil
@@ -132,7 +142,12 @@ func (g *Group[T]) Add(c *Conn[T]) {
 
 // Remove takes c out of the Group, if it is a member. A Broadcast that waits for c
 // goes on without it.
-func (g *Group[T]) Remove(c *Conn[T]) {
+func (g *Group[T]) Remove(c *Conn[T]) { g.remove(c) }
+
+// RemoveSession is Remove for a session.
+func (g *Group[T]) RemoveSession(s *Session[T]) { g.remove(s) }
+
+func (g *Group[T]) remove(c Member[T]) {
 	g.mu.Lock()
 	m, ok := g.members[c]
 	if ok {
@@ -207,7 +222,7 @@ func (g *Group[T]) broadcast(ctx context.Context, v T, except []Member[T]) (sent
 			skip = skip[1:]
 			continue
 		}
-		ok, err := mb.c.trySend(&v, m)
+		ok, err := mb.trySend(v, m)
 		switch {
 		case ok:
 			sent++
@@ -218,10 +233,10 @@ func (g *Group[T]) broadcast(ctx context.Context, v T, except []Member[T]) (sent
 		case g.policy == Block:
 			b.slow = append(b.slow, mb)
 		case g.policy == Drop:
-			mb.c.link.CountSkipped()
+			mb.c.countSkipped()
 		case g.policy == Disconnect:
-			g.Remove(mb.c)
-			go mb.c.link.Fail(ErrSlowConsumer) // ends when the socket is closed
+			g.remove(mb.c)
+			go mb.c.disconnect() // ends when the socket is closed
 		}
 	}
 	if len(b.slow) == 0 { // await needs memory for v
@@ -229,6 +244,16 @@ func (g *Group[T]) broadcast(ctx context.Context, v T, except []Member[T]) (sent
 	}
 	later, err := g.await(ctx, b.slow, v, m)
 	return sent + later, err
+}
+
+// trySend is that of the member. Through an interface v would have to be in memory of its own, also for
+// a Conn.
+func (mb *member[T]) trySend(v T, m *Prepared[T]) (sent bool, err error) {
+	if mb.conn != nil {
+		return mb.conn.trySend(&v, m)
+	}
+	w := v
+	return mb.c.trySend(&w, m)
 }
 
 // await sends v, which m is if it is not nil, to members that had no room, and returns when
@@ -266,10 +291,10 @@ func (g *Group[T]) awaitMember(ctx context.Context, mb *member[T], v *T, m *Prep
 
 // refused handles the error of a member's Send. It returns the error if the message could
 // be sent to no other member either.
-func (g *Group[T]) refused(c *Conn[T], err error) error {
+func (g *Group[T]) refused(c Member[T], err error) error {
 	switch {
 	case errors.Is(err, net.ErrClosed):
-		g.Remove(c)
+		g.remove(c)
 	case errors.Is(err, ErrFrameTooLarge): // for this member
 	default:
 		return err
@@ -305,7 +330,7 @@ func (g *Group[T]) listLocked() []*member[T] {
 		g.most = 0
 		for mb := g.ring.next; mb != &g.ring; mb = mb.next {
 			g.list = append(g.list, mb)
-			g.most = max(g.most, mb.c.link.Out.MaxPayload())
+			g.most = max(g.most, mb.c.maxPayload())
 		}
 		if len(g.list) == 0 {
 			g.most = 1 << 20 // only whether it can be encoded is of interest

@@ -4,14 +4,15 @@ import (
 	"context"
 	"iter"
 	"net"
+	"sync"
 )
 
-// Member is what a [Group] holds: a *Conn[T]. A type that embeds one is a Member as well, and
-// stands for that Conn; other types cannot be.
+// Member is what a [Group] holds: a *Conn[T] or a *Session[T]. A type that embeds one is a Member as well, and
+// stands for it; other types cannot be.
 //
 // Its methods are what is done with one of many: send it something of its own, find out who it is
 // and whether it keeps up, and end it. There is no Done among them, because a member
-// leaves by itself when it ends. For all else there is the Conn: m.(*Conn[T]).
+// leaves by itself when it ends. For all else there is the Conn, m.(*Conn[T]), or the Session.
 type Member[T any] interface {
 	Send(ctx context.Context, v T) error
 	SendPrepared(ctx context.Context, m *Prepared[T]) error
@@ -23,10 +24,56 @@ type Member[T any] interface {
 	Stats() Stats
 	RemoteAddr() net.Addr
 
+	// What a Group does with it.
+	trySend(v *T, m *Prepared[T]) (sent bool, err error)
+	send(ctx context.Context, v *T, m *Prepared[T], gone <-chan struct{}, encoding *sync.Mutex) error
+	countSkipped()
+	disconnect()
+	onEnd(f func()) (cancel func(), ok bool)
+	maxPayload() int
+
 	self() Member[T] // the one that a Group knows, also if it is embedded in another type
 }
 
-func (c *Conn[T]) self() Member[T] { return c }
+func (c *Conn[T]) self() Member[T]                         { return c }
+func (c *Conn[T]) countSkipped()                           { c.link.CountSkipped() }
+func (c *Conn[T]) disconnect()                             { c.link.Fail(ErrSlowConsumer) }
+func (c *Conn[T]) onEnd(f func()) (cancel func(), ok bool) { return c.link.OnEnd(f) }
+func (c *Conn[T]) maxPayload() int                         { return c.link.Out.MaxPayload() }
+
+func (s *Session[T]) self() Member[T] { return s }
+
+func (s *Session[T]) countSkipped() {
+	if s.plain != nil {
+		s.plain.countSkipped()
+		return
+	}
+	s.mu.Lock()
+	s.counts.skipped++
+	first := s.counts.skipped == 1
+	s.mu.Unlock()
+	if first {
+		s.set.Logger.Warn("qsocket: slow consumer, dropping messages of a session", "protocol", s.p.Name)
+	}
+}
+
+func (s *Session[T]) disconnect() {
+	if s.plain != nil {
+		s.plain.disconnect()
+		return
+	}
+	s.end(ErrSlowConsumer)
+}
+
+func (s *Session[T]) maxPayload() int {
+	if s.plain != nil {
+		return s.plain.maxPayload()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	most, _ := s.maxPayloadLocked()
+	return most
+}
 
 // Members returns an iterator over the members in the order in which they joined. It yields those
 // that there were when the loop began, also if they have left since, and not those that have

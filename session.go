@@ -348,6 +348,9 @@ func (s *Session[T]) end(err error) {
 		s.mu.Unlock()
 		return
 	}
+	if s.sending == closing && s.ring.Taken() == s.ring.Last() && errors.Is(err, ErrSessionLost) {
+		err, s.confirmed = nil, true // its program has taken everything, and we want nothing more of it
+	}
 	s.over, s.err = true, err
 	if s.sending < closing {
 		s.sending = closing

@@ -148,7 +148,6 @@ func (h *client[T]) reconnect(s *Session[T]) {
 		ctx, cancel := context.WithTimeout(h.ctx, s.set.HandshakeTimeout)
 		cause = h.attempt(ctx, s)
 		cancel()
-		var he *HandshakeError
 		switch {
 		case cause == nil:
 			s.mu.Lock()
@@ -158,7 +157,7 @@ func (h *client[T]) reconnect(s *Session[T]) {
 			return
 		case h.ctx.Err() != nil:
 			return
-		case errors.As(cause, &he) && he.Final(), isVerification(cause), errors.Is(cause, ErrSessionLost), isFinal(cause):
+		case isHopeless(cause), errors.Is(cause, ErrSessionLost), isFinal(cause):
 			s.end(cause)
 			return
 		}

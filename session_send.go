@@ -21,17 +21,11 @@ import (
 // written and not yet acknowledged count as well, so a session sends at most three quarters of
 // SessionBuffer for each round trip.
 func (s *Session[T]) Send(ctx context.Context, v T) error {
-	if s.plain != nil {
-		return s.plain.Send(ctx, v)
-	}
 	return s.send(ctx, &v, nil, nil, nil)
 }
 
 // SendPrepared is Send of a message that [Protocol.Prepare] has encoded, as [Conn.SendPrepared].
 func (s *Session[T]) SendPrepared(ctx context.Context, m *Prepared[T]) error {
-	if s.plain != nil {
-		return s.plain.SendPrepared(ctx, m)
-	}
 	if err := s.takes(m); err != nil {
 		return err
 	}
@@ -41,17 +35,11 @@ func (s *Session[T]) SendPrepared(ctx context.Context, m *Prepared[T]) error {
 // TrySend is Send without waiting, as [Conn.TrySend]. False without an error means that SessionBuffer is
 // full.
 func (s *Session[T]) TrySend(v T) (sent bool, err error) {
-	if s.plain != nil {
-		return s.plain.TrySend(v)
-	}
 	return s.trySend(&v, nil)
 }
 
 // TrySendPrepared is TrySend of a message that [Protocol.Prepare] has encoded.
 func (s *Session[T]) TrySendPrepared(m *Prepared[T]) (sent bool, err error) {
-	if s.plain != nil {
-		return s.plain.TrySendPrepared(m)
-	}
 	if err := s.takes(m); err != nil {
 		return false, err
 	}
@@ -86,12 +74,17 @@ func (e *sessionEnded) Error() string {
 }
 func (e *sessionEnded) Unwrap() []error { return []error{link.ErrClosed, e.cause} }
 
-// maxPayloadLocked is what a message may have, bytes.
-func (s *Session[T]) checkSizeLocked(size int) error {
-	most, name := s.set.MaxFrame, "MaxFrame"
-	if s.last != nil && s.last.c.told.MaxFrame < most {
-		most, name = s.last.c.told.MaxFrame, "the peer's MaxFrame"
+// maxPayloadLocked returns what a message may have, bytes, and whose limit that is.
+func (s *Session[T]) maxPayloadLocked() (most int, name string) {
+	if s.last != nil && s.last.c.told.MaxFrame < s.set.MaxFrame {
+		return s.last.c.told.MaxFrame, "the peer's MaxFrame"
 	}
+	return s.set.MaxFrame, "MaxFrame"
+}
+
+// checkSizeLocked returns an error for a payload that is larger.
+func (s *Session[T]) checkSizeLocked(size int) error {
+	most, name := s.maxPayloadLocked()
 	return wire.Framing(s.p.Framing).CheckSize(size, most, name)
 }
 
@@ -145,6 +138,9 @@ func (s *Session[T]) acceptLocked(b []byte, start int) {
 // send is Send, or SendPrepared if m is not nil. It gives up once gone is closed, and encodes with
 // the mutex encoding held; both may be nil.
 func (s *Session[T]) send(ctx context.Context, v *T, m *Prepared[T], gone <-chan struct{}, encoding *sync.Mutex) error {
+	if s.plain != nil {
+		return s.plain.send(ctx, v, m, gone, encoding)
+	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -215,6 +211,9 @@ func (s *Session[T]) sendInTurn(ctx context.Context, frame []byte, gone <-chan s
 
 // trySend is TrySend, or TrySendPrepared if m is not nil.
 func (s *Session[T]) trySend(v *T, m *Prepared[T]) (sent bool, err error) {
+	if s.plain != nil {
+		return s.plain.trySend(v, m)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.refusalLocked(); err != nil {
@@ -409,7 +408,9 @@ func (s *Session[T]) Shutdown(ctx context.Context) error {
 		case <-ctx.Done():
 			s.lose("Shutdown was given up: " + ctx.Err().Error())
 			<-done
-			return ctx.Err()
+			if s.Err() != nil {
+				return ctx.Err()
+			}
 		}
 	}
 	s.mu.Lock()
