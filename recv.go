@@ -90,6 +90,9 @@ func (c *Conn[T]) pull(ctx context.Context, v *T) error {
 	payload, err := in.Next(ctx)
 	for err == nil {
 		if err = c.decode(payload); err == nil {
+			if s := c.session.Load(); s != nil {
+				(*s).onMessage(len(payload))
+			}
 			in.Release()
 			var zero T
 			*v = c.next

@@ -73,8 +73,10 @@ type Session[T any] struct {
 	last        *attachment[T] // the latest one, whose pump may still be there
 	first       time.Time      // when the first connection began
 	held        T              // a message that was had and is in no queue
-	heldSize    int            // bytes
 	holding     bool           // there is one
+	inHand      bool           // the pump has another one
+	handSize    int            // bytes of either: there is never more than one
+	dropped     bool           // a message that was read is dropped, because this end has closed
 	waiting     int            // senders that wait for room, or for the turn to do so
 	syncs       int            // calls of Sync that wait
 	changed     chan struct{}  // closed when anything has changed that somebody waits for; nil if nobody does
@@ -194,6 +196,9 @@ func (s *Session[T]) attachLocked(c *Conn[T], got uint64, keep int, resumed bool
 	if resumed {
 		s.counts.resumes++
 		s.counts.replayed += s.ring.Sent() - got
+	}
+	if s.dropped {
+		c.link.In.Drop()
 	}
 	if s.in.Taken() > 0 { // the last ack may have been lost
 		c.link.Out.SendAck(s.in.Ack())
@@ -579,7 +584,7 @@ func (s *Session[T]) Unacknowledged() iter.Seq2[T, bool] {
 			return
 		}
 		s.mu.Lock()
-		if !s.over || s.confirmed {
+		if !s.over || s.confirmed && s.err == nil {
 			s.mu.Unlock()
 			return
 		}

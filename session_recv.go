@@ -18,55 +18,60 @@ import (
 func (s *Session[T]) pump(a *attachment[T]) {
 	defer close(a.left)
 	s.mu.Lock()
-	v, size, holding := s.held, s.heldSize, s.holding
+	v, size, holding := s.held, s.handSize, s.holding
 	s.mu.Unlock()
-	if holding && !s.deliver(a, v, size) {
-		return
-	}
 	if holding {
+		if !s.deliver(a, v, size) {
+			return // it is held as before
+		}
 		var zero T
 		s.mu.Lock()
 		s.held, s.holding = zero, false
 		s.mu.Unlock()
 	}
 	for {
-		_, before := a.c.link.In.Counters()
 		v, err := a.c.Recv(context.Background())
 		if err != nil {
 			s.received(a, err)
 			return
 		}
-		_, after := a.c.link.In.Counters()
-		size := int(after - before)
 		s.mu.Lock()
-		if s.sending == closing {
-			s.mu.Unlock()
-			a.dropMessage()
-			continue
-		}
-		s.in.Have()
+		wanted, size := s.inHand, s.handSize
 		s.mu.Unlock()
-		if s.deliver(a, v, size) {
+		if !wanted || s.deliver(a, v, size) {
 			continue
 		}
 		s.mu.Lock()
-		s.held, s.heldSize, s.holding = v, size, true
+		s.held, s.holding, s.inHand = v, true, false
 		leave := s.over || s.sending < closing
 		s.mu.Unlock()
 		if leave {
 			return
 		}
-		a.dropMessage()
 	}
 }
 
-// dropMessage notes that a message is dropped because this end closes: the Conn is not to confirm that
-// everything was read.
-func (a *attachment[T]) dropMessage() {
-	in := &a.c.link.In
-	in.Lock()
-	in.Drop()
-	in.Unlock()
+// onMessage is told of a message that the Conn has read, before anybody can read on. It is had, and in
+// the pump's hands, unless this end has closed: then it is dropped, and the Conn is not to confirm that all
+// were read.
+func (a *attachment[T]) onMessage(size int) {
+	s := a.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.inHand = s.sending < closing; !s.inHand {
+		s.dropLocked()
+		return
+	}
+	s.in.Have()
+	s.handSize = size
+}
+
+// dropLocked notes that a message of the peer's is dropped.
+func (s *Session[T]) dropLocked() {
+	s.dropped = true
+	if s.last != nil {
+		s.last.c.link.In.Drop()
+	}
 }
 
 // received notes that a Conn has no more messages, because of err.
@@ -108,6 +113,7 @@ func (s *Session[T]) deliver(a *attachment[T], v T, size int) bool {
 			return false
 		}
 	}
+	s.inHand = false
 	s.in.Put(size)
 	s.lookLocked()
 	return true
@@ -192,6 +198,7 @@ func (s *Session[T]) ackNow() {
 // sessionEnd is an attachment as its Conn sees it.
 type sessionEnd interface {
 	onControl(kind byte, body []byte) error
+	onMessage(size int)
 	onSkip(size int)
 	onGoingAway()
 }

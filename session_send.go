@@ -272,7 +272,7 @@ func (s *Session[T]) Sync(ctx context.Context) error {
 		s.mu.Unlock()
 	}()
 	return s.await(ctx, func() (bool, error) {
-		if s.ring.Taken() >= target || s.confirmed {
+		if s.ring.Taken() >= target {
 			return true, nil
 		}
 		if a := s.at; a != nil && !a.feeding {
@@ -377,6 +377,9 @@ func (s *Session[T]) startCloseLocked(reason link.Reason) {
 	}
 	s.sending, s.reason = closing, reason
 	s.closedFirst = !s.recvOver
+	if s.holding || s.inHand {
+		s.dropLocked()
+	}
 	if s.last != nil {
 		s.last.dropLocked()
 	}

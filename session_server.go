@@ -238,7 +238,7 @@ func (h *server[T]) lost(s *Session[T], err error) {
 func (h *server[T]) ended(s *Session[T]) {
 	ss := h.of
 	s.mu.Lock()
-	grave := tombstone{over: s.err == nil, got: s.in.Had(), until: time.Now().Add(s.set.SessionExpiry)}
+	grave := tombstone{over: s.err == nil && !s.dropped, got: s.in.Had(), until: time.Now().Add(s.set.SessionExpiry)}
 	if h.expire != nil {
 		h.expire.Stop()
 	}

@@ -38,10 +38,10 @@ func (in *Inbox) cutControl(b []byte) (whole bool, err error) {
 
 // Dropped reports whether a message was received and not delivered. It is for
 // OnControl, whose caller holds the lock.
-func (in *Inbox) Dropped() bool { return in.dropped }
+func (in *Inbox) Dropped() bool { return in.dropped || in.undelivered.Load() }
 
-// Drop notes that a message was received and is not delivered. The caller holds the lock.
-func (in *Inbox) Drop() { in.dropped = true }
+// Drop notes that a message was received and will not be delivered. Any goroutine may call it.
+func (in *Inbox) Drop() { in.undelivered.Store(true) }
 
 // DrainControl reads on after the last message, for control frames, and drops what
 // messages still come. It returns why there is nothing more to read; io.EOF is one of

@@ -104,8 +104,9 @@ type Inbox struct {
 	// anything. The receiver publishes them whenever it has emptied buf or may be about
 	// to wait: an atomic operation for each message of a stream would cost as much as
 	// cutting the message off.
-	shared struct{ messages, bytes atomic.Uint64 }
-	filled atomic.Bool // a hint: there is something in buf
+	shared      struct{ messages, bytes atomic.Uint64 }
+	undelivered atomic.Bool // see Drop
+	filled      atomic.Bool // a hint: there is something in buf
 }
 
 // traffic counts frames and their bytes.
