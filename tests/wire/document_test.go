@@ -16,6 +16,7 @@ import (
 	"github.com/fb9bb4ed/qsocket"
 	"github.com/fb9bb4ed/qsocket/internal/schema"
 	"github.com/fb9bb4ed/qsocket/internal/testkit"
+	"github.com/fb9bb4ed/qsocket/internal/wire"
 	"github.com/fb9bb4ed/qsocket/qsockettest"
 )
 
@@ -220,6 +221,8 @@ func TestWireDocument(t *testing.T) {
 			_, err := peer.Write(hexOf(t, blocks["goodbye-half"]))
 			return err
 		}),
+		"ack":                    wire.AppendAck(nil, 3),
+		"ask":                    wire.AskFrame,
 		"payload-msgpack-arrays": encoded(t, qsocket.Msgpack[Tick](qsocket.ArrayEncodedStructs()), tick),
 		"payload-json":           encoded(t, qsocket.JSON[Tick](), tick),
 		"payload-union-1":        encoded(t, qsocket.Union(qsocket.Case[tagged](1, qsocket.Msgpack[Tick]())), tagged(tick)),

@@ -1,0 +1,110 @@
+package session
+
+import (
+	"context"
+	"testing"
+
+	"github.com/fb9bb4ed/qsocket"
+)
+
+// ends of a connection over loopback TCP, with a session or without.
+type benchEnd interface {
+	Send(context.Context, []byte) error
+	Recv(context.Context) ([]byte, error)
+	Close() error
+}
+
+var benchBlobs = qsocket.Protocol[[]byte]{Name: "blobs/1"}
+
+func benchPair(b *testing.B, session bool) (client, server benchEnd) {
+	b.Helper()
+	opts := &qsocket.Options{}
+	if session {
+		opts.MaxSessions = 1
+	}
+	ln, err := qsocket.Listen("tcp", "127.0.0.1:0", benchBlobs, opts)
+	if err != nil {
+		b.Fatal(err)
+	}
+	arrived := make(chan benchEnd, 1)
+	if session {
+		go ln.ServeSessions(context.Background(), func(ctx context.Context, s *qsocket.Session[[]byte]) {
+			arrived <- s
+			<-s.Done()
+		})
+		client, err = qsocket.DialSession(context.Background(), "tcp", ln.Addr().String(), benchBlobs, nil)
+	} else {
+		go ln.Serve(context.Background(), func(ctx context.Context, c *qsocket.Conn[[]byte]) {
+			arrived <- c
+			<-ctx.Done()
+		})
+		client, err = qsocket.Dial(context.Background(), "tcp", ln.Addr().String(), benchBlobs, nil)
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	server = <-arrived
+	b.Cleanup(func() {
+		go client.Close()
+		server.Close()
+		client.Close()
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = ln.Drain(ctx, "")
+	})
+	return client, server
+}
+
+// BenchmarkSession compares a Session with a Conn: a stream of messages of 100 bytes, and a round trip of one.
+func BenchmarkSession(b *testing.B) {
+	ctx := context.Background()
+	message := make([]byte, 100)
+	for _, session := range []bool{false, true} {
+		name := map[bool]string{false: "conn", true: "session"}[session]
+		b.Run("stream/"+name, func(b *testing.B) {
+			client, server := benchPair(b, session)
+			done := make(chan error, 1)
+			go func() {
+				for range b.N {
+					if _, err := server.Recv(ctx); err != nil {
+						done <- err
+						return
+					}
+				}
+				done <- nil
+			}()
+			b.ReportAllocs()
+			b.ResetTimer()
+			for range b.N {
+				if err := client.Send(ctx, message); err != nil {
+					b.Fatal(err)
+				}
+			}
+			if err := <-done; err != nil {
+				b.Fatal(err)
+			}
+			b.StopTimer()
+		})
+		b.Run("roundtrip/"+name, func(b *testing.B) {
+			client, server := benchPair(b, session)
+			go func() {
+				for {
+					v, err := server.Recv(ctx)
+					if err != nil || server.Send(ctx, v) != nil {
+						return
+					}
+				}
+			}()
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := client.Send(ctx, message); err != nil {
+					b.Fatal(err)
+				}
+				if _, err := client.Recv(ctx); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.StopTimer()
+		})
+	}
+}
