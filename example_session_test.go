@@ -49,14 +49,11 @@ func ExampleSession() {
 
 	ctx := context.Background()
 	var wire fragile
+	kinds := make(chan qsocket.SessionKind, 100)
 	s, err := qsocket.DialSession(ctx, "tcp", ln.Addr().String(), echoes, &qsocket.Options{
 		DialContext: wire.DialContext,
 		Backoff:     func(failures int) time.Duration { return 10 * time.Millisecond },
-		OnSession: func(e qsocket.SessionEvent) {
-			if e.Kind == qsocket.SessionDown {
-				log.Print(e.Err)
-			}
-		},
+		OnSession:   func(e qsocket.SessionEvent) { kinds <- e.Kind },
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -70,12 +67,14 @@ func ExampleSession() {
 		fmt.Println(m, err)
 	}
 	fmt.Println(s.Sync(ctx), s.Shutdown(ctx))
+	fmt.Println(<-kinds, <-kinds)
 	fmt.Println(ln.Drain(ctx, "done"), <-served)
 	// Output:
 	// message 0 <nil>
 	// message 1 <nil>
 	// message 2 <nil>
 	// <nil> <nil>
+	// SessionDown SessionResumed
 	// <nil> <nil>
 }
 

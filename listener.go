@@ -69,6 +69,7 @@ type Listener[T any] struct {
 // ListenerStats counts what a Listener has done.
 type ListenerStats struct {
 	Open         int    // Conns that have not ended yet
+	Sessions     int    // sessions that have not ended yet, with a connection or without
 	Handshaking  int    // connections whose handshake is under way
 	Accepted     uint64 // handshakes done
 	Refused      uint64 // handshakes failed
@@ -266,6 +267,7 @@ func (l *Listener[T]) Stats() ListenerStats {
 	l.mu.Unlock()
 	return ListenerStats{
 		Open:         open,
+		Sessions:     l.sessions.count(),
 		Handshaking:  int(l.handshaking.Load()),
 		Accepted:     l.accepted.Load(),
 		Refused:      l.refused.Load(),

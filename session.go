@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"log/slog"
 	"net"
 	"sync"
 	"time"
 
 	"github.com/fb9bb4ed/qsocket/internal/link"
 	"github.com/fb9bb4ed/qsocket/internal/session"
+	"github.com/fb9bb4ed/qsocket/internal/socket"
 	"github.com/fb9bb4ed/qsocket/internal/wire"
 	"github.com/fb9bb4ed/qsocket/internal/xsync"
 )
@@ -196,6 +198,7 @@ func (s *Session[T]) attachLocked(c *Conn[T], got uint64, keep int, resumed bool
 	if resumed {
 		s.counts.resumes++
 		s.counts.replayed += s.ring.Sent() - got
+		s.set.Logger.Info("qsocket: session resumed", "peer", socket.AddrString(c.RemoteAddr()), "protocol", s.p.Name, "replayed", s.ring.Sent()-got, "resumes", s.counts.resumes, "down", s.counts.down)
 	}
 	if s.dropped {
 		c.link.In.Drop()
@@ -361,6 +364,10 @@ func (s *Session[T]) end(err error) {
 		s.sending = closing
 	}
 	a := s.detachLocked()
+	said := sendsMore
+	if a != nil {
+		said = a.said
+	}
 	last := s.last
 	if last != nil {
 		last.dropLocked()
@@ -372,14 +379,13 @@ func (s *Session[T]) end(err error) {
 	}
 	s.wakeLocked()
 	s.mu.Unlock()
-	if a != nil {
-		if err != nil {
-			a.c.link.Fail(err)
-		} else {
-			a.c.link.StartClose(link.Reason{})
-			_, _ = a.c.link.OnEnd(func() {})
-			a.c.link.CloseWithin()
-		}
+	switch {
+	case a == nil:
+	case err != nil && said < closing:
+		a.c.link.Fail(err)
+	default: // what has been written may still be read
+		a.c.link.StartClose(link.Reason{})
+		a.c.link.CloseWithin()
 	}
 	if last != nil {
 		<-last.left
@@ -450,12 +456,15 @@ func (s *Session[T]) logEnd(err error) {
 	sent, taken := s.ring.Last(), s.ring.Taken()
 	s.mu.Unlock()
 	args := []any{"protocol", s.p.Name, "sent", sent, "taken", taken, "received", s.in.Had(), "resumes", c.resumes, "replayed", c.replayed, "down", c.down}
-	switch {
-	case err == nil:
-		s.set.Logger.Debug("qsocket: session ended", args...)
-	default:
-		s.set.Logger.Info("qsocket: session ended", append(args, "err", err)...)
+	level := slog.LevelDebug
+	if err != nil {
+		level = slog.LevelInfo
+		args = append(args, "err", err)
 	}
+	if errors.Is(err, ErrSessionLost) && sent > taken { // messages may be lost
+		level = slog.LevelWarn
+	}
+	s.set.Logger.Log(context.Background(), level, "qsocket: session ended", args...)
 }
 
 // Done returns a channel that is closed when the session has ended, and Messages with it.

@@ -252,6 +252,16 @@ func (h *server[T]) ended(s *Session[T]) {
 	ss.buryLocked()
 }
 
+// count returns how many sessions have not ended.
+func (ss *sessions[T]) count() int {
+	if ss == nil {
+		return 0
+	}
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	return len(ss.known)
+}
+
 // all returns the sessions that have not ended.
 func (ss *sessions[T]) all() []*Session[T] {
 	if ss == nil {
