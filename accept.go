@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"net"
@@ -189,7 +190,7 @@ func (l *Listener[T]) admit(a *admission) {
 		if p := panicOf(err); p != nil {
 			attrs = append(attrs, excerpt.StackKey, string(p.Stack))
 		}
-		l.log.Warn("qsocket: handshake refused", attrs...)
+		l.log.Log(context.Background(), refusalLevel(err), "qsocket: handshake refused", attrs...)
 		l.countRefusal(cause)
 		l.release()
 		return
@@ -240,6 +241,15 @@ func panicOf(err error) *handshake.Panic {
 	}
 	p, _ := err.(*handshake.Panic)
 	return p
+}
+
+// refusalLevel is where a handshake that has failed is logged. Balancers connect and close
+// all the time, to see whether a server is there.
+func refusalLevel(err error) slog.Level {
+	if b, ok := err.(*brokenHandshake); ok && b.broken.IsUnheard() || handshake.IsUnheardTLS(err) {
+		return slog.LevelDebug
+	}
+	return slog.LevelWarn
 }
 
 // countRefusal counts a handshake that has failed.

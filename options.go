@@ -149,11 +149,12 @@ type Options struct {
 
 	// Logger gets what happens to connections, never what they carry: one line for each event. At level
 	// Debug: connections that are open, and those that have ended well, with the name of
-	// the protocol, how long they were open, and their counters, and those that came beyond MaxConns. Info: peers that are gone, with
+	// the protocol, how long they were open, and their counters, those that came beyond MaxConns, and clients that have gone before a
+	// byte of theirs had come, as health checks do that only connect. Info: peers that are gone, with
 	// the same, reasons given for an end, a Drain, in what the peer's message types differ (once for each
 	// pair of versions), the first message that SkipUnknown drops, and that a Listener is no longer full. Warn: messages that could not be
-	// decoded, at either end, and other violations; handshakes
-	// refused, errors of accept, the first message that a Group drops for a Conn,
+	// decoded, at either end, and other violations; other handshakes that have
+	// failed, errors of accept, the first message that a Group drops for a Conn,
 	// consumers that it disconnects, messages lost when a Conn was closed, and a Listener that is full.
 	// Error: panics, and the end of accepting. Nil: silent.
 	Logger *slog.Logger

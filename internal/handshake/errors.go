@@ -21,6 +21,7 @@ import (
 type Broken struct {
 	Mismatch wire.Mismatch
 	Cause    error
+	unheard  bool // the peer was gone before a byte of its hello had come
 }
 
 // Error begins with what is known: an alert says more than that no hello has come.
@@ -52,7 +53,7 @@ func (e *Refused) Error() string {
 }
 
 // silentPeer is the error for a peer that ends, or fails, before its hello has come.
-func silentPeer(err error) error {
+func silentPeer(err error) *Broken {
 	if err == io.EOF {
 		err = io.ErrUnexpectedEOF
 	}
@@ -60,8 +61,31 @@ func silentPeer(err error) error {
 	if IsAlert(err) {
 		found = "an alert of TLS has ended the connection"
 	}
-	return &Broken{wire.Mismatch{Field: "hello", Local: "beginning with " + wire.Magic, Peer: found}, err}
+	return &Broken{Mismatch: wire.Mismatch{Field: "hello", Local: "beginning with " + wire.Magic, Peer: found}, Cause: err}
 }
+
+// gonePeer is the error for a peer that ends, or fails, before a byte of its hello has come.
+func gonePeer(err error) *Broken {
+	broken := silentPeer(err)
+	broken.unheard = !IsAlert(err)
+	return broken
+}
+
+// IsUnheard reports whether a handshake failed with e because the peer had gone before it had said
+// anything: a scanner, or a health check that only connects.
+func (e *Broken) IsUnheard() bool { return e.unheard }
+
+// IsUnheardTLS is the same of the handshake of TLS.
+func IsUnheardTLS(err error) bool {
+	_, unheard := err.(*unheardTLS)
+	return unheard
+}
+
+// unheardTLS is the error of TLS for a peer that has gone without a byte.
+type unheardTLS struct{ err error }
+
+func (e *unheardTLS) Error() string { return e.err.Error() }
+func (e *unheardTLS) Unwrap() error { return e.err }
 
 // What may be behind an end, or a silence, the likely causes first.
 const (
@@ -87,17 +111,17 @@ func Late(err error, timeout time.Duration) error {
 	}
 	var busy unfinished
 	if errors.As(err, &busy) {
-		return &Broken{wire.Mismatch{
+		return &Broken{Mismatch: wire.Mismatch{
 			Field: "hello",
 			Local: "within HandshakeTimeout",
 			Peer:  fmt.Sprintf("it came, and after %v %s had not %s", timeout, busy.who, busy.what),
-		}, os.ErrDeadlineExceeded}
+		}, Cause: os.ErrDeadlineExceeded}
 	}
-	return &Broken{wire.Mismatch{
+	return &Broken{Mismatch: wire.Mismatch{
 		Field: "hello",
 		Local: "within HandshakeTimeout",
 		Peer:  fmt.Sprintf("none came for %v: "+silenceGuesses, timeout),
-	}, os.ErrDeadlineExceeded}
+	}, Cause: os.ErrDeadlineExceeded}
 }
 
 // lateTLS is that error for TLS, which knows deadlines of contexts only.
@@ -119,16 +143,21 @@ func IsTLS(err error) bool {
 	return errors.As(err, &notTLS) || strings.HasPrefix(excerpt.Words(err), tlsPrefix)
 }
 
-// tlsError says what was found where TLS was expected.
-func tlsError(err error) error {
+// tlsError says what was found where TLS was expected. heard is whether a message of the peer's had come.
+func tlsError(err error, heard bool) error {
 	var notTLS tls.RecordHeaderError
 	if errors.As(err, &notTLS) {
 		if found := wire.Sniff(notTLS.RecordHeader[:]); found != "" {
 			return excerpt.Wrap(tlsPrefix+found+": ", err)
 		}
 	}
+	var oe *net.OpError
+	gone := err == io.EOF || errors.As(err, &oe) && !oe.Timeout() && !IsAlert(err)
 	if err == io.EOF { // between two records, but not between two messages
 		err = fmt.Errorf("the peer ended it: %w", io.ErrUnexpectedEOF)
 	}
-	return excerpt.Wrap(tlsPrefix, err)
+	if err = excerpt.Wrap(tlsPrefix, err); gone && !heard {
+		return &unheardTLS{err}
+	}
+	return err
 }

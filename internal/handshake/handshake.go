@@ -61,10 +61,10 @@ func TLS(ctx context.Context, nc net.Conn) error {
 	}
 	err, ok := within(ctx, nc, func() error { return secure.HandshakeContext(ctx) })
 	if !ok {
-		err = ctx.Err()
+		return tlsError(ctx.Err(), true)
 	}
 	if err != nil {
-		return tlsError(err)
+		return tlsError(err, secure.ConnectionState().Version != 0)
 	}
 	return nil
 }

@@ -117,7 +117,10 @@ func readHello(r io.Reader) (*wire.Hello, error) {
 				return nil, mismatch
 			}
 		}
-		if err != nil && n < len(header) {
+		switch {
+		case err != nil && n == 0:
+			return nil, gonePeer(err)
+		case err != nil && n < len(header):
 			return nil, silentPeer(err)
 		}
 	}
