@@ -1,0 +1,31 @@
+package operations
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"github.com/fb9bb4ed/qsocket"
+)
+
+// untilMove returns a ctx that ends when it is time to dial another server: at a moment by
+// chance within spread after the server of conn has said that it goes away.
+func untilMove[T any](ctx context.Context, conn *qsocket.Conn[T], spread time.Duration) (context.Context, context.CancelFunc) {
+	moving, cancel := context.WithCancel(ctx)
+	go func() { // ends with moving
+		defer cancel()
+		select {
+		case <-conn.GoingAway():
+		case <-conn.Done():
+			return
+		case <-moving.Done():
+			return
+		}
+		select {
+		case <-time.After(rand.N(spread)):
+		case <-conn.Done():
+		case <-moving.Done():
+		}
+	}()
+	return moving, cancel
+}
