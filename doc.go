@@ -253,7 +253,8 @@ both ends. The handlers go on. A client that watches GoingAway finishes what it 
 closes, and dials another server; then its handler's loop ends, and so does Drain when all
 have. At the end of ending, the connections that are left are closed with
 [CodeGoingAway], within CloseTimeout. Clients that do not watch GoingAway learn
-from that [*RemoteError], and what they had under way is lost.
+from that [*RemoteError], and what they had under way is lost. docs/operations.md has the rest of
+a rolling restart, and of running a service: health checks, limits, metrics.
 
 The other ways to stop are for servers that owe no answers:
 

@@ -11,13 +11,14 @@ import (
 	"github.com/fb9bb4ed/qsocket"
 )
 
-// caller makes calls over one connection, as many at a time as there are goroutines that call.
+// caller makes calls over one connection, for as many goroutines at a time as there are.
 type caller struct {
 	conn *qsocket.Conn[Message]
 
 	mu      sync.Mutex
-	last    uint64                 // ID
-	waiting map[uint64]chan Answer // by ID; nil when the connection has ended
+	last    uint64                 // ID of a call
+	waiting map[uint64]chan Answer // by ID
+	ended   bool                   // no more answers come
 }
 
 func newCaller(conn *qsocket.Conn[Message]) *caller {
@@ -30,16 +31,7 @@ var errUnanswered = errors.New("no answer: the call may have been carried out or
 
 // call asks, and waits for the answer as long as ctx allows.
 func (c *caller) call(ctx context.Context, text string) (string, error) {
-	answered := make(chan Answer, 1)
-	c.mu.Lock()
-	if c.waiting == nil {
-		c.mu.Unlock()
-		return "", net.ErrClosed
-	}
-	c.last++
-	id := c.last
-	c.waiting[id] = answered
-	c.mu.Unlock()
+	id, answered := c.expect()
 	defer c.forget(id)
 	if err := c.conn.Send(ctx, Call{ID: id, Trace: traceOf(ctx), Text: text}); err != nil {
 		return "", err // the server does not get it: it may be sent elsewhere
@@ -49,39 +41,49 @@ func (c *caller) call(ctx context.Context, text string) (string, error) {
 		if !ok {
 			return "", fmt.Errorf("%w: %w", errUnanswered, cmp.Or(c.conn.Err(), net.ErrClosed))
 		}
-		if answer.Error != "" {
-			return "", errors.New(answer.Error)
-		}
-		return answer.Text, nil
+		return answer.Text, answer.failure()
 	case <-ctx.Done():
 		return "", fmt.Errorf("%w: %w", errUnanswered, ctx.Err())
 	}
 }
 
-func (c *caller) forget(id uint64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.waiting, id)
-}
-
-// receive hands out the answers, and wakes every caller that waits when no more will come.
+// receive hands out the answers, and at the end wakes all who wait for one.
 func (c *caller) receive() {
 	for m := range c.conn.Messages() {
-		if answer, ok := m.(Answer); ok {
-			c.mu.Lock()
-			if answered := c.waiting[answer.ID]; answered != nil { // else the caller has given up
-				answered <- answer
-				delete(c.waiting, answer.ID)
-			}
-			c.mu.Unlock()
+		answer, _ := m.(Answer)
+		if answered := c.forget(answer.ID); answered != nil { // else its caller has given up
+			answered <- answer
 		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.ended = true
 	for _, answered := range c.waiting {
 		close(answered)
 	}
-	c.waiting = nil
+}
+
+// expect returns the ID of the next call, and the channel for its answer.
+func (c *caller) expect() (id uint64, answered chan Answer) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last++
+	answered = make(chan Answer, 1)
+	if c.ended {
+		close(answered)
+	} else {
+		c.waiting[c.last] = answered
+	}
+	return c.last, answered
+}
+
+// forget returns that channel, the first time.
+func (c *caller) forget(id uint64) chan Answer {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	answered := c.waiting[id]
+	delete(c.waiting, id)
+	return answered
 }
 
 // answerWith returns a handler that works on up to most calls of a connection at a time.

@@ -35,6 +35,9 @@ func TestCompressed(t *testing.T) {
 	if got, want := largeCalls.Codec.Name(), "union(deflate(msgpack),msgpack)"; got != want {
 		t.Errorf("the codec is %s, want %s", got, want)
 	}
+	if text := largeCalls.Schema(); strings.Contains(text, "Trace") || !strings.Contains(text, "Error") {
+		t.Errorf("want the fields of an Answer, and none of a Call, in\n%s", text)
+	}
 	synctest.Test(t, func(t *testing.T) {
 		a, b := qsockettest.Pipe(t, largeCalls, nil)
 		sent := Call{Text: strings.Repeat("the same again. ", 10_000)}

@@ -2,7 +2,11 @@
 // over what you need.
 package operations
 
-import "github.com/fb9bb4ed/qsocket"
+import (
+	"errors"
+
+	"github.com/fb9bb4ed/qsocket"
+)
 
 // Message is what the two ends say to each other: a Call or an Answer.
 type Message interface{ isMessage() }
@@ -19,6 +23,14 @@ type Answer struct {
 	ID    uint64
 	Text  string
 	Error string // empty: none
+}
+
+// failure is the Error as one.
+func (a Answer) failure() error {
+	if a.Error == "" {
+		return nil
+	}
+	return errors.New(a.Error)
 }
 
 func (Call) isMessage()   {}

@@ -16,14 +16,10 @@ func untilMove[T any](ctx context.Context, conn *qsocket.Conn[T], spread time.Du
 		defer cancel()
 		select {
 		case <-conn.GoingAway():
-		case <-conn.Done():
-			return
 		case <-moving.Done():
-			return
 		}
 		select {
 		case <-time.After(rand.N(spread)):
-		case <-conn.Done():
 		case <-moving.Done():
 		}
 	}()

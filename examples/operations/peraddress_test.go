@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 
 	"github.com/fb9bb4ed/qsocket"
+	"github.com/fb9bb4ed/qsocket/internal/testkit"
 	"github.com/fb9bb4ed/qsocket/qsockettest"
 )
 
@@ -92,22 +93,23 @@ func TestPerAddress(t *testing.T) {
 	})
 }
 
-// Over TCP, and an error of Accept is passed on.
+// Over TCP, with TLS by the Options; and an error of Accept is passed on.
 func TestPerAddressTCP(t *testing.T) {
 	nl, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	limited := limitPerAddress(nl, 1)
-	ln := listen(t, limited, echo, nil)
-	conn, err := qsocket.Dial(t.Context(), "tcp", ln.Addr().String(), Protocol, nil)
+	ln := listen(t, limited, echo, &qsocket.Options{TLS: testkit.ServerTLS()})
+	opts := &qsocket.Options{TLS: testkit.ClientTLS()}
+	conn, err := qsocket.Dial(t.Context(), "tcp", ln.Addr().String(), Protocol, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := qsocket.Dial(t.Context(), "tcp", ln.Addr().String(), Protocol, nil); err == nil {
+	if _, err := qsocket.Dial(t.Context(), "tcp", ln.Addr().String(), Protocol, opts); err == nil {
 		t.Error("a second connection is let in")
 	}
-	if err := check(context.Background(), "tcp", ln.Addr().String(), nil); err == nil {
+	if err := check(context.Background(), "tcp", ln.Addr().String(), opts); err == nil {
 		t.Error("a third is")
 	}
 	if err := conn.Shutdown(t.Context()); err != nil {

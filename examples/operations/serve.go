@@ -3,6 +3,7 @@ package operations
 import (
 	"context"
 	"errors"
+	"net/http"
 	"sync/atomic"
 	"time"
 
@@ -27,4 +28,13 @@ func serveUntil[T any](stopping context.Context, ln *qsocket.Listener[T], handle
 	defer cancel()
 	err := ln.Drain(ending, "restart")
 	return errors.Join(err, <-served)
+}
+
+// readiness answers the balancer's check over HTTP.
+func readiness(ready *atomic.Bool) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if !ready.Load() {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -33,14 +35,19 @@ func TestServeUntil(t *testing.T) {
 				defer stop()
 				served := testkit.Async(func() error { return serveUntil(stopping, ln, echo, &ready, notice, patience) })
 				synctest.Wait()
-				if !ready.Load() {
-					t.Error("it is not ready")
+				asked := func() int {
+					answer := httptest.NewRecorder()
+					readiness(&ready).ServeHTTP(answer, httptest.NewRequest("GET", "/ready", nil))
+					return answer.Code
+				}
+				if got := asked(); got != http.StatusOK {
+					t.Errorf("it is not ready: %d", got)
 				}
 				start := time.Now()
 				stop()
 				time.Sleep(notice - time.Second)
-				if ready.Load() {
-					t.Error("it is ready after the signal")
+				if got := asked(); got != http.StatusServiceUnavailable {
+					t.Errorf("it is ready after the signal: %d", got)
 				}
 				conn := dial(t, through(network)) // the balancer has not noticed yet
 				c := newCaller(conn)
@@ -144,22 +151,4 @@ func TestMove(t *testing.T) {
 			t.Errorf("%d arrivals at the next server, within so many seconds: %v", len(arrived)-clients, each)
 		}
 	})
-}
-
-// A connection that ends, or a program that does, does not leave untilMove behind.
-func TestMoveEnds(t *testing.T) {
-	for name, end := range map[string]func(conn *qsocket.Conn[Message], cancel func()){
-		"the connection ends": func(conn *qsocket.Conn[Message], _ func()) { conn.Close() },
-		"it is cancelled":     func(_ *qsocket.Conn[Message], cancel func()) { cancel() },
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				a, _ := qsockettest.Pipe(t, Protocol, nil)
-				moving, cancel := untilMove(t.Context(), a, time.Minute)
-				defer cancel()
-				end(a, cancel)
-				<-moving.Done()
-			})
-		})
-	}
 }

@@ -14,6 +14,10 @@ type tenants struct {
 	groups map[string]*qsocket.Group[Message] // by the attribute that Admit has set
 }
 
+func newTenants(most int) *tenants {
+	return &tenants{most: most, groups: make(map[string]*qsocket.Group[Message])}
+}
+
 // join makes conn a member of its tenant's Group, which it leaves when it ends. It reports false
 // if the tenant has enough: close it with CodeFull then.
 func (t *tenants) join(conn *qsocket.Conn[Message]) (group *qsocket.Group[Message], ok bool) {
@@ -22,9 +26,6 @@ func (t *tenants) join(conn *qsocket.Conn[Message]) (group *qsocket.Group[Messag
 	defer t.mu.Unlock()
 	group = t.groups[tenant]
 	if group == nil {
-		if t.groups == nil {
-			t.groups = make(map[string]*qsocket.Group[Message])
-		}
 		group = qsocket.NewGroup(Protocol, qsocket.Drop)
 		t.groups[tenant] = group
 	}

@@ -17,7 +17,7 @@ import (
 func TestTenants(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		network := qsockettest.Listen(address)
-		all := tenants{most: 2}
+		all := newTenants(2)
 		ln := listen(t, network, func(ctx context.Context, conn *qsocket.Conn[Message]) {
 			group, ok := all.join(conn)
 			if !ok {
