@@ -39,7 +39,8 @@ func TestPerAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		network := &fromAddresses{qsockettest.Listen(address), make(chan string, 1)}
 		limited := limitPerAddress(network, 2)
-		ln := listen(t, limited, echo, nil)
+		var log testkit.LogRecorder
+		ln := listen(t, limited, echo, &qsocket.Options{Logger: log.Logger()})
 		connect := func(from string) (*qsocket.Conn[Message], error) {
 			network.addresses <- from
 			conn, err := qsocket.Dial(t.Context(), "tcp", address, Protocol, through(network.Listener))
@@ -71,8 +72,8 @@ func TestPerAddress(t *testing.T) {
 				t.Errorf("%s: got %v, want a refusal that is not final", from, err)
 			}
 		}
-		if got := ln.Stats(); got.Open != 7 || got.Refused != 0 {
-			t.Errorf("got %+v, want no trace of the others in it", got)
+		if got := ln.Stats(); got.Open != 7 || got.Refused != 0 || log.Count() > 0 {
+			t.Errorf("got %+v, want no trace of the others in it, nor in the log:\n%s", got, log.Text())
 		}
 		if err := first.Shutdown(t.Context()); err != nil {
 			t.Error(err)

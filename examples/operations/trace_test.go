@@ -2,24 +2,28 @@ package operations
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"testing/synctest"
 
 	"github.com/fb9bb4ed/qsocket"
+	"github.com/fb9bb4ed/qsocket/internal/testkit"
 	"github.com/fb9bb4ed/qsocket/qsockettest"
 )
 
-// The last frames of a connection are known when it has failed, and no others.
+// The last frames of a connection are known when it has failed, and no others. The log has its number.
 func TestRecorder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r recorder
+		var log testkit.LogRecorder
 		network := qsockettest.Listen(address)
 		ids := make(chan uint64, 2)
 		listen(t, network, func(ctx context.Context, conn *qsocket.Conn[Message]) {
 			ids <- conn.ID()
 			echo(ctx, conn)
-		}, &qsocket.Options{Trace: r.note})
-		c := newCaller(dial(t, through(network)))
+		}, &qsocket.Options{Trace: r.note, Logger: log.Logger()})
+		conn := dial(t, through(network))
+		c := newCaller(conn)
 		other := newCaller(dial(t, through(network)))
 		for range 3 {
 			if _, err := c.call(t.Context(), "hello"); err != nil {
@@ -33,6 +37,11 @@ func TestRecorder(t *testing.T) {
 		got := r.of(id)
 		if len(got) != 6 || got[0].Out || !got[1].Out || got[0].Tag != 1 || got[1].Tag != 2 || got[0].Conn != id {
 			t.Errorf("got %+v, want a call and its answer, three times", got)
+		}
+		conn.NetConn().Close()
+		synctest.Wait()
+		if log.Count("connection failed", fmt.Sprint("conn=", id)) != 1 && log.Count("connection failed", fmt.Sprint("conn=", otherID)) != 1 {
+			t.Errorf("got\n%s", log.Text())
 		}
 		for range len(r.frames) - 3 {
 			r.note(qsocket.Frame{}) // of none of the two
