@@ -103,7 +103,7 @@ func TestMove(t *testing.T) {
 			for err == nil && ctx.Err() == nil {
 				conn, dialErr := qsocket.Dial(ctx, "tcp", address, Protocol, opts)
 				if dialErr != nil {
-					time.Sleep(100 * time.Millisecond)
+					time.Sleep(250 * time.Millisecond)
 					continue
 				}
 				mu.Lock()
@@ -113,7 +113,7 @@ func TestMove(t *testing.T) {
 				moving, cancel := untilMove(ctx, conn, spread)
 				for moving.Err() == nil && err == nil {
 					_, err = c.call(t.Context(), "hello")
-					time.Sleep(100 * time.Millisecond)
+					time.Sleep(250 * time.Millisecond)
 				}
 				cancel()
 				err = errors.Join(err, conn.Close())
