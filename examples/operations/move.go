@@ -9,7 +9,8 @@ import (
 )
 
 // untilMove returns a ctx that ends when it is time to dial another server: at a moment by
-// chance within spread after the server of conn has said that it goes away.
+// chance within spread after the server of conn has said that it goes away. It does not end with
+// conn: watch Done beside it.
 func untilMove[T any](ctx context.Context, conn *qsocket.Conn[T], spread time.Duration) (context.Context, context.CancelFunc) {
 	moving, cancel := context.WithCancel(ctx)
 	go func() { // ends with moving
