@@ -180,7 +180,7 @@ var symptoms = []struct {
 	}},
 	{"protocol violation", qsocket.ErrProtocol, func(s *scene) error {
 		s.open(nil)
-		s.write("\x80\x00\x00\x01\x04")
+		s.write("\x80\x00\x00\x01\x03") // a confirm of nothing
 		return s.received()
 	}},
 	{"exceeds MaxFrame", qsocket.ErrFrameTooLarge, func(s *scene) error {
