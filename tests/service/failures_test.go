@@ -71,7 +71,7 @@ var failures = []failure{
 	{name: "a message of an unknown case", bytes: "00000003 07a161", code: qsocket.CodeBadMessage},
 	{name: "a message without a payload", bytes: "00000000", code: qsocket.CodeBadMessage},
 	{name: "a message above MaxFrame", bytes: "7fffffff", code: qsocket.CodeTooLarge},
-	{name: "a reserved control frame", bytes: "80000001 04", code: qsocket.CodeProtocol},
+	{name: "a reserved control frame", bytes: "80000001 07", code: qsocket.CodeProtocol},
 	{name: "a confirm of nothing", bytes: "80000001 03", code: qsocket.CodeProtocol},
 	{name: "a goodbye that is none", bytes: "80000002 01c0", code: qsocket.CodeProtocol},
 	{name: "FrameTimeout", bytes: "00000009 01a8", opts: qsocket.Options{FrameTimeout: 200 * time.Millisecond}, code: qsocket.CodeTimeout},

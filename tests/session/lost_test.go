@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -244,9 +245,9 @@ func TestSession23PoisonMessage(t *testing.T) {
 			<-s.Done()
 			ended <- s.Err()
 		})
-		dials := 0
+		var dials atomic.Int64
 		client, err := qsocket.DialSession(t.Context(), "tcp", address, text, &qsocket.Options{DialContext: func(ctx context.Context, nw, addr string) (net.Conn, error) {
-			dials++
+			dials.Add(1)
 			return network.DialContext(ctx, nw, addr)
 		}})
 		if err != nil {
@@ -265,8 +266,8 @@ func TestSession23PoisonMessage(t *testing.T) {
 			t.Error("the server has no error")
 		}
 		time.Sleep(time.Hour)
-		if dials != 1 {
-			t.Errorf("%d dials", dials)
+		if dials.Load() != 1 {
+			t.Errorf("%d dials", dials.Load())
 		}
 	})
 }
@@ -284,21 +285,22 @@ func TestSession24AcceptThenClose(t *testing.T) {
 		copts := k.clientOptions()
 		copts.Backoff = nil
 		copts.SessionExpiry = 24 * time.Hour
-		closing := false
-		dials := 0
+		var closing atomic.Bool
+		var count atomic.Int64
 		copts.DialContext = func(ctx context.Context, nw, addr string) (net.Conn, error) {
-			if !closing {
+			if !closing.Load() {
 				return k.dialContext(ctx, nw, addr)
 			}
-			dials++
+			count.Add(1)
 			a, b := qsockettest.NetPipe()
 			_ = b.Close()
 			return a, nil
 		}
 		client, _ := k.pair(copts)
-		closing = true
+		closing.Store(true)
 		k.cut()
 		time.Sleep(time.Hour)
+		dials := count.Load()
 		// With full jitter and a ceiling of 15 s, 7.5 s on average.
 		if dials < 300 || dials > 700 {
 			t.Errorf("%d dials in an hour, want about 480", dials)
@@ -382,22 +384,22 @@ func TestSession27AnotherProtocolAtResume(t *testing.T) {
 		}
 		defer testkit.EndListener(ln)
 		copts := k.clientOptions()
-		moved := false
-		dials := 0
+		var moved atomic.Bool
+		var dials atomic.Int64
 		copts.DialContext = func(ctx context.Context, nw, addr string) (net.Conn, error) {
-			if moved {
-				dials++
+			if moved.Load() {
+				dials.Add(1)
 				return other.DialContext(ctx, nw, "other")
 			}
 			return k.dialContext(ctx, nw, addr)
 		}
 		client, _ := k.pair(copts)
-		moved = true
+		moved.Store(true)
 		k.cut()
 		<-client.Done()
 		var he *qsocket.HandshakeError
-		if err := client.Err(); !errors.As(err, &he) || he.Field != "proto" || dials != 1 {
-			t.Errorf("%v after %d dials", err, dials)
+		if err := client.Err(); !errors.As(err, &he) || he.Field != "proto" || dials.Load() != 1 {
+			t.Errorf("%v after %d dials", err, dials.Load())
 		}
 	})
 }

@@ -64,8 +64,8 @@ type program struct {
 type end struct {
 	name     string
 	s        *qsocket.Session[int]
-	r        *rand.Rand
-	sent     int // accepted: 1 to sent
+	seeds    [2]uint64 // of what it sends and receives
+	sent     int       // accepted: 1 to sent
 	received int
 	wrong    error
 	shut     bool // its Shutdown has returned nil
@@ -75,8 +75,8 @@ type end struct {
 func newProgram(t *testing.T, seed uint64) *program {
 	r := rand.New(rand.NewPCG(seed, 32))
 	p := &program{t: t, r: r, seed: seed, began: make(chan struct{})}
-	p.client = &end{name: "client", r: rand.New(rand.NewPCG(seed, 1))}
-	p.server = &end{name: "server", r: rand.New(rand.NewPCG(seed, 2))}
+	p.client = &end{name: "client", seeds: [2]uint64{r.Uint64(), r.Uint64()}}
+	p.server = &end{name: "server", seeds: [2]uint64{r.Uint64(), r.Uint64()}}
 	f := qsockettest.Faults{Latency: time.Duration(r.IntN(3)) * time.Millisecond, Split: r.IntN(8), Jitter: time.Duration(r.IntN(2)) * time.Millisecond}
 	p.proxy = qsockettest.NewProxy(seed, f, f)
 	return p
@@ -122,7 +122,8 @@ func (p *program) run() {
 	p.opts.MaxSessions = 2
 	p.listen()
 	copts := p.options()
-	copts.Backoff = func(int) time.Duration { return time.Duration(p.client.r.IntN(100)) * time.Millisecond }
+	backoff := rand.New(rand.NewPCG(p.seed, 33))
+	copts.Backoff = func(int) time.Duration { return time.Duration(backoff.IntN(100)) * time.Millisecond }
 	copts.DialContext = func(ctx context.Context, nw, addr string) (net.Conn, error) {
 		nc, err := p.proxy.Through(p.network.DialContext)(ctx, nw, addr)
 		if err == nil {
@@ -170,7 +171,7 @@ func (p *program) pause(r *rand.Rand) {
 
 // sendAll sends, and then ends the session in one of the ways there are.
 func (p *program) sendAll(e *end) {
-	r := rand.New(rand.NewPCG(e.r.Uint64(), 3))
+	r := rand.New(rand.NewPCG(e.seeds[0], 3))
 	for n := r.IntN(60); n > 0; n-- {
 		p.pause(r)
 		within := 10 * time.Second // the other end may not receive any more
@@ -240,7 +241,7 @@ func (p *program) taken(e *end, n int, who string) {
 
 // receiveAll receives until the messages end, or for a while.
 func (p *program) receiveAll(e *end) {
-	r := rand.New(rand.NewPCG(e.r.Uint64(), 4))
+	r := rand.New(rand.NewPCG(e.seeds[1], 4))
 	most := 1000
 	if r.IntN(5) == 0 {
 		most = r.IntN(20)

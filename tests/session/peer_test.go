@@ -2,11 +2,17 @@ package session
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/binary"
 	"io"
+	"math/big"
 	"net"
 	"testing"
+	"time"
 
 	"github.com/vmihailenco/msgpack/v5"
 )
@@ -51,6 +57,16 @@ func newPeer(t *testing.T, nc net.Conn) *peer {
 // greet sends a hello and reads the server's.
 func (p *peer) greet(h hello) map[string]any {
 	p.t.Helper()
+	p.sayHello(h)
+	header := p.read(8)
+	var theirs map[string]any
+	if err := msgpack.Unmarshal(p.read(int(binary.BigEndian.Uint32(header[4:]))), &theirs); err != nil {
+		p.t.Fatal(err)
+	}
+	return theirs
+}
+
+func (p *peer) sayHello(h hello) {
 	p.try = h.try
 	m := map[string]any{"proto": protocol.Name, "codec": "msgpack", "max": 1 << 20, "nl": "\r\n\r\n"}
 	if h.id != nil {
@@ -67,15 +83,9 @@ func (p *peer) greet(h hello) map[string]any {
 	}
 	body, err := msgpack.Marshal(m)
 	if err != nil {
-		p.t.Fatal(err)
+		p.t.Error(err)
 	}
 	p.write(append(binary.BigEndian.AppendUint32([]byte("QSK\x01"), uint32(len(body))), body...))
-	header := p.read(8)
-	var theirs map[string]any
-	if err := msgpack.Unmarshal(p.read(int(binary.BigEndian.Uint32(header[4:]))), &theirs); err != nil {
-		p.t.Fatal(err)
-	}
-	return theirs
 }
 
 func (p *peer) write(b []byte) {
@@ -191,4 +201,19 @@ func (p *peer) goodbye() (code int) {
 			return g.Code
 		}
 	}
+}
+
+// clientCertificate returns a certificate with a key of its own.
+func clientCertificate(t *testing.T) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
