@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -127,12 +128,14 @@ func TestSession07TwoResumesAtOnce(t *testing.T) {
 				t.Fatal(err)
 			}
 			second := newPeer(t, nc)
-			go second.sayHello(hello{id: id, try: 2}) // it is stale, or was one of the session until the other came
+			var asking sync.WaitGroup
+			asking.Go(func() { second.sayHello(hello{id: id, try: 2}) }) // it is stale, or has the session until the other comes
 			third := k.ask(hello{id: id, try: 3})
 			third.wantSession(resumed, 0)
 			third.wantMessage(1)
 			third.send(1)
 			expect(t, server, 1, 1)
+			asking.Wait()
 		})
 	}
 }
