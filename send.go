@@ -81,8 +81,10 @@ func (c *Conn[T]) refused(err error) error {
 // larger than SendBuffer is sent if the buffer is empty. The errors are those of Send.
 //
 // TrySend waits neither for the peer nor for the network, nor for a Send that does; only for an
-// encoder that is at work on the same Conn. It finds no dead peer, however often there
-// is no room: receive, or call Done, to learn of that.
+// encoder that is at work on the same Conn. Where it ends the Conn, because a message is refused that an
+// Encoder without Reset has encoded, it also waits for the Close of the net.Conn, in raw mode: for up to 100 ms
+// if that is slow, which those of TCP, Unix sockets, net.Pipe and TLS over those are not. It finds no dead
+// peer, however often there is no room: receive, or call Done, to learn of that.
 //
 // With a codec that keeps state, a message that was encoded and does not fit has a price: the
 // encoder starts anew (Gob sends its types again), or v is sent beyond SendBuffer if its
