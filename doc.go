@@ -179,7 +179,7 @@ member's outgoing buffer is full, the Group waits for it ([Block]), skips it
 	sent, err := room.BroadcastExcept(ctx, line, conn) // to all but the one it came from
 
 [Group.Broadcast] leaves out none, and [Group.Members] is a loop over those that there are. To send one message to connections of your own choice, use [Protocol.Prepare] and
-[Conn.SendPrepared].
+[Conn.SendPrepared]. examples/chat is a room with a Group.
 
 # Ending a connection
 
@@ -276,8 +276,8 @@ long as its ctx allows, unless the handler itself calls Close or CloseWrite.
 # Reconnecting
 
 A Conn does not reconnect. When it has ended, cleanly or not, dial again, and
-decide what to send again. A service that restarts, a proxy without one, and a
-server that is full end a handshake as well; that passes.
+decide what to send again. A service that restarts, a load balancer that has none behind
+it, and a server that is full end a handshake as well (Field hello, magic or full); that passes.
 [HandshakeError.Final] tells what does not:
 
 	const shortest, longest = 50 * time.Millisecond, 5 * time.Second
@@ -288,18 +288,25 @@ server that is full end a handshake as well; that passes.
 			return err // dialing again will not help
 		}
 		if err == nil {
-			wait = shortest
+			since := time.Now()
 			err = use(ctx, conn) // until Messages ends
 			conn.Close()
+			if time.Since(since) >= longest { // not a server that ends each connection at once
+				wait = shortest
+			}
 		}
-		log.Info("connecting again", "err", err)
 		select {
 		case <-time.After(rand.N(wait)): // by chance: all clients of a server that restarts come at the same time
+			log.Info("connecting again", "err", err)
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 		wait = min(2*wait, longest)
 	}
+
+When [Conn.GoingAway] is closed, use calls [Conn.CloseWrite] and goes on receiving. The
+server's handler ends then, and the loop dials the next server. examples/chat has a client that
+does all of this.
 
 # Codecs, and whom to trust
 

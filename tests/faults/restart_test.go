@@ -13,17 +13,19 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/fb9bb4ed/qsocket"
 	"github.com/fb9bb4ed/qsocket/internal/testkit"
+	"github.com/fb9bb4ed/qsocket/qsockettest"
 )
 
-// stay is the loop that the documentation of the package shows, "Reconnecting". use gets a
-// connection and returns at its end; what stay returns says why dialing again would not help,
-// or is ctx's error.
-func stay(ctx context.Context, network, address string, protocol qsocket.Protocol[string], opts *qsocket.Options, log *slog.Logger, use func(context.Context, *qsocket.Conn[string]) error) error {
-	const shortest, longest = 50 * time.Millisecond, 5 * time.Second
+// stay is the loop that the documentation of the package shows, "Reconnecting", with waits of the
+// test's choice. use gets a connection and returns at its end; what stay returns says why dialing
+// again would not help, or is ctx's error.
+func stay(ctx context.Context, network, address string, protocol qsocket.Protocol[string], opts *qsocket.Options, shortest, longest time.Duration, use func(context.Context, *qsocket.Conn[string]) error) error {
+	log := slog.New(slog.DiscardHandler)
 	wait := shortest
 	for {
 		conn, err := qsocket.Dial(ctx, network, address, protocol, opts)
@@ -31,13 +33,16 @@ func stay(ctx context.Context, network, address string, protocol qsocket.Protoco
 			return err // dialing again will not help
 		}
 		if err == nil {
-			wait = shortest
+			since := time.Now()
 			err = use(ctx, conn) // until Messages ends
 			conn.Close()
+			if time.Since(since) >= longest { // not a server that ends each connection at once
+				wait = shortest
+			}
 		}
-		log.Info("connecting again", "err", err)
 		select {
 		case <-time.After(rand.N(wait)): // by chance: all clients of a server that restarts come at the same time
+			log.Info("connecting again", "err", err)
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -48,6 +53,10 @@ func stay(ctx context.Context, network, address string, protocol qsocket.Protoco
 // The documentation shows the loop that is tested here.
 func TestDocumentedLoop(t *testing.T) {
 	code := testkit.DocumentedCode(t, "../../doc.go", "Reconnecting")
+	code, found := strings.CutPrefix(code, "const shortest, longest = 50 * time.Millisecond, 5 * time.Second\n")
+	if !found {
+		t.Error("the waits are not those of TestReconnectBacksOff")
+	}
 	if strings.Count(code, "\n") < 15 || !strings.Contains(testkit.Unindented(t, "restart_test.go"), code) {
 		t.Errorf("this is not in stay:\n%s", code)
 	}
@@ -71,7 +80,7 @@ func startClients(t *testing.T, n int, network, address string, opts *qsocket.Op
 	cs := &clients{n: n, met: make([]atomic.Int64, n), cancel: cancel, results: make([]error, n)}
 	for i := range n {
 		cs.ended.Go(func() { // ends with ctx
-			cs.results[i] = stay(ctx, network, address, restarting, opts, slog.New(slog.DiscardHandler), func(ctx context.Context, conn *qsocket.Conn[string]) error {
+			cs.results[i] = stay(ctx, network, address, restarting, opts, 50*time.Millisecond, 200*time.Millisecond, func(ctx context.Context, conn *qsocket.Conn[string]) error {
 				cs.dials.Add(1)
 				defer context.AfterFunc(ctx, func() { conn.Close() })()
 				if err := conn.Send(ctx, "hello"); err != nil {
@@ -338,11 +347,65 @@ func TestReconnectGivesUp(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			ln := testkit.ListenOn(t, "tcp", p, nil)
-			err := stay(testkit.Context(t), "tcp", ln.Addr().String(), restarting, nil, slog.New(slog.DiscardHandler), nil)
+			err := stay(testkit.Context(t), "tcp", ln.Addr().String(), restarting, nil, time.Millisecond, time.Second, nil)
 			var refused *qsocket.HandshakeError
 			if !errors.As(err, &refused) || refused.Field != name {
 				t.Errorf("got %v, want a HandshakeError about %s", err, name)
 			}
 		})
 	}
+}
+
+// With the waits that the documentation has: a server that ends each connection at once is dialed less and less
+// often. After a connection that has lasted, the loop is back within the shortest wait.
+func TestReconnectBacksOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nl := qsockettest.Listen("server")
+		ln, err := qsocket.NewListener(nl, restarting, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var lasting atomic.Int64 // how long a connection lasts
+		served := testkit.Serve(t.Context(), ln, func(context.Context, *qsocket.Conn[string]) {
+			time.Sleep(time.Duration(lasting.Load()))
+		})
+		var dialed, last []time.Time // when the connections were dialed, and when they ended
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := testkit.Async(func() error {
+			opts := &qsocket.Options{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+				dialed = append(dialed, time.Now())
+				return nl.DialContext(ctx, network, address)
+			}}
+			return stay(ctx, "tcp", "server", restarting, opts, 50*time.Millisecond, 5*time.Second, func(ctx context.Context, conn *qsocket.Conn[string]) error {
+				_, err := conn.Recv(ctx)
+				last = append(last, time.Now())
+				return err
+			})
+		})
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if n, want := len(dialed), int(time.Hour/(5*time.Second/2)); n < want*8/10 || n > want*12/10 {
+			t.Errorf("dialed %d times within an hour, want %d or so", n, want)
+		}
+		lasting.Store(int64(5 * time.Second))
+		time.Sleep(time.Minute)
+		lasting.Store(int64(time.Second))
+		time.Sleep(time.Minute)
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v, want %v", err, context.Canceled)
+		}
+		for i := range len(last) - 1 {
+			lasted, waited := last[i].Sub(dialed[i]), dialed[i+1].Sub(last[i])
+			if lasted >= 5*time.Second && waited > 50*time.Millisecond || waited > 5*time.Second {
+				t.Errorf("waited %v after a connection of %v", waited, lasted)
+			}
+		}
+		if err := ln.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	})
 }
