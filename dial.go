@@ -24,7 +24,8 @@ import (
 // have found that they can talk, and the peer's Options.Admit, if it has one, has let this end in. If they cannot, errors.As finds a
 // [*HandshakeError] in the error, or the [*RemoteError] of a peer that has refused this
 // end for a reason that this end does not see; otherwise it is ctx's, or that of the
-// network or of TLS. A p that cannot work is an error as well, see [Protocol].
+// network or of TLS. A p that cannot work is an error as well, see [Protocol]. Dial does not wait until
+// the server's program has taken the connection: where that matters, its handler sends a message first.
 //
 // With Options.TLS the connection is a TLS client's. The server's name is taken
 // from address if the Config has none.

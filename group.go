@@ -13,7 +13,8 @@ import (
 )
 
 // Overflow says what a [Group] does with a member that has no room for a
-// message in its outgoing buffer (Options.SendBuffer).
+// message in its outgoing buffer. That is how far a member may be behind: to one that reads all
+// the time the same happens if more than Options.SendBuffer comes at once, so hold up those who send much.
 type Overflow uint8
 
 const (
@@ -54,6 +55,9 @@ func (o Overflow) String() string {
 //
 // A Group has goroutines only while a Broadcast waits for several members, and need not be
 // closed. It does not own its members: the program still has to close every Conn.
+//
+// In examples/chat members learn who is there, who joins and who leaves, all in the same order, and one that does
+// not keep up is disconnected.
 type Group[T any] struct {
 	// Immutable.
 	p      Protocol[T]
@@ -181,7 +185,8 @@ func (g *Group[T]) Len() int {
 // MaxFrame, or that of its peer, v is too large does not get it, and is not counted.
 //
 // Each member gets the messages of one goroutine in order. What several
-// goroutines broadcast at the same time may reach members in different orders.
+// goroutines broadcast at the same time may reach members in different orders, unless a mutex
+// is held for each Broadcast.
 func (g *Group[T]) Broadcast(ctx context.Context, v T) (sent int, err error) {
 	return g.broadcast(ctx, v, nil)
 }

@@ -11,6 +11,10 @@
 // [Network] several of them: servers that restart, clients that dial again. They work in
 // bubbles, too.
 //
+// Heartbeats keep the time of a bubble going. Where a bubble without them would end with a
+// deadlock, a test that waits for what never comes is not found out before go test's timeout, so bound
+// its waits: a ctx with an hour to go costs nothing there.
+//
 // # Bad networks
 //
 // A [Proxy] between two ends delays, splits, merges, flips, stalls and cuts what

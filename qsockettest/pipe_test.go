@@ -2,7 +2,9 @@ package qsockettest_test
 
 import (
 	"context"
+	"errors"
 	"io"
+	"net"
 	"runtime"
 	"strings"
 	"testing"
@@ -83,6 +85,24 @@ func TestPipeClose(t *testing.T) {
 		}
 		if n != messages || b.Err() != nil {
 			t.Errorf("got %d messages, %v, want %d and a clean end", n, b.Err(), messages)
+		}
+	})
+}
+
+// Close interrupts a Recv at once, as over TCP: over kinds of net.Conn that are not known it waits for the peer's end.
+func TestPipeCloseInterruptsRecv(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, _ := qsockettest.Pipe(t, qsocket.Protocol[string]{Name: "text/1"}, nil) // the peer does not end
+		start := time.Now()
+		received := make(chan error)
+		go func() { // ends with a
+			_, err := a.Recv(context.Background())
+			received <- err
+		}()
+		synctest.Wait()
+		a.Close()
+		if err := <-received; !errors.Is(err, net.ErrClosed) || time.Since(start) > 0 {
+			t.Errorf("got %v after %v, want %v at once", err, time.Since(start), net.ErrClosed)
 		}
 	})
 }

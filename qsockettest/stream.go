@@ -15,8 +15,8 @@ import (
 const streamBuffer = 64 << 10
 
 // StreamConn is one end of a stream in memory, made by [NetPipe] or a [Network]. It behaves
-// like the TCP connection of a Linux process whose network takes no time. Its
-// methods are safe for concurrent use.
+// like the TCP connection of a Linux process whose network takes no time, and package qsocket takes it
+// for one, see qsocket.NewConn. Its methods are safe for concurrent use.
 //
 //   - Write returns when the bytes are in the peer's buffer of 64 KiB. While
 //     that is full, it waits.
