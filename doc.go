@@ -283,7 +283,9 @@ it, and a server that is full end a handshake as well (Field hello, magic or ful
 	const shortest, longest = 50 * time.Millisecond, 5 * time.Second
 	wait := shortest
 	for {
-		conn, err := qsocket.Dial(ctx, network, address, protocol, opts)
+		dialing, cancel := context.WithTimeout(ctx, 10*time.Second) // a host that is gone does not answer at all
+		conn, err := qsocket.Dial(dialing, network, address, protocol, opts)
+		cancel()
 		if refused := (*qsocket.HandshakeError)(nil); errors.As(err, &refused) && refused.Final() {
 			return err // dialing again will not help
 		}

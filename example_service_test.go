@@ -104,7 +104,9 @@ func ExampleDial() {
 	const shortest, longest = 10 * time.Millisecond, 5 * time.Second
 	greetings := 0
 	for wait := shortest; ctx.Err() == nil; wait = min(2*wait, longest) {
-		conn, err := qsocket.Dial(ctx, "tcp", ln.Addr().String(), echoes, nil)
+		dialing, cancelDialing := context.WithTimeout(ctx, 10*time.Second) // a host that is gone does not answer at all
+		conn, err := qsocket.Dial(dialing, "tcp", ln.Addr().String(), echoes, nil)
+		cancelDialing()
 		if refused := (*qsocket.HandshakeError)(nil); errors.As(err, &refused) && refused.Final() {
 			fmt.Println(err)
 			return

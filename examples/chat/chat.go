@@ -5,6 +5,9 @@
 //	go run ./examples/chat/server -tokens tokens &
 //	TOKEN=$(cut -d' ' -f1 tokens) go run ./examples/chat/client
 //
+// A line goes to those who are at the server then, and is kept nowhere. One that is under way when a
+// connection fails may be lost.
+//
 // What is where: the server in room and server, the client, which stays connected, in client.
 package chat
 

@@ -28,7 +28,9 @@ func stay(ctx context.Context, network, address string, protocol qsocket.Protoco
 	log := slog.New(slog.DiscardHandler)
 	wait := shortest
 	for {
-		conn, err := qsocket.Dial(ctx, network, address, protocol, opts)
+		dialing, cancel := context.WithTimeout(ctx, 10*time.Second) // a host that is gone does not answer at all
+		conn, err := qsocket.Dial(dialing, network, address, protocol, opts)
+		cancel()
 		if refused := (*qsocket.HandshakeError)(nil); errors.As(err, &refused) && refused.Final() {
 			return err // dialing again will not help
 		}
@@ -405,6 +407,42 @@ func TestReconnectBacksOff(t *testing.T) {
 			t.Error(err)
 		}
 		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A host that does not answer at all, while it is gone, does not keep the loop for long.
+func TestReconnectToHostThatIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nl := qsockettest.Listen("server")
+		ln, err := qsocket.NewListener(nl, restarting, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var back atomic.Bool
+		opts := &qsocket.Options{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			if !back.Load() {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+			return nl.DialContext(ctx, network, address)
+		}}
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Hour)
+		defer cancel()
+		ended := testkit.Async(func() error {
+			return stay(ctx, "tcp", "server", restarting, opts, 50*time.Millisecond, 5*time.Second, func(context.Context, *qsocket.Conn[string]) error {
+				cancel()
+				return nil
+			})
+		})
+		time.Sleep(time.Hour)
+		back.Store(true)
+		since := time.Now()
+		if err := <-ended; !errors.Is(err, context.Canceled) || time.Since(since) > 15*time.Second {
+			t.Errorf("got %v after %v, want to be back", err, time.Since(since))
+		}
+		if err := ln.Shutdown(t.Context()); err != nil {
 			t.Error(err)
 		}
 	})

@@ -32,8 +32,7 @@ func main() {
 	}
 }
 
-// guest is a client that stays connected. When a server drains, each line reaches it or the next one; a connection
-// that fails may lose lines. Those who are not at the server just then do not hear them.
+// guest is a client that stays connected. When a server drains, each line reaches it or the next one.
 type guest struct {
 	lines  chan string // to say; closed at the end of the input
 	due    string      // a line that no connection has accepted yet
@@ -45,7 +44,9 @@ type guest struct {
 func (g *guest) stay(ctx context.Context, address string, opts *qsocket.Options) error {
 	const shortest, longest = 50 * time.Millisecond, 5 * time.Second
 	for wait := shortest; ; wait = min(2*wait, longest) {
-		conn, err := qsocket.Dial(ctx, "tcp", address, chat.Protocol, opts)
+		dialing, cancel := context.WithTimeout(ctx, 10*time.Second) // a host that is gone does not answer at all
+		conn, err := qsocket.Dial(dialing, "tcp", address, chat.Protocol, opts)
+		cancel()
 		if refused := (*qsocket.HandshakeError)(nil); errors.As(err, &refused) && refused.Final() {
 			return err
 		}

@@ -7,8 +7,7 @@ import (
 	"github.com/fb9bb4ed/qsocket/examples/chat"
 )
 
-// screen shows what happens. When all go to the next server they get there one after another: none is
-// shown a second time, and all have some time to come.
+// screen shows what happens. Those who go to the next server are not shown again, and have some time to come.
 type screen struct {
 	out   io.Writer
 	names map[string]bool // who has been shown, and whether they are at this server
