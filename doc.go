@@ -308,7 +308,7 @@ it, and a server that is full end a handshake as well (Field hello, magic or ful
 
 When [Conn.GoingAway] is closed, use calls [Conn.CloseWrite] and goes on receiving. The
 server's handler ends then, and the loop dials the next server. examples/chat has a client that
-does all of this.
+does all of this. [Redial] is a loop of this kind, ready to use.
 
 # Codecs, and whom to trust
 
