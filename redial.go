@@ -10,7 +10,9 @@ import (
 // begin anew on each connection, and need no session. It closes the Conn when use returns. Messages that were on their way when
 // a connection was lost are lost.
 //
-// After an error of use or of Dial it waits for Options.Backoff, and dials again; the count of failures begins anew
+// A use that returns nil has done what there is to do: where the peer's clean end is no reason to stop, return an error for it.
+//
+// Options.HandshakeTimeout bounds each Dial. After an error of use or of Dial it waits for Options.Backoff, and dials again; the count of failures begins anew
 // after a connection that has lasted for 15 s. It returns
 //   - nil when use has;
 //   - ctx's error when ctx ends, to which use's ctx belongs;
@@ -40,7 +42,7 @@ func Redial[T any](ctx context.Context, network, address string, p Protocol[T], 
 			timer.Stop()
 			return ctx.Err()
 		}
-		lasted, err := useOnce(ctx, network, address, p, opts, use)
+		lasted, err := useOnce(ctx, set.HandshakeTimeout, network, address, p, opts, use)
 		var permanent *permanentError
 		switch {
 		case err == nil:
@@ -57,9 +59,11 @@ func Redial[T any](ctx context.Context, network, address string, p Protocol[T], 
 	}
 }
 
-// useOnce dials and calls use once. lasted is 0 if there was no connection.
-func useOnce[T any](ctx context.Context, network, address string, p Protocol[T], opts *Options, use func(context.Context, *Conn[T]) error) (lasted time.Duration, err error) {
-	c, err := Dial(ctx, network, address, p, opts)
+// useOnce dials, within that time, and calls use once. lasted is 0 if there was no connection.
+func useOnce[T any](ctx context.Context, within time.Duration, network, address string, p Protocol[T], opts *Options, use func(context.Context, *Conn[T]) error) (lasted time.Duration, err error) {
+	dialing, cancel := context.WithTimeout(ctx, within)
+	c, err := Dial(dialing, network, address, p, opts)
+	cancel()
 	if err != nil {
 		return 0, err
 	}

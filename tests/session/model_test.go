@@ -327,6 +327,9 @@ func (p *program) check(e, other *end) {
 	if e.eof && e.received != other.sent {
 		t.Errorf("the %s has io.EOF after %d of %d messages", e.name, e.received, other.sent)
 	}
+	if read := other.received + len(other.s.Messages()); e.shut && read != e.sent {
+		t.Errorf("Shutdown of the %s has returned nil for %d messages, of which %d were read", e.name, e.sent, read)
+	}
 	var lost *qsocket.SessionError
 	if errors.As(e.s.Err(), &lost) {
 		if int(lost.Taken) > other.received || int(lost.Sent) < other.received {
