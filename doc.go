@@ -310,6 +310,21 @@ When [Conn.GoingAway] is closed, use calls [Conn.CloseWrite] and goes on receivi
 server's handler ends then, and the loop dials the next server. examples/chat has a client that
 does all of this. [Redial] is a loop of this kind, ready to use.
 
+# Sessions
+
+A [Session] is a connection that survives the loss of its sockets: the client dials again, both
+ends go on where they were, and every message that was accepted is taken exactly once and in
+order, or the session ends with [ErrSessionLost]. It survives no process.
+
+	session, err := qsocket.DialSession(ctx, "tcp", "localhost:7070", ticks.Protocol, nil)
+
+	ln, err := qsocket.Listen("tcp", ":7070", ticks.Protocol, &qsocket.Options{MaxSessions: 1000})
+	err = ln.ServeSessions(ctx, func(ctx context.Context, s *qsocket.Session[ticks.Tick]) {
+		// one call for each session, over all of its connections
+	})
+
+docs/sessions.md says when to use one, and what its errors mean.
+
 # Codecs, and whom to trust
 
 	Msgpack    the default: compact, fast, spoken by most languages. Strangers: memory
