@@ -73,7 +73,6 @@ type Session[T any] struct {
 	in          session.Receipts
 	at          *attachment[T] // nil while there is no connection
 	last        *attachment[T] // the latest one, whose pump may still be there
-	first       time.Time      // when the first connection began
 	held        T              // a message that was had and is in no queue
 	holding     bool           // there is one
 	inHand      bool           // the pump has another one
