@@ -24,8 +24,8 @@ for name; do
 	*) echo "usage: ci/versions.sh [oldest] [newest]" >&2; exit 2 ;;
 	esac
 	echo "--- $name: $GOTOOLCHAIN"
-	# What takes gigabytes, or starts processes, is run once, by test.sh.
-	packages=() skip='^(TestNoValueEndsTheProcess|TestFailures|TestRollingRestart)$'
+	# What takes gigabytes, starts processes or compiles is run once, by test.sh.
+	packages=() skip='^(TestNoValueEndsTheProcess|TestDrawnTypes|TestFailures|TestRollingRestart)$'
 	for package in $(go list ./...); do
 		if [[ $package != */tests/faults ]]; then
 			packages+=("$package")
