@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fb9bb4ed/qsocket/internal/backlog"
 	"github.com/fb9bb4ed/qsocket/internal/link"
 	"github.com/fb9bb4ed/qsocket/internal/session"
 	"github.com/fb9bb4ed/qsocket/internal/socket"
@@ -63,7 +64,8 @@ type Session[T any] struct {
 	plain    *Conn[T] // the peer has no sessions: all calls go there; nil otherwise
 	id       [wire.SessionIDSize]byte
 	messages chan T
-	turn     chan struct{} // an entry for the sender that waits for room first
+	backlog  *backlog.Backlog // owned by the pump
+	turn     chan struct{}    // an entry for the sender that waits for room first
 
 	events events
 
@@ -76,7 +78,7 @@ type Session[T any] struct {
 	held        T              // a message that was had and is in no queue
 	holding     bool           // there is one
 	inHand      bool           // the pump has another one
-	handSize    int            // bytes of either: there is never more than one
+	hand        hand           // the size of either: there is never more than one
 	dropped     bool           // a message that was read is dropped, because this end has closed
 	waiting     int            // senders that wait for room, or for the turn to do so
 	syncs       int            // calls of Sync that wait
@@ -101,6 +103,12 @@ type Session[T any] struct {
 
 	away sync.Mutex // guards following; a Conn's locks may be held
 	gone xsync.Signal
+}
+
+// hand is the size of a message that was had and is in no queue.
+type hand struct {
+	bytes  int // of its payload
+	memory int // that it takes, as far as DecodedBuffer is concerned
 }
 
 // sending says what the program still wants to send.
@@ -167,6 +175,9 @@ func (e *SessionError) Unwrap() error { return ErrSessionLost }
 func newSession[T any](p Protocol[T], set *settings, h home[T]) *Session[T] {
 	s := &Session[T]{p: p, set: set, home: h, messages: make(chan T, set.RecvQueue), turn: make(chan struct{}, 1)}
 	s.enc = p.codec().NewEncoder()
+	s.backlog = backlog.New(set.DecodedBuffer, set.RecvQueue)
+	factor, free := maxDecoded(p.codec().NewDecoder())
+	s.backlog.Small = max(s.backlog.Share()-free, 0) / factor
 	limit(s.enc, wire.Framing(p.Framing).MaxPayload(set.MaxFrame))
 	s.ring = session.NewRing(set.SessionBuffer)
 	s.events.report = set.OnSession

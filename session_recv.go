@@ -18,7 +18,7 @@ import (
 func (s *Session[T]) pump(a *attachment[T]) {
 	defer close(a.left)
 	s.mu.Lock()
-	v, size, holding := s.held, s.handSize, s.holding
+	v, size, holding := s.held, s.hand, s.holding
 	s.mu.Unlock()
 	if holding {
 		if !s.deliver(a, v, size) {
@@ -35,8 +35,10 @@ func (s *Session[T]) pump(a *attachment[T]) {
 			s.received(a, err)
 			return
 		}
+		memory := s.measure(a, &v)
 		s.mu.Lock()
-		wanted, size := s.inHand, s.handSize
+		s.hand.memory = memory
+		wanted, size := s.inHand, s.hand
 		s.mu.Unlock()
 		if !wanted || s.deliver(a, v, size) {
 			continue
@@ -51,6 +53,15 @@ func (s *Session[T]) pump(a *attachment[T]) {
 	}
 }
 
+// measure returns the memory that v takes, the message that a's Conn has just decoded.
+func (s *Session[T]) measure(a *attachment[T], v *T) int {
+	size := s.hand.bytes // which only this goroutine writes, in onMessage
+	if size <= s.backlog.Small {
+		return s.backlog.Share()
+	}
+	return decodedSize(a.c.dec, v, size, s.set.DecodedBuffer)
+}
+
 // onMessage is told of a message that the Conn has read, before anybody can read on. It is had, and in
 // the pump's hands, unless this end has closed: then it is dropped, and the Conn is not to confirm that all
 // were read.
@@ -63,7 +74,7 @@ func (a *attachment[T]) onMessage(size int) {
 		return
 	}
 	s.in.Have()
-	s.handSize = size
+	s.hand.bytes = size
 }
 
 // dropLocked notes that a message of the peer's is dropped.
@@ -86,37 +97,76 @@ func (s *Session[T]) received(a *attachment[T], err error) {
 	}
 }
 
-// deliver puts v into the queue, and reports false if letGo was closed before there was space.
-func (s *Session[T]) deliver(a *attachment[T], v T, size int) bool {
+// deliver puts v into the queue, and reports false if letGo was closed before there was space, and memory
+// for it.
+func (s *Session[T]) deliver(a *attachment[T], v T, size hand) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.recvOver {
 		return false
 	}
-	select {
-	case s.messages <- v:
-	default:
+	for start := time.Now(); ; {
+		waiting := len(s.messages)
+		if s.hasMemory(size.memory, waiting) {
+			select {
+			case s.messages <- v:
+				s.putLocked(size, waiting)
+				return true
+			default:
+			}
+		}
 		s.delivering = true // so messages is not closed
 		s.mu.Unlock()
-		sent := false
-		select {
-		case s.messages <- v:
-			sent = true
-		case <-a.letGo:
-		}
+		sent := s.awaitConsumer(a, v, size.memory, start)
 		s.mu.Lock()
 		s.delivering = false
 		if s.sending == closing {
 			s.closeMessagesLocked()
 		}
-		if !sent {
+		if sent {
+			s.putLocked(size, waiting)
+			return true
+		}
+		if a.dropped || s.recvOver {
 			return false
 		}
 	}
+}
+
+// awaitConsumer waits until v has been put into the queue, which it reports, or there may be memory for
+// it, or letGo is closed.
+func (s *Session[T]) awaitConsumer(a *attachment[T], v T, memory int, start time.Time) (sent bool) {
+	if s.hasMemory(memory, len(s.messages)) {
+		select {
+		case s.messages <- v:
+			return true
+		case <-a.letGo:
+			return false
+		}
+	}
+	timer := time.NewTimer(backlog.Pause(time.Since(start)))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-a.letGo:
+	}
+	return false
+}
+
+// hasMemory reports whether a message of that size may wait beside those that do. Only the pump calls it.
+func (s *Session[T]) hasMemory(memory, waiting int) bool {
+	b := s.backlog
+	return !b.On() && memory <= b.Share() || b.Fits(memory, waiting)
+}
+
+// putLocked notes that a message was put into the queue, in which others were waiting.
+func (s *Session[T]) putLocked(size hand, waiting int) {
+	if b := s.backlog; b.On() || size.memory > b.Share() {
+		b.Put(size.memory, waiting)
+	}
 	s.inHand = false
-	s.in.Put(size)
+	s.in.Put(size.bytes)
 	s.lookLocked()
-	return true
 }
 
 // lookLocked looks at what was taken from the queue, acks it if that is due, and sees to it that

@@ -259,6 +259,32 @@ func TestSession13ConsumerThatNeverTakes(t *testing.T) {
 	})
 }
 
+// What waits for the consumer takes no more memory than DecodedBuffer.
+func TestSession13DecodedBuffer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size, messages = 4000, 100
+		sopts := serverOptions()
+		sopts.DecodedBuffer = 3*size + 100
+		client, server, cut := blobPair(t, nil, sopts, &qsocket.Options{})
+		for i := 1; i <= messages; i++ {
+			if err := client.Send(t.Context(), numbered(i, size)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i := 1; i <= messages; i += 10 {
+			synctest.Wait()
+			if got := int(server.Stats().MessagesReceived) - (i - 1); got > 4 {
+				t.Errorf("%d messages wait, want 3 and one in hand", got)
+			}
+			cut()
+			time.Sleep(time.Second)
+			if err := recvBlobs(t.Context(), server, i, i+9, size); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
 // A program that does not receive stalls the other direction, once SessionBuffer is full: acks come behind messages.
 func TestSession14ProgramThatNeverReceives(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
