@@ -197,12 +197,14 @@ func (l *Listener[T]) awaitLingering(ctx context.Context) bool {
 // to learn it from the peer. A Conn that ends otherwise does not close the channel: watch Done beside it.
 func (c *Conn[T]) GoingAway() <-chan struct{} { return c.link.GoingAway() }
 
-// Totals returns the sums of the Stats of all Conns that the Listener has made, those that have ended included.
-// No counter but SendBuffered ever decreases.
+// Totals returns the sums of the Stats of all Conns that the Listener has made, those that have ended included, and of what
+// only its sessions count. No counter but SendBuffered and Unacknowledged ever decreases.
 func (l *Listener[T]) Totals() Stats {
+	defer l.sessions.lock()()
+	sum := l.sessions.totalsLocked()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	sum := l.past
+	sum.add(l.past)
 	for _, c := range l.live {
 		sum.add(c.Stats())
 	}

@@ -31,6 +31,7 @@ type sessions[T any] struct {
 	known   map[[wire.SessionIDSize]byte]*Session[T]
 	graves  map[[sha256.Size]byte]tombstone
 	byAge   [][sha256.Size]byte // of the tombstones, oldest first
+	past    Stats               // of the sessions that have ended: what only sessions count
 	stopped bool                // no connection comes any more: what is lost stays lost
 }
 
@@ -247,9 +248,39 @@ func (h *server[T]) ended(s *Session[T]) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	delete(ss.known, s.id)
+	ended := s.ownStats()
+	ended.Unacknowledged = 0 // nobody holds it for the peer any more
+	ss.past.add(ended)
 	ss.graves[key] = grave
 	ss.byAge = append(ss.byAge, key)
 	ss.buryLocked()
+}
+
+// lock locks ss, if there are sessions at all, and returns what unlocks it.
+func (ss *sessions[T]) lock() (unlock func()) {
+	if ss == nil {
+		return func() {}
+	}
+	ss.mu.Lock()
+	return ss.mu.Unlock
+}
+
+// totalsLocked returns what the sessions count that no Conn does.
+func (ss *sessions[T]) totalsLocked() (sum Stats) {
+	if ss == nil {
+		return sum
+	}
+	sum = ss.past
+	for _, s := range ss.known {
+		sum.add(s.ownStats())
+	}
+	return sum
+}
+
+// ownStats returns the counters of s that no Conn has.
+func (s *Session[T]) ownStats() Stats {
+	all := s.Stats()
+	return Stats{Resumes: all.Resumes, Replayed: all.Replayed, Down: all.Down, Unacknowledged: all.Unacknowledged}
 }
 
 // count returns how many sessions have not ended.

@@ -29,6 +29,11 @@ var (
 	droppedDesc      = describe("dropped_total", "Messages that a Group has skipped.")
 	unknownDesc      = describe("unknown_total", "Messages of cases that this end does not know, dropped by SkipUnknown.")
 	bufferedDesc     = describe("send_buffered_bytes", "Bytes accepted and not yet with the kernel.")
+	sessionsDesc     = describe("sessions_open", "Sessions that have not ended, with a connection or without.")
+	resumesDesc      = describe("session_resumes_total", "Connections that sessions have lost and made again.")
+	replayedDesc     = describe("session_replayed_total", "Messages that sessions have sent again.")
+	downDesc         = describe("session_down_seconds_total", "Time that sessions have been without a connection, seconds.")
+	unackedDesc      = describe("session_unacknowledged_bytes", "Bytes of messages that sessions hold for their peers.")
 )
 
 // Describe implements prometheus.Collector.
@@ -59,4 +64,9 @@ func (c *Collector[T]) Collect(ch chan<- prometheus.Metric) {
 	counter(droppedDesc, s.Dropped)
 	counter(unknownDesc, s.Unknown)
 	gauge(bufferedDesc, s.SendBuffered)
+	gauge(sessionsDesc, l.Sessions)
+	counter(resumesDesc, s.Resumes)
+	counter(replayedDesc, s.Replayed)
+	ch <- prometheus.MustNewConstMetric(downDesc, prometheus.CounterValue, s.Down.Seconds())
+	gauge(unackedDesc, s.Unacknowledged)
 }
