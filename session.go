@@ -80,6 +80,7 @@ type Session[T any] struct {
 	inHand      bool           // the pump has another one
 	hand        hand           // the size of either: there is never more than one
 	dropped     bool           // a message that was read is dropped, because this end has closed
+	feeders     int            // goroutines that have a frame of the ring in their hands
 	waiting     int            // senders that wait for room, or for the turn to do so
 	syncs       int            // calls of Sync that wait
 	changed     chan struct{}  // closed when anything has changed that somebody waits for; nil if nobody does
@@ -228,6 +229,7 @@ func (s *Session[T]) attachLocked(c *Conn[T], got uint64, keep int, resumed bool
 func (s *Session[T]) feedLocked(a *attachment[T]) {
 	if !a.feeding && (a.cursor.Next() <= s.ring.Last() || a.said < s.sending) {
 		a.feeding = true
+		s.feeders++
 		go s.feed(a) // ends when there is nothing more to be told, or with a
 	}
 }
@@ -245,6 +247,7 @@ func (s *Session[T]) feed(a *attachment[T]) {
 			end := s.sending
 			if s.at != a || a.said == end {
 				a.feeding = false
+				s.feeders--
 				s.askLocked(a)
 				s.mu.Unlock()
 				return
@@ -269,6 +272,7 @@ func (s *Session[T]) feed(a *attachment[T]) {
 			}
 			s.mu.Lock()
 			a.feeding = false
+			s.feeders--
 			s.mu.Unlock()
 			return
 		}

@@ -279,7 +279,7 @@ func (a *attachment[T]) onControl(kind byte, body []byte) error {
 	if s.at != a {
 		return nil
 	}
-	if err := s.ring.Ack(taken); err != nil {
+	if err := s.ring.Ack(taken, s.feeders == 0); err != nil {
 		return err
 	}
 	s.wakeLocked()

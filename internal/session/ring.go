@@ -34,6 +34,7 @@ type Ring struct {
 	limit  int // bytes of frames, beyond which no more fit unless there are none
 	bytes  int
 	blocks []block
+	spare  []byte // for the next block; nil if there is none
 
 	taken uint64 // by the peer's program, as its acks say
 	sent  uint64 // the last message that was ever given to a connection
@@ -65,6 +66,9 @@ func (r *Ring) Buffer() []byte {
 			return b
 		}
 	}
+	if b := r.spare; b != nil {
+		return b
+	}
 	return make([]byte, 0, blockSize)
 }
 
@@ -85,6 +89,9 @@ func (r *Ring) Accept(b []byte, start int) {
 			return
 		}
 		b = append(make([]byte, 0, max(len(b)-start, blockSize)), b[start:]...)
+	}
+	if cap(b) == cap(r.spare) {
+		r.spare = nil // it was that, or is as good
 	}
 	r.blocks = append(r.blocks, block{first: r.last, n: 1, buf: b})
 }
@@ -134,8 +141,9 @@ func (r *Ring) Frame(c *Cursor) (frame []byte, ok bool) {
 
 func frameSize(b []byte) int { return headerSize + int(binary.BigEndian.Uint32(b)) }
 
-// Ack handles the peer's word that its program has taken that many messages.
-func (r *Ring) Ack(taken uint64) error {
+// Ack handles the peer's word that its program has taken that many messages. unused says that nobody
+// has a frame of the Ring in hand, so that memory may be used again.
+func (r *Ring) Ack(taken uint64, unused bool) error {
 	switch {
 	case taken < r.taken:
 		return fmt.Errorf("%w: ack of %d messages after one of %d", wire.ErrProtocol, taken, r.taken)
@@ -144,11 +152,14 @@ func (r *Ring) Ack(taken uint64) error {
 	}
 	for len(r.blocks) > 0 && r.blocks[0].first+r.blocks[0].n-1 <= taken {
 		r.bytes -= len(r.blocks[0].buf) - r.blocks[0].gone
+		if unused && cap(r.blocks[0].buf) == blockSize {
+			r.spare = r.blocks[0].buf[:0]
+		}
 		r.blocks[0] = block{}
 		r.blocks = r.blocks[1:]
 	}
 	if len(r.blocks) == 0 {
-		r.blocks = nil
+		r.blocks, r.spare = nil, nil // an idle session holds nothing
 	} else if b := &r.blocks[0]; taken >= b.first {
 		for n := max(b.first, r.taken+1); n <= taken; n++ {
 			size := frameSize(b.buf[b.gone:])

@@ -55,7 +55,7 @@ func TestRingIsAList(t *testing.T) {
 				}
 			case 3:
 				n := ring.Taken() + uint64(r.IntN(int(ring.Sent()-ring.Taken())+1))
-				if err := ring.Ack(n); err != nil {
+				if err := ring.Ack(n, r.IntN(2) == 0); err != nil {
 					t.Fatal(err)
 				}
 			case 4:
@@ -91,11 +91,11 @@ func TestRingRefusesCounts(t *testing.T) {
 	for range 3 {
 		ring.Frame(&c)
 	}
-	if err := ring.Ack(2); err != nil {
+	if err := ring.Ack(2, true); err != nil {
 		t.Fatal(err)
 	}
 	for _, n := range []uint64{0, 1, 4, 5, 6, 1 << 63} {
-		if err := ring.Ack(n); !errors.Is(err, wire.ErrProtocol) {
+		if err := ring.Ack(n, true); !errors.Is(err, wire.ErrProtocol) {
 			t.Errorf("Ack(%d): got %v", n, err)
 		}
 		if err := ring.CheckGot(n); !errors.Is(err, wire.ErrProtocol) {
