@@ -1,12 +1,14 @@
-"""A connection of a named protocol, as docs/wire.md describes it.
+"""A connection of a named protocol, as docs/wire.md describes it, and a session over several of them.
 
 It takes Python 3.8 or later and the package msgpack. One thread may send while
-another receives. What goes wrong with a connection is an OSError that says what it is:
-Refused, Violation and RemoteError, and those of the operating system.
+another receives. What goes wrong is an OSError that says what it is: Refused, NotNow, Violation,
+RemoteError and SessionLost, and those of the operating system.
 """
 
+import collections
 import math
 import os
+import random
 import select
 import socket
 import struct
@@ -15,13 +17,17 @@ import time
 
 import msgpack
 
-GOODBYE, HEARTBEAT, CONFIRM, EXTENSIONS, GOING_AWAY = 1, 2, 3, 0x80, 0x81  # kinds of control frames
-REFUSED, FULL_UP = 8, 9  # codes of goodbyes
+GOODBYE, HEARTBEAT, CONFIRM, ANSWER, ACK, ASK, EXTENSIONS, GOING_AWAY = 1, 2, 3, 4, 5, 6, 0x80, 0x81  # kinds of control frames
+PROTOCOL, TIMEOUT, REFUSED, FULL_UP = 3, 6, 8, 9  # codes of goodbyes
+CREATED, RESUMED, OVER, LOST, STALE, BUSY = 1, 2, 3, 4, 5, 6  # what has become of a session
 NOTHING, HALF, FULL = 0, 1, 2  # of a goodbye
 CONTROL = 1 << 31  # in the header of a frame
 HANDSHAKE_TIMEOUT, FRAME_TIMEOUT, CLOSE_TIMEOUT = 10.0, 30.0, 5.0  # seconds
+ACK_AFTER, FIRST_PAUSE, LONGEST_PAUSE = 4.0, 0.2, 15.0  # seconds
 
 HELLO_KEYS = {"proto": str, "codec": str, "max": int, "hb": int, "types": str, "desc": int, "nl": str, "adm": bool}
+HELLO_KEYS.update({"sid": bytes, "try": int, "got": int, "new": bool, "keep": int, "ses": int})
+ANSWER_KEYS = {"st": int, "got": int, "exp": int, "why": str}
 GOODBYE_KEYS = {"reason": str, "full": bool, "code": int}
 
 
@@ -29,8 +35,14 @@ class Refused(ConnectionError):
     """The two ends cannot talk to each other."""
 
 
+class NotNow(ConnectionError):
+    """The server has no room for another session, or the connection ended before it could say."""
+
+
 class Violation(ConnectionError):
     """The peer has broken the rules of docs/wire.md."""
+
+    final = True  # dialing again is in vain
 
 
 class RemoteError(ConnectionError):
@@ -43,6 +55,13 @@ class RemoteError(ConnectionError):
     def __init__(self, reason, code=0):
         super().__init__(reason or f"code {code}")
         self.code = code
+        self.final = code in (0, PROTOCOL, REFUSED)
+
+
+class SessionLost(ConnectionError):
+    """The server does not have the session any more. Session.unacknowledged has what may be missing."""
+
+    final = True
 
 
 class Conn:
@@ -52,7 +71,9 @@ class Conn:
     many before it is given up; 0 is for ever.
     """
 
-    def __init__(self, address, proto, codec, max_frame=1 << 20, heartbeat=15.0):
+    def __init__(self, address, proto, codec, max_frame=1 << 20, heartbeat=15.0, session=None):
+        self.session = session  # the Session that it belongs to
+        self.answer = None  # the server's, about the session
         self.max_frame = max_frame
         self.over_by = time.monotonic() + HANDSHAKE_TIMEOUT  # later: by when a close has to be over
         self.silence = math.inf  # seconds without a byte after which the peer is given up
@@ -71,7 +92,8 @@ class Conn:
         try:
             self.sock.setblocking(False)  # _wait waits, for a reader and a writer apart
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._greet({"proto": proto, "codec": codec, "max": max_frame, "hb": int(heartbeat * 1000)})
+            hello = {"proto": proto, "codec": codec, "max": max_frame, "hb": int(heartbeat * 1000)}
+            self._greet({**hello, **session._question()} if session else hello)
         except BaseException:
             self.sock.close()
             raise
@@ -159,17 +181,36 @@ class Conn:
             self._refuse(f"the interval of heartbeats is too short: want at least {least} ms, the peer asks for one every {beat} ms")
         self.peer_max = min(theirs["max"], CONTROL - 1)
         self.peer_wants = min(beat / 1000, 3600.0)  # more often than the peer needs does no harm
+        self.peer_keep = theirs.get("keep", 0)
+        if self.session and not theirs.get("ses"):
+            self._refuse("the peer has no sessions")
+        try:
+            while self.session and not self.answer and not self.heard:
+                if self._frame() is not None:
+                    raise Violation("message before the answer about the session")
+        except Violation as err:
+            self._fail(err)
+        except (OSError, EOFError) as err:
+            raise NotNow(f"no answer about the session: {err}") from err
+        if self.session and not self.answer:
+            raise RemoteError(self.reason, self.code)
 
     def _refuse(self, reason):
-        """Tells the peer why there is no talking to it, and gives it a second to read that."""
+        """Tells the peer why there is no talking to it."""
+        err = Refused(reason)
+        err.final = True
+        self._fail(err, 0)
+
+    def _fail(self, err, code=PROTOCOL):
+        """Tells the peer what is wrong, gives it a second to read that, and raises it."""
         self.over_by = time.monotonic() + 1
         try:
-            self._goodbye(FULL, reason)
+            self._goodbye(FULL, str(err), code)
             self.sock.shutdown(socket.SHUT_WR)
             self._read(1 << 20)
         except (OSError, EOFError):
             pass
-        raise Refused(reason)
+        raise err
 
     # What comes.
 
@@ -204,8 +245,12 @@ class Conn:
             self.going_away.set()  # the reason in its body is for logs
         elif kind >= EXTENSIONS:
             pass
+        elif kind == ANSWER and self.session and not self.answer:
+            self.answer = check_answer(body)
+        elif self.answer and (kind == ACK and len(body) == 8 or kind == ASK and not body):
+            self.session._hear(kind, body)
         elif kind not in (HEARTBEAT, CONFIRM):
-            raise Violation(f"control frame of the reserved kind {kind:#04x}")
+            raise Violation(f"control frame of the kind {kind:#04x}, which is reserved, or not for here and now")
         elif body:
             raise Violation(f"control frame of kind {kind:#04x} with a body of {len(body)} bytes, want none")
         elif kind == CONFIRM:
@@ -249,14 +294,18 @@ class Conn:
 
     # What is sent.
 
-    def _goodbye(self, level, reason=""):
+    def _goodbye(self, level, reason="", code=0):
         body = {"full": level == FULL}
+        if code:
+            body["code"] = code
         if reason:
             body["reason"] = reason.encode()[:1024].decode(errors="ignore")
         with self.writing:
             if level == FULL:
                 self.quiet.set()
             if self.said < level and not self.finished:
+                if self.answer:
+                    self._write(self.session._ack())
                 self.said = level  # before the peer can confirm it
                 self._control(GOODBYE, msgpack.packb(body))
             self._finish()
@@ -319,12 +368,224 @@ class Conn:
 
     def _abort(self):
         """Closes the socket with a reset, so that the peer does not take it for a clean end."""
+        self.finished = True
         self.quiet.set()
         try:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("hh" if os.name == "nt" else "ii", 1, 0))
         except OSError:
             pass  # the peer has reset it, or it is closed
         self.sock.close()
+
+
+class Session:
+    """A connection that survives the loss of its sockets: each message is taken exactly once and in
+    order by the program at the other end, or the session ends with an error.
+
+    The arguments are those of a Conn, and keep: how many bytes send may have under way that the
+    server's program has not taken yet. messages has to run, in a thread of its own if need be: it reads what
+    the server says of that, and connects again. Another thread, which ends with close or an error, writes.
+    """
+
+    def __init__(self, address, proto, codec, keep=1 << 22, **options):
+        self.dial = lambda: Conn(address, proto, codec, session=self, **options)
+        self.sid, self.tries, self.begun, self.keep = os.urandom(16), 0, False, keep
+        self.expiry = 120.0  # seconds without a connection, until the server says how many
+        self.over_by, self.pause, self.since = math.inf, FIRST_PAUSE, 0.0  # since when there is a connection
+        self.over = threading.Event()
+        self.error = None
+        self.had = 0  # messages of the server's, most of which our program has taken
+        self.changed = threading.Condition()  # guards the following; comes after Conn.writing
+        self.conn = None  # the latest
+        self.frames, self.size = collections.deque(), 0  # not acknowledged yet, and their bytes
+        self.gone = self.cursor = self.sent = 0  # our messages: acknowledged, written to this connection, and to any
+        self.ending = NOTHING  # our goodbye, behind them
+        self.taken = self.owed = 0  # by our program: messages, and bytes since the last ack
+        self.acked_at = time.monotonic()
+        self.must_ack = self.must_ask = self.work = False
+        self._connect(NotNow)
+        threading.Thread(target=self._write, daemon=True).start()  # until over
+
+    def send(self, payload):
+        """Sends a message, on this connection or a later one. Waits while keep is used up."""
+        with self.changed:
+            if len(payload) > self.conn.peer_max:
+                raise ValueError(f"message of {len(payload)} bytes, the peer takes {self.conn.peer_max}")
+            room = lambda: not self.frames or self.size + len(payload) + 4 <= self.keep or self.ending or self.over.is_set()
+            if not room():
+                self.must_ask = True
+                self._wake()
+                self.changed.wait_for(room)
+            if self.ending or self.over.is_set():
+                raise self.error or ConnectionError("sending has ended")
+            self.frames.append(struct.pack("!I", len(payload)) + payload)
+            self.size += len(payload) + 4
+            self._wake()
+
+    def messages(self):
+        """Yields what comes until the server says goodbye."""
+        for payload in self._incoming(HALF):
+            with self.changed:
+                self.taken += 1
+                self.owed += len(payload) + 4
+                if 4 * self.owed >= self.conn.peer_keep:
+                    self.must_ack = True
+                    self._wake()
+            yield payload
+        if self.error:
+            raise self.error
+
+    def end_sending(self, level=HALF):
+        """Says that no more messages come from here. Receiving goes on."""
+        with self.changed:
+            self.ending = max(self.ending, level)
+            self._wake()
+
+    def close(self):
+        """Ends the session, and discards what still comes. True: the server has taken everything that was sent."""
+        self.over_by = self.conn.over_by = time.monotonic() + CLOSE_TIMEOUT
+        self.end_sending(FULL)
+        try:
+            for _ in self._incoming(math.inf):
+                pass
+        except OSError:
+            pass
+        everything = self.conn.confirmed and self.cursor == self.gone + len(self.frames) or not self.frames
+        self._end(None)
+        return everything and not self.error
+
+    def unacknowledged(self):
+        """Returns the messages that the server's program has not taken for sure, each with whether it may have."""
+        with self.changed:
+            return [(frame[4:], self.gone + i < self.sent) for i, frame in enumerate(self.frames)]
+
+    def _incoming(self, until):
+        while not self.over.is_set():
+            conn = self.conn
+            try:
+                while conn.heard < until and not (conn.reason or conn.code):
+                    payload = conn._frame()
+                    conn.discarded |= payload is not None and self.ending == FULL
+                    if payload is not None and self.ending != FULL:
+                        self.had += 1
+                        yield payload
+                lost = conn.code == TIMEOUT
+            except (OSError, EOFError) as err:
+                over = conn.heard == FULL or conn.confirmed and (conn.said == FULL or conn.heard)
+                lost = None if over else err
+            try:
+                if isinstance(lost, Violation) and conn.said != FULL:
+                    conn._fail(lost)
+                if lost:
+                    conn._abort()
+                    self._connect(OSError)
+                    continue
+                if conn.reason or conn.code:
+                    raise RemoteError(conn.reason, conn.code)
+            except OSError as err:
+                self._end(err)
+                raise
+            return
+
+    def _connect(self, passing):
+        """Dials until there is an answer, or an error that is not passing."""
+        lost = time.monotonic()
+        if lost - self.since > LONGEST_PAUSE:
+            self.pause = FIRST_PAUSE  # else the server is not well
+        self.over.wait(random.uniform(0, self.pause if self.begun else 0))
+        while True:
+            self.pause = min(2 * self.pause, LONGEST_PAUSE)
+            try:
+                return self._attach(self.dial())
+            except passing as err:
+                if getattr(err, "final", False):
+                    raise
+                if time.monotonic() > min(lost + self.expiry, self.over_by) or self.over.wait(random.uniform(0, self.pause)):
+                    raise SessionLost(f"no connection for {time.monotonic() - lost:.0f} s: {err}") from err
+
+    def _question(self):
+        self.tries += 1
+        new = {} if self.begun else {"new": True}
+        return {"sid": self.sid, "try": self.tries, "got": self.had, "keep": self.keep, **new}
+
+    def _attach(self, conn):
+        state, got, why = conn.answer["st"], conn.answer.get("got", 0), conn.answer.get("why", "")
+        with self.changed:
+            last = self.gone + len(self.frames)
+            if state in (CREATED, RESUMED):
+                if not self.gone <= got <= self.sent or state == CREATED and (self.begun or got):
+                    conn._fail(Violation(f"answer with state {state} and got {got}, want {self.gone} to {self.sent}"))
+                self.conn, self.cursor, self.must_ack, self.since = conn, got, state == RESUMED, time.monotonic()
+                self.begun, self.expiry, conn.over_by = True, conn.answer.get("exp", 0) / 1000 or self.expiry, self.over_by
+                return self._wake()
+        conn._abort()
+        if state == BUSY:
+            raise NotNow(f"the server has no room for another session: {why}")
+        if state != OVER or self.ending != FULL or got != last:
+            raise SessionLost(f"the server does not have the session any more: {why or f'state {state}'}")
+        self.frames.clear()  # everything has arrived
+        self.over.set()
+
+    def _hear(self, kind, body):
+        with self.changed:
+            if kind == ASK:
+                self.must_ack = True
+            else:
+                count = struct.unpack("!Q", body)[0]
+                if not self.gone <= count <= self.cursor:
+                    raise Violation(f"ack of {count} messages, want {self.gone} to {self.cursor}")
+                while self.gone < count:
+                    self.size -= len(self.frames.popleft())
+                    self.gone += 1
+            self._wake()
+
+    def _end(self, err):
+        with self.changed:
+            if not self.over.is_set():
+                self.error = err
+            self.over.set()
+            self._wake()
+        self.conn.quiet.set()
+        self.conn.sock.close()
+
+    def _wake(self):
+        self.work = True
+        self.changed.notify_all()
+
+    def _write(self):
+        while not self.over.is_set():
+            conn = self.conn
+            try:
+                with conn.writing:
+                    data, ending = self._next(conn)
+                    if data:
+                        conn._write(data)
+                    elif ending > conn.said:
+                        conn._goodbye(ending)
+            except OSError:
+                data = b""  # the reader finds out why
+            with self.changed:
+                self.changed.wait_for(lambda: data or self.work or self.over.is_set(), 1)
+
+    def _next(self, conn):
+        """Returns what is to be written, and the goodbye that is due when that is nothing."""
+        with self.changed:
+            self.work = False
+            if conn is not self.conn or conn.finished or conn.said == FULL:
+                return b"", NOTHING
+            late = self.owed and time.monotonic() - self.acked_at > ACK_AFTER
+            data, last = self._ack() if self.must_ack or late else b"", self.gone + len(self.frames)
+            while self.cursor < last and len(data) < 1 << 16:
+                data += self.frames[self.cursor - self.gone]
+                self.cursor += 1
+            self.sent = max(self.sent, self.cursor)
+            if self.must_ask and self.cursor == last:
+                data, self.must_ask = data + struct.pack("!IB", CONTROL | 1, ASK), False
+            return data, self.ending
+
+    def _ack(self):
+        with self.changed:
+            self.must_ack, self.owed, self.acked_at = False, 0, time.monotonic()
+            return struct.pack("!IBQ", CONTROL | 9, ACK, self.taken)
 
 
 class Pairs(list):
@@ -392,6 +653,15 @@ def check_attributes(pairs):
     size = len(msgpack.packb(dict(pairs)))
     if size > 1536:
         raise Violation(f"attributes of {size} bytes as encoded, want at most 1536")
+
+
+def check_answer(data):
+    answer = check_map(data, ANSWER_KEYS)
+    if not CREATED <= answer.get("st", 0) <= BUSY:
+        raise Violation(f"answer with the state {answer.get('st')}, want one from 1 to 6")
+    if len(answer.get("why", "").encode()) > 1024:
+        raise Violation("why is too long, want at most 1024 bytes")
+    return answer
 
 
 def check_goodbye(data):

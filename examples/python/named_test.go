@@ -30,10 +30,12 @@ type driver struct {
 
 // A task is what the driver does with one connection. Times are in seconds.
 type task struct {
-	Port      int        `json:"port"`
+	Port      int        `json:"port"`     // 0: that of the driver's ln
 	Timeouts  [3]float64 `json:"timeouts"` // for the handshake, a frame, and the end
 	Heartbeat float64    `json:"heartbeat"`
 	Steps     []string   `json:"steps"`
+	Session   int        `json:"session,omitempty"` // above 0: keep of a session
+	Pauses    [3]float64 `json:"pauses"`            // of a session: until an ack, before an attempt at first, and at most
 }
 
 // hang is a timeout of a task that is not reached.
@@ -76,19 +78,27 @@ func newDriver(t *testing.T) *driver {
 func (d *driver) start(t *testing.T, k task) (peer testkit.WirePeer, said <-chan string) {
 	t.Helper()
 	said = d.say(t, k)
+	return d.accept(t), said
+}
+
+// accept returns the next connection of the driver's.
+func (d *driver) accept(t *testing.T) testkit.WirePeer {
+	t.Helper()
 	_ = d.ln.(*net.TCPListener).SetDeadline(time.Now().Add(testkit.Timeout))
 	nc, err := d.ln.Accept()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { nc.Close() })
-	return testkit.WirePeer{T: t, Conn: nc}, said
+	return testkit.WirePeer{T: t, Conn: nc}
 }
 
 // say gives the driver a task, and returns what it says in the end.
 func (d *driver) say(t *testing.T, k task) <-chan string {
 	t.Helper()
-	k.Port = d.ln.Addr().(*net.TCPAddr).Port
+	if k.Port == 0 {
+		k.Port = d.ln.Addr().(*net.TCPAddr).Port
+	}
 	line, err := json.Marshal(k)
 	if err != nil {
 		t.Fatal(err)
@@ -267,7 +277,7 @@ func TestParting(t *testing.T) {
 		}, "send a: None; close: True"},
 		{"confirm, and a violation", "send a, close", func(peer testkit.WirePeer) {
 			peer.Expect(a + full)
-			peer.Send(testkit.GoldenConfirm + "80000001 04")
+			peer.Send(testkit.GoldenConfirm + "80000001 07")
 		}, "send a: None; close: True"},
 		{"a message that is discarded", "close", func(peer testkit.WirePeer) {
 			peer.Expect(full)
