@@ -18,8 +18,8 @@ import time
 import msgpack
 
 GOODBYE, HEARTBEAT, CONFIRM, ANSWER, ACK, ASK, EXTENSIONS, GOING_AWAY = 1, 2, 3, 4, 5, 6, 0x80, 0x81  # kinds of control frames
-PROTOCOL, TIMEOUT, REFUSED, FULL_UP = 3, 6, 8, 9  # codes of goodbyes
-CREATED, RESUMED, OVER, LOST, STALE, BUSY = 1, 2, 3, 4, 5, 6  # what has become of a session
+PROTOCOL, REFUSED, FULL_UP = 3, 8, 9  # codes of goodbyes
+CREATED, RESUMED, OVER, BUSY = 1, 2, 3, 6  # what has become of a session
 NOTHING, HALF, FULL = 0, 1, 2  # of a goodbye
 CONTROL = 1 << 31  # in the header of a frame
 HANDSHAKE_TIMEOUT, FRAME_TIMEOUT, CLOSE_TIMEOUT = 10.0, 30.0, 5.0  # seconds
@@ -182,17 +182,19 @@ class Conn:
         self.peer_max = min(theirs["max"], CONTROL - 1)
         self.peer_wants = min(beat / 1000, 3600.0)  # more often than the peer needs does no harm
         self.peer_keep = theirs.get("keep", 0)
-        if self.session and not theirs.get("ses"):
+        if not self.session:
+            return
+        if not theirs.get("ses"):
             self._refuse("the peer has no sessions")
         try:
-            while self.session and not self.answer and not self.heard:
+            while not self.answer and not self.heard:
                 if self._frame() is not None:
                     raise Violation("message before the answer about the session")
         except Violation as err:
             self._fail(err)
         except (OSError, EOFError) as err:
             raise NotNow(f"no answer about the session: {err}") from err
-        if self.session and not self.answer:
+        if not self.answer:
             raise RemoteError(self.reason, self.code)
 
     def _refuse(self, reason):
@@ -410,15 +412,14 @@ class Session:
         with self.changed:
             if len(payload) > self.conn.peer_max:
                 raise ValueError(f"message of {len(payload)} bytes, the peer takes {self.conn.peer_max}")
-            room = lambda: not self.frames or self.size + len(payload) + 4 <= self.keep or self.ending or self.over.is_set()
-            if not room():
-                self.must_ask = True
-                self._wake()
-                self.changed.wait_for(room)
+            size = len(payload) + 4
+            self.must_ask = bool(self.frames) and self.size + size > self.keep
+            self._wake()
+            self.changed.wait_for(lambda: not self.frames or self.size + size <= self.keep or self.ending or self.over.is_set())
             if self.ending or self.over.is_set():
                 raise self.error or ConnectionError("sending has ended")
             self.frames.append(struct.pack("!I", len(payload)) + payload)
-            self.size += len(payload) + 4
+            self.size += size
             self._wake()
 
     def messages(self):
@@ -468,7 +469,7 @@ class Session:
                     if payload is not None and self.ending != FULL:
                         self.had += 1
                         yield payload
-                lost = conn.code == TIMEOUT
+                lost = None
             except (OSError, EOFError) as err:
                 over = conn.heard == FULL or conn.confirmed and (conn.said == FULL or conn.heard)
                 lost = None if over else err
