@@ -323,7 +323,8 @@ order, or the session ends with [ErrSessionLost]. It survives no process.
 		// one call for each session, over all of its connections
 	})
 
-docs/sessions.md says when to use one, and what its errors mean.
+docs/sessions.md says when to use one, and what its errors mean. examples/ledger shows one that resumes, and
+what to do about one that is lost.
 
 # Codecs, and whom to trust
 

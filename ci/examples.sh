@@ -3,5 +3,6 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+go run ./examples/ledger
 go run ./examples/orders
 go run ./examples/tokens
