@@ -7,18 +7,19 @@ import (
 )
 
 // Redial dials and calls use with the Conn, again and again until use returns nil: for programs that
-// begin anew on each connection, and need no session. It closes the Conn when use returns. Messages that were on their way when
-// a connection was lost are lost.
+// begin anew on each connection, and need no session. It closes the Conn when use returns, as
+// [Conn.Close] does. Messages that were on their way when a connection was lost are lost.
 //
-// A use that returns nil has done what there is to do: where the peer's clean end is no reason to stop, return an error for it.
+// A use that returns nil has done what there is to do: where the peer's clean end is no reason to
+// stop, return an error for it.
 //
-// Options.HandshakeTimeout bounds each Dial. After an error of use or of Dial it waits for Options.Backoff, and dials again; the count of failures begins anew
-// after a connection that has lasted for 15 s. It returns
+// Redial dials at once, and after an error of use or of Dial again, after a pause by
+// Options.Backoff. Options.HandshakeTimeout bounds each Dial. It returns
 //   - nil when use has;
-//   - ctx's error when ctx ends, to which use's ctx belongs;
-//   - an error that use has wrapped with [Permanent], without that wrapping;
-//   - an error that would come again: a [*HandshakeError] that is Final, a certificate that cannot be
-//     verified, Options or a Protocol that cannot work.
+//   - ctx's error when ctx has ended, whatever use or Dial returned besides; use gets that ctx;
+//   - the error that was given to [Permanent], which use or Options.DialContext has returned;
+//   - an error of Dial that would come again: a [*HandshakeError] that is Final, a certificate that
+//     cannot be verified (*tls.CertificateVerificationError), Options or a Protocol that cannot work.
 func Redial[T any](ctx context.Context, network, address string, p Protocol[T], opts *Options, use func(context.Context, *Conn[T]) error) error {
 	set, err := checked(p, opts)
 	switch {
@@ -32,10 +33,11 @@ func Redial[T any](ctx context.Context, network, address string, p Protocol[T], 
 		}
 	}
 	for failures := 0; ; failures++ {
-		timer := time.NewTimer(set.Backoff(failures))
-		if failures == 0 {
-			timer.Reset(0) // nothing has failed
+		wait := time.Duration(0)
+		if failures > 0 {
+			wait = set.Backoff(failures)
 		}
+		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
@@ -79,8 +81,9 @@ func isHopeless(err error) bool {
 	return errors.As(err, &he) && he.Final() || isVerification(err)
 }
 
-// Permanent makes an error of use, in [Redial], one after which it does not dial again. Redial
-// returns err itself. Permanent(nil) is nil.
+// Permanent makes an error of use, or of Options.DialContext, one after which [Redial] does not dial
+// again. Redial returns err itself, without what may be wrapped around the result of Permanent.
+// Sessions take it for any other error. Permanent(nil) is nil.
 func Permanent(err error) error {
 	if err == nil {
 		return nil
