@@ -119,8 +119,10 @@ func (g *Group[T]) Add(c *Conn[T]) {
 	g.add(c, c.settings)
 }
 
-// AddSession is Add for a session. Under Drop and Disconnect a Broadcast does not wait for one that is
-// without a connection: what does not fit into its SessionBuffer is skipped, or ends the session.
+// AddSession is Add for a session. While it has no connection it takes what fits into its
+// SessionBuffer. What does not fit is waited for under Block, skipped under Drop, and ends the session
+// under Disconnect, as with a slow Conn. One with Options.SendFailsWhileDown does not get what is
+// broadcast while it has no connection, and is not counted.
 func (g *Group[T]) AddSession(s *Session[T]) { g.add(s, s.set) }
 
 func (g *Group[T]) add(c Member[T], set *settings) {
@@ -300,7 +302,7 @@ func (g *Group[T]) refused(c Member[T], err error) error {
 	switch {
 	case errors.Is(err, net.ErrClosed):
 		g.remove(c)
-	case errors.Is(err, ErrFrameTooLarge): // for this member
+	case errors.Is(err, ErrFrameTooLarge), err == errDown: // for this member
 	default:
 		return err
 	}
