@@ -102,8 +102,8 @@ type Stats struct {
 	// Of a [Session]; zero for a Conn.
 	Resumes        uint64        // connections after the first one
 	Replayed       uint64        // messages that were sent again
-	Down           time.Duration // time without a connection
-	Unacknowledged int           // bytes of messages accepted and not acknowledged
+	Down           time.Duration // time without a connection, the present one included
+	Unacknowledged int           // bytes of messages accepted and not acknowledged, headers included
 }
 
 // Peer is what the handshake of a named protocol says about the other end. It is

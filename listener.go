@@ -146,12 +146,13 @@ func NewListener[T any](ln net.Listener, p Protocol[T], opts *Options) (*Listene
 
 // Conns returns the channel of connections that are ready for messages, always
 // the same one. It is closed when the Listener has closed or failed; Err then
-// says why.
+// says why. With Options.MaxSessions nothing comes from it: use ServeSessions.
 func (l *Listener[T]) Conns() <-chan *Conn[T] { return l.conns }
 
 // Accept returns the next connection. It returns ctx's error when ctx ends, an
 // error that wraps net.ErrClosed after Close or Shutdown, and otherwise Err()
-// when accepting has failed for good.
+// when accepting has failed for good. With Options.MaxSessions it is an error: use
+// ServeSessions.
 func (l *Listener[T]) Accept(ctx context.Context) (*Conn[T], error) {
 	if l.sessions != nil {
 		return nil, errHasSessions

@@ -18,8 +18,8 @@ import (
 // Options are the choices of one end. In named mode the peer is told MaxFrame and
 // Heartbeat; it need not know the others. A nil *Options, and every zero field,
 // means the default given with the field. A constructor copies the Options it is
-// given. Negative sizes are refused, and so are a negative HandshakeTimeout and
-// CloseTimeout.
+// given. Negative sizes are refused, and so are a negative HandshakeTimeout,
+// CloseTimeout and SessionExpiry.
 type Options struct {
 	MaxFrame   int // largest payload accepted or sent, bytes; 1 MiB, in named mode at most 2 GiB - 1
 	RecvQueue  int // capacity of Messages, messages; 16, at most 16,777,216
@@ -42,7 +42,7 @@ type Options struct {
 	// first whole record. 30 s, negative for none.
 	FrameTimeout time.Duration
 
-	HandshakeTimeout time.Duration // TLS handshake, hello, Attributes and Admit; 10 s
+	HandshakeTimeout time.Duration // TLS handshake, hello, Attributes and Admit; for Redial and when a session resumes, dialing too; 10 s
 	CloseTimeout     time.Duration // bound on Close, CloseWrite, what they leave to the background, and on telling the peer of a failure; 5 s
 
 	// Heartbeat is, in named mode, the interval that we ask of the peer when it
@@ -68,14 +68,14 @@ type Options struct {
 	// MaxConns while they last, so set it well below that. 0 for no limit.
 	MaxHandshakes int
 
-	// Dial: client side; Listen and NewListener: server side; nil for none. NewConn
-	// and Pipe refuse it: wrap the net.Conn with package tls.
+	// Dial, DialSession and Redial: client side; Listen and NewListener: server side; nil for
+	// none. NewConn, NewSession and Pipe refuse it: wrap the net.Conn with package tls.
 	TLS *tls.Config
 
-	// DialContext connects, for Dial; nil: a net.Dialer. It gets Dial's ctx, network and
-	// address as they are, whatever network is, and returns a stream connection of any
+	// DialContext connects, for Dial, DialSession and Redial; nil: a net.Dialer. It gets a ctx (that
+	// of Dial), network and address as they are, whatever network is, and returns a stream connection of any
 	// kind (see NewConn). TLS, if it is set, runs over that. Nothing but ctx bounds it, so it
-	// must return when ctx ends. The others ignore it: Listen, NewListener, NewConn, Pipe.
+	// must return when ctx ends. The others ignore it: Listen, NewListener, NewConn, NewSession, Pipe.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
 
 	// Attributes returns what this end tells of itself in the hello of a named protocol: a token,
@@ -116,47 +116,57 @@ type Options struct {
 	// panics is not called again for that connection, and logged at level Error. Nil: none.
 	Trace func(Frame)
 
-	// SessionExpiry is how long a session waits for a connection after it has lost one, at both ends; 2 min. A client waits as
-	// long as the server says, if that is longer.
+	// SessionExpiry is how long a session that has lost its connection waits for another, at both
+	// ends; 2 min. A client waits as long as the server says, if that is longer.
 	SessionExpiry time.Duration
 
-	// SessionBuffer bounds what a session holds of its own messages until the peer has acknowledged them, bytes of
-	// frames; 4 MiB. A larger message is accepted when nothing else is held. A session sends at
-	// most three quarters of it for each round trip: at 120 ms and 4 MiB that is 26 MB a second.
+	// SessionBuffer bounds what a session holds of its own messages until the peer has acknowledged
+	// them, bytes of frames; 4 MiB. A larger message is accepted when nothing else is held. A
+	// session sends at most three quarters of it for each round trip: at 120 ms and 4 MiB that is
+	// 26 MB a second.
 	SessionBuffer int
 
-	// SendFailsWhileDown makes the Send of a session fail while it has no connection, instead of queueing
-	// the message.
+	// SendFailsWhileDown makes Send and TrySend of a session fail while it has no connection, instead
+	// of queueing the message. A Group leaves such a session out.
 	SendFailsWhileDown bool
 
-	// MaxSessions is, for a Listener, how many sessions there may be, with and without a connection, and
-	// switches sessions on; 0: none. A client that asks for one more is told to come back later. As
-	// many that have ended are remembered, for another SessionExpiry. The sessions take no more than MaxConns either, if that is less.
+	// MaxSessions is, for a Listener, how many sessions there may be, with and without a connection,
+	// and switches sessions on; 0: none. The sessions take no more than MaxConns either, if that is
+	// less. A client that asks for one more gets a [*HandshakeError] with Field full, which is not
+	// final. As many sessions that have ended are remembered, for another SessionExpiry.
 	MaxSessions int
 
-	// Backoff is how long a session waits before it dials, after so many failures in a row: 0 when a connection is lost that
-	// has lasted for 15 s, or after one such. Nil: anything up to 200 ms · 2ⁿ, at most 15 s, by chance ("full jitter").
+	// Backoff is how long a session that has lost its connection waits before each attempt to dial,
+	// and [Redial] after each failure; not at all if it is 0 or negative. failures counts, from 0, the
+	// attempts since there was a connection that lasted for more than 15 s, those that led to a shorter
+	// one included. For Redial, which dials at once, it is 1 or more. Nil: anything up to
+	// 200 ms · 2^failures, at most 15 s, by chance ("full jitter").
 	Backoff func(failures int) time.Duration
 
 	// OnSession is told what happens to a session, one event after the other, in a goroutine that
-	// nothing waits for. It may call the session. Nil: none.
+	// nothing waits for. It may call the session, and must not panic. While it does not return up to
+	// 64 events wait; after that all but SessionEnded are left out. Nil: none.
 	OnSession func(SessionEvent)
 
-	// SessionIdentity says, for a Listener, to whom a session belongs: a client that asks for it on another connection
-	// must have the same one. Nil: the public key of the client's certificate, with TLS that asks for one. Whoever knows
-	// the 16 random bytes that name a session can have it otherwise; they are as safe as the connection.
+	// SessionIdentity says, for a Listener, to whom a session belongs, by the connection on which it
+	// is begun or asked for: a client that asks for a session of another identity is told that there
+	// is none. It is called by many goroutines at the same time. Nil: the public key of the client's
+	// certificate where TLS asks for one, and otherwise no difference: who knows the 16 random bytes
+	// that name a session can take it over.
 	SessionIdentity func(net.Conn) string
 
-	// Logger gets what happens to connections, never what they carry: one line for each event. At level
-	// Debug: connections that are open, and those that have ended well, with the name of
-	// the protocol, how long they were open, and their counters, those that came beyond MaxConns, and clients that have gone before a
-	// byte of theirs had come, as health checks do that only connect. Info: peers that are gone, with
-	// the same, reasons given for an end, a Drain, in what the peer's message types differ (once for each
-	// pair of versions), the first message that SkipUnknown drops, and that a Listener is no longer full. Warn: messages that could not be
-	// decoded, at either end, and other violations; other handshakes that have
-	// failed, errors of accept, the first message that a Group drops for a Conn,
-	// consumers that it disconnects, messages lost when a Conn was closed, and a Listener that is full.
-	// Error: panics, and the end of accepting. Nil: silent.
+	// Logger gets what happens to connections, never what they carry: one line for each event. At
+	// level Debug: connections that are open, and those that have ended well, with the name of the
+	// protocol, how long they were open, and their counters, those that came beyond MaxConns, clients
+	// that have gone before a byte of theirs had come, as health checks do that only connect, and
+	// sessions that have ended well. Info: peers that are gone, with the same, reasons given for an
+	// end, sessions that resume or end with an error, a Drain, in what the peer's message types differ
+	// (once for each pair of versions), the first message that SkipUnknown drops, and that a Listener
+	// is no longer full. Warn: messages that could not be decoded, at either end, and other violations;
+	// other handshakes that have failed, errors of accept, the first message that a Group drops for a
+	// Conn, consumers that it disconnects, messages lost when a Conn was closed or with a session, and
+	// a Listener that is full. Error: panics, and the end of accepting. Attempts of a session to connect
+	// again that fail are no lines: see OnSession. Nil: silent.
 	Logger *slog.Logger
 }
 

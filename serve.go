@@ -32,6 +32,8 @@ import (
 // Serve also returns nil after Drain and Shutdown, once the handlers have returned, and
 // after Close, at once: the handlers that run then go on with their Conns,
 // under ctx. When accepting fails for good it returns Err(), at once as well.
+//
+// With Options.MaxSessions Serve is an error: use [Listener.ServeSessions].
 func (l *Listener[T]) Serve(ctx context.Context, handle func(context.Context, *Conn[T])) error {
 	switch {
 	case handle == nil:

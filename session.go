@@ -19,21 +19,28 @@ import (
 	"github.com/fb9bb4ed/qsocket/internal/xsync"
 )
 
-// Session is a connection of a named protocol that survives the loss of its sockets. When one breaks, the
-// client dials again, and both ends go on where they were: every message that Send has
-// accepted is taken by the peer's program exactly once and in order, or the session ends with
-// an error that says so. [DialSession], [NewSession] and [Listener.ServeSessions] make one. All
-// methods are safe for concurrent use.
+// Session is a connection of a named protocol that survives the loss of its sockets. When one
+// breaks, the client dials again, and both ends go on where they were: while the session lives,
+// the peer's program gets every message that Send has accepted exactly once and in order.
+// [DialSession], [NewSession] and [Listener.ServeSessions] make one. All methods are safe for
+// concurrent use.
 //
 // A session survives connections, not processes: what is not acknowledged is in memory. When a
 // server has restarted, or a client was away for longer than Options.SessionExpiry, the session is
 // lost: Err is [ErrSessionLost], and Unacknowledged has what the peer has not taken for sure. It is
 // up to the program to begin another one.
 //
+// A peer that closes before its program has received everything ends the session as well. That is
+// no failure of it, so Err is nil unless the peer gave a reason: Sync and Shutdown say whether
+// everything was taken, or read, and Unacknowledged has what was perhaps not.
+//
 // The methods are those of Conn, and mean the same, but for what is said with them. A Session
-// always reads ahead, by RecvQueue messages. Messages that the program does not receive stop the peer's acknowledgements, too,
-// since they come behind messages: a program that only sends must receive as well, if the peer sends
-// anything.
+// always reads ahead, as a Conn whose Messages was called does. The peer's acknowledgements
+// come behind its messages, so a program that only sends must receive as well, if the peer sends
+// anything: or SessionBuffer fills, and Send waits.
+//
+// With a peer that has no sessions, which only a Listener's may be, a Session is that peer's Conn
+// and ends with it. Sync tells: its error wraps errors.ErrUnsupported.
 //
 // The codec has to be stateless, as for [Protocol.Prepare]. The caller must end every Session it
 // obtains, with Close or Shutdown.
@@ -156,14 +163,15 @@ type sessionCounts struct {
 	skipped  uint64
 }
 
-// ErrSessionLost: a session has ended although not everything was taken. errors.As finds a [*SessionError].
+// ErrSessionLost: a session has ended, and the ends could not agree on what was taken. errors.As
+// finds a [*SessionError].
 var ErrSessionLost = errors.New("qsocket: session lost")
 
-// SessionError says what is known of a session that was lost.
+// SessionError says what is known of a session that was lost. It wraps [ErrSessionLost].
 type SessionError struct {
-	Why   string
-	Taken uint64 // messages that the peer's program has surely taken, since the session began
-	Sent  uint64 // ... and that it may have taken
+	Why   string // for people
+	Taken uint64 // messages of this end that the peer's program has taken for sure, since the session began
+	Sent  uint64 // those and the ones that it may have taken: all that were given to a connection
 }
 
 func (e *SessionError) Error() string {
@@ -287,6 +295,7 @@ func (s *Session[T]) wakeLocked() {
 	}
 }
 
+// waitLocked returns a channel that wakeLocked closes.
 func (s *Session[T]) waitLocked() <-chan struct{} {
 	if s.changed == nil {
 		s.changed = make(chan struct{})
@@ -294,7 +303,8 @@ func (s *Session[T]) waitLocked() <-chan struct{} {
 	return s.changed
 }
 
-// askLocked asks for an ack if somebody waits for one that tells of more than was asked for.
+// askLocked asks the peer for an ack if a sender or a Sync waits for one, unless it has been asked for
+// all that a has sent.
 func (s *Session[T]) askLocked(a *attachment[T]) {
 	if s.at != a || s.syncs == 0 && s.waiting == 0 || s.ring.Taken() == s.ring.Sent() {
 		return
@@ -492,9 +502,15 @@ func (s *Session[T]) Done() <-chan struct{} {
 }
 
 // Err returns nil while the session lives, with a connection or without, and after a clean end.
-// Otherwise it returns what has ended it: [ErrSessionLost], the [*RemoteError] of a peer that has closed with a reason, or
-// one of the errors of a [Conn] that would come again with the next connection: a [*CodecError],
-// ErrFrameTooLarge, ErrProtocol or ErrSlowConsumer.
+// Otherwise it returns what has ended it:
+//   - [ErrSessionLost], as a [*SessionError];
+//   - the [*RemoteError] of a peer that has closed with a reason;
+//   - an error of a [Conn] that would come again with the next connection: a [*CodecError],
+//     ErrFrameTooLarge, ErrProtocol or ErrSlowConsumer;
+//   - at a client, an error of [Dial] that would come again: a [*HandshakeError] that is Final, or
+//     a certificate that cannot be verified (*tls.CertificateVerificationError).
+//
+// It is nil, too, if the peer has closed without receiving everything, see [Session].
 func (s *Session[T]) Err() error {
 	if s.plain != nil {
 		return s.plain.Err()
@@ -598,9 +614,14 @@ func (s *Session[T]) Stats() Stats {
 }
 
 // Unacknowledged returns an iterator over the messages that Send has accepted and that the peer's
-// program has not taken for sure, in order: after Done, for a program that wants to send them again in another
-// session, or to say that they are lost. mayHaveArrived is false for those that were never written to a
-// connection. Before Done, and for a peer without sessions, there are none.
+// program has not taken for sure, in order: after Done, for a program that wants to send them again
+// in another session, or to say that they are lost. mayHaveArrived is false for those that were
+// never given to a connection. Before Done, after a Close or Shutdown that the peer has confirmed,
+// and for a peer without sessions, there are none.
+//
+// What the peer's program had taken and not yet processed when its process died is not among them.
+// A program for which that matters has the peer answer what it has processed, and keeps its
+// messages until then.
 func (s *Session[T]) Unacknowledged() iter.Seq2[T, bool] {
 	return func(yield func(v T, mayHaveArrived bool) bool) {
 		if s.plain != nil {

@@ -11,10 +11,14 @@ import (
 	"github.com/fb9bb4ed/qsocket/internal/wire"
 )
 
-// DialSession connects to address and begins a session, as [Dial] makes a Conn: the errors are the same, and
-// besides a [*HandshakeError] with Field session if the server has no sessions. ctx is for the first
-// connection; after an error nothing is left in the background. Later connections are made in the same way,
-// by Options.DialContext if there is one, after a pause by Options.Backoff.
+// DialSession connects to address and begins a session, as [Dial] makes a Conn: the errors are the
+// same, and besides a [*HandshakeError] with Field session if the server has no sessions. It dials once:
+// a client that may start before its server calls it again, unless the error is Final.
+//
+// ctx is for the first connection; after an error nothing is left in the background. When a
+// connection is lost, others are made in the same way, by Options.DialContext if there is one, each
+// after a pause by Options.Backoff and within Options.HandshakeTimeout, until one succeeds or
+// Options.SessionExpiry has passed.
 func DialSession[T any](ctx context.Context, network, address string, p Protocol[T], opts *Options) (*Session[T], error) {
 	set, err := checkedSession(p, opts)
 	if err == nil && set.DialContext == nil {
@@ -32,7 +36,8 @@ func DialSession[T any](ctx context.Context, network, address string, p Protocol
 	}, p, set)
 }
 
-// NewSession is DialSession for connections that dial makes, of any kind (see [NewConn]). Options.TLS must be nil.
+// NewSession is DialSession for connections that dial makes, of any kind (see [NewConn]). dial must
+// return when its ctx ends. Options.TLS must be nil, and Options.DialContext is ignored.
 func NewSession[T any](ctx context.Context, dial func(context.Context) (net.Conn, error), p Protocol[T], opts *Options) (*Session[T], error) {
 	set, err := checkedSession(p, opts)
 	switch {

@@ -12,7 +12,7 @@ type SessionKind uint8
 
 const (
 	SessionDown    SessionKind = iota + 1 // it has lost its connection, because of Err
-	SessionRetry                          // a client has failed to connect again, because of Err, and tries once more after Wait
+	SessionRetry                          // an attempt to connect again has failed, because of Err; the next one follows after Wait
 	SessionResumed                        // it goes on, after Down without a connection
 	SessionEnded                          // it is over: Err is that of the session
 )
@@ -35,11 +35,11 @@ func (k SessionKind) String() string {
 // SessionEvent is what Options.OnSession is told.
 type SessionEvent struct {
 	Kind     SessionKind
-	Err      error         // of SessionDown, SessionRetry and SessionEnded
-	Attempt  int           // of SessionRetry and SessionResumed: how many there were since the connection was lost
+	Err      error         // of SessionDown, SessionRetry and SessionEnded; nil after a clean end
+	Attempt  int           // of SessionRetry and SessionResumed: attempts since the connection was lost; at a server 1
 	Down     time.Duration // of SessionRetry and SessionResumed: how long it has been without a connection
 	Wait     time.Duration // of SessionRetry: until the next attempt
-	Replayed int           // of SessionResumed: messages sent again, for the peer has not had them
+	Replayed int           // of SessionResumed: messages that are sent again, because the peer has not read them
 }
 
 // events calls Options.OnSession for what happens to one session, one event after the other, in a
@@ -52,7 +52,7 @@ type events struct {
 	running bool
 }
 
-// maxEvents bounds those that wait for a slow callback. Beyond that retries are left out.
+// maxEvents bounds those that wait for a slow callback. Beyond that all but SessionEnded are left out.
 const maxEvents = 64
 
 func (e *events) add(event SessionEvent) {

@@ -13,13 +13,13 @@ import (
 )
 
 // Send encodes v and queues it, as [Conn.Send]. Nil means that v is accepted: the peer's
-// program takes it exactly once and in order, unless Err says that the session was lost. After an error v is not
-// accepted, and never arrives.
+// program gets it exactly once and in order, on this connection or a later one, unless the session
+// ends before; then Unacknowledged has it. After an error v is not accepted, and never arrives.
 //
 // While there is no connection messages are queued, up to Options.SessionBuffer; beyond that Send
-// waits, as long as ctx allows. Options.SendFailsWhileDown makes it fail instead. Messages that are
-// written and not yet acknowledged count as well, so a session sends at most three quarters of
-// SessionBuffer for each round trip.
+// waits, as long as ctx allows. Options.SendFailsWhileDown makes it fail at once instead, buffer or
+// not. Messages that are written and not yet acknowledged count as well, so a session sends at most
+// three quarters of SessionBuffer for each round trip.
 func (s *Session[T]) Send(ctx context.Context, v T) error {
 	return s.send(ctx, &v, nil, nil, nil)
 }
@@ -117,8 +117,8 @@ func (s *Session[T]) encodeLocked(b []byte, v *T, m *Prepared[T], encoding *sync
 	return framing.SealFrame(b, start), nil
 }
 
-// acceptLocked makes b[start:], a frame in what ring.Buffer has returned, the last message, and gives it to the connection if
-// that has been told all before it and has room.
+// acceptLocked makes b[start:], a frame in what ring.Buffer has returned, the last message, and gives
+// it to the connection if that has been told all before it and has room.
 func (s *Session[T]) acceptLocked(b []byte, start int) {
 	frame := b[start:]
 	s.ring.Accept(b, start)
@@ -255,9 +255,10 @@ func (s *Session[T]) Flush(ctx context.Context) error {
 	})
 }
 
-// Sync waits until the peer's program has taken everything that Send accepted before the call, over lost
-// connections, too, as long as ctx allows. It returns ctx's error, and what has ended the session if that
-// came first. With a peer without sessions nobody can know: then the error wraps errors.ErrUnsupported.
+// Sync waits until the peer's program has taken everything that Send accepted before the call, over
+// lost connections, too, as long as ctx allows. Nil means that it has. After an error that is not
+// known: ctx's, or, when the session has ended, one that wraps net.ErrClosed, and Err if that is
+// not nil. With a peer without sessions it never is: the error wraps errors.ErrUnsupported.
 func (s *Session[T]) Sync(ctx context.Context) error {
 	if s.plain != nil {
 		return fmt.Errorf("qsocket: Sync with a peer that has no sessions: %w", errors.ErrUnsupported)
@@ -309,8 +310,9 @@ func (s *Session[T]) await(ctx context.Context, ready func() (bool, error)) erro
 	}
 }
 
-// CloseWrite says that no more messages come, when all that Send has accepted are written. The peer's Messages ends, whatever
-// connection it learns it on. It does not wait.
+// CloseWrite tells the peer that no more messages come, behind all that Send has accepted, as
+// [Conn.CloseWrite]. The peer's Messages ends, whatever connection it learns it on. It does not wait.
+// After the end of the session it returns Err.
 func (s *Session[T]) CloseWrite() error {
 	if s.plain != nil {
 		return s.plain.CloseWrite()
@@ -332,7 +334,7 @@ func (s *Session[T]) CloseWrite() error {
 // is dropped. It waits until the peer has confirmed that it has everything, or has closed as well, for
 // Options.CloseTimeout at most, over lost connections, too. If that is not so by then, the error is
 // [ErrSessionLost], which Err has as well, and Unacknowledged has what may be missing.
-// Further calls return nil.
+// Further calls return nil, and so does the first one if the session has ended already: look at Err.
 func (s *Session[T]) Close() error { return s.closeFor(link.Reason{}) }
 
 // CloseWithReason is Close with a reason, as [Conn.CloseWithReason].
@@ -392,9 +394,10 @@ func (s *Session[T]) startCloseLocked(reason link.Reason) {
 	}
 }
 
-// Shutdown is Close, but waits for the peer as long as ctx allows. Nil means that the peer has read every message, on this
-// connection or a later one, which is not to say that its program has processed them (for that call Sync first);
-// [ErrUnconfirmed] that the peer has closed without reading all of them, and [ErrSessionLost] that nobody knows.
+// Shutdown is Close, but waits for the peer as long as ctx allows. Nil means that the peer has read
+// every message, on this connection or a later one, which is not to say that its program has taken
+// them: for that call Sync first. [ErrUnconfirmed] means that the session has ended otherwise; it comes
+// with Err if that is not nil. When ctx ends first, its error is returned, and Err is [ErrSessionLost].
 func (s *Session[T]) Shutdown(ctx context.Context) error {
 	if s.plain != nil {
 		return s.plain.Shutdown(ctx)

@@ -75,7 +75,8 @@ func byPublicKey(nc net.Conn) string {
 	return string(state.PeerCertificates[0].RawSubjectPublicKeyInfo)
 }
 
-// arrive decides what becomes of c, which asks for a session, and answers it. It returns a session that is new.
+// arrive decides what becomes of c, which asks for a session, and answers it. It returns the session if
+// that is new, and otherwise nil.
 func (ss *sessions[T]) arrive(c *Conn[T]) (created *Session[T]) {
 	ask := &c.told.Session
 	identity := ss.l.opts.SessionIdentity(c.NetConn())
@@ -103,7 +104,8 @@ func (ss *sessions[T]) arrive(c *Conn[T]) (created *Session[T]) {
 
 var unknownSession = wire.Session{State: wire.SessionLost, Why: "no such session"}
 
-// refusalLocked returns the answer to a client that asks for a session which is not there, if it cannot have a new one.
+// refusalLocked returns the answer to a client that asks for a session which is not there, if it
+// cannot have a new one.
 func (ss *sessions[T]) refusalLocked(ask *handshake.Session) wire.Session {
 	ss.buryLocked()
 	if g, ok := ss.graves[sha256.Sum256(ask.ID[:])]; ok && g.over {
@@ -307,8 +309,8 @@ func (ss *sessions[T]) all() []*Session[T] {
 	return list
 }
 
-// stop says that no client can come back. Sessions that wait for theirs are lost, unless the Listener drains: that waits
-// for them as long as its ctx allows.
+// stop says that no client can come back. Sessions that wait for theirs are lost, unless the Listener
+// drains: that waits for them as long as its ctx allows.
 func (ss *sessions[T]) stop(drains bool) {
 	ss.mu.Lock()
 	ss.stopped = !drains
@@ -325,9 +327,10 @@ func (ss *sessions[T]) stop(drains bool) {
 	}
 }
 
-// ServeSessions is [Listener.Serve] for sessions: it runs handle in a goroutine for each session, over all of its
-// connections, and closes the Session when handle returns. Options.MaxSessions must be above 0. A peer that
-// asks for no session gets one that ends with its Conn.
+// ServeSessions is [Listener.Serve] for sessions: it runs handle in a goroutine for each session,
+// over all of its connections, and closes the Session when handle returns, as [Session.Close] does: a
+// client that is away then has CloseTimeout to come back. Options.MaxSessions must be above 0. A peer
+// that asks for no session gets a handler, too, whose Session ends with its Conn.
 func (l *Listener[T]) ServeSessions(ctx context.Context, handle func(context.Context, *Session[T])) error {
 	switch {
 	case handle == nil:
