@@ -262,3 +262,31 @@ func TestSessionCutWhileTheServerDrains(t *testing.T) {
 		}
 	})
 }
+
+// A Group with Disconnect ends a session whose peer receives nothing, when SessionBuffer is full.
+func TestSessionDisconnectedByGroup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		opts := serverOptions()
+		opts.SessionBuffer = 1 << 10
+		k := newKit(t, opts)
+		client, server := k.pair(nil)
+		group := qsocket.NewGroup(protocol, qsocket.Disconnect)
+		group.AddSession(server)
+		for i := range 1 << 10 {
+			if _, err := group.Broadcast(t.Context(), i); err != nil {
+				t.Fatal(err)
+			}
+		}
+		<-server.Done()
+		if err := server.Err(); !errors.Is(err, qsocket.ErrSlowConsumer) || group.Len() != 0 {
+			t.Errorf("got %v, and %d members", err, group.Len())
+		}
+		for range client.Messages() {
+		}
+		<-client.Done()
+		var remote *qsocket.RemoteError
+		if err := client.Err(); !errors.As(err, &remote) {
+			t.Errorf("client: %v", err)
+		}
+	})
+}
