@@ -85,12 +85,14 @@ func (e *CodecError) Unwrap() (err error) {
 //	          changed: a field is of another type, say
 //	refused   Options.Admit of one end has refused the other, with Refuse: Peer has the
 //	          reason at the end that was refused, Local what Admit has returned at the other
-//	full      the peer is at its MaxConns
+//	full      the peer is at its MaxConns, or its MaxSessions
+//	session   the client wants a session, and the server has none (Options.MaxSessions)
 //	internal  Options.Admit of one end failed otherwise, or Options.Attributes did; Local has
 //	          the error's text, which the other end is not told
 //
-// With the last three the error wraps what the callback has returned as well, and at the other
-// end a [*RemoteError] with CodeRefused, CodeFull or CodeInternal.
+// With refused and internal the error wraps what the callback has returned as well, and at the other
+// end a [*RemoteError] with CodeRefused or CodeInternal. With full it wraps one with CodeFull where
+// MaxConns is reached.
 //
 // Whether there is any point in dialing again says Final.
 type HandshakeError struct {
@@ -100,7 +102,8 @@ type HandshakeError struct {
 }
 
 // Final reports whether dialing again will not help as long as both ends run the programs that
-// they run: where version, proto, codec, heartbeat or types differ, and if it was refused. It is
+// they run: where version, proto, codec, heartbeat or types differ, if it was refused, and if the
+// server has no sessions. It is
 // false for full and internal, and for magic and
 // hello, which are also what a client sees while its service restarts, behind a proxy that has
 // none to pass it on to, and in front of a crowd that waits for a service at its MaxConns.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fb9bb4ed/qsocket/internal/backlog"
+	"github.com/fb9bb4ed/qsocket/internal/excerpt"
 	"github.com/fb9bb4ed/qsocket/internal/link"
 	"github.com/fb9bb4ed/qsocket/internal/session"
 	"github.com/fb9bb4ed/qsocket/internal/socket"
@@ -169,13 +170,14 @@ var ErrSessionLost = errors.New("qsocket: session lost")
 
 // SessionError says what is known of a session that was lost. It wraps [ErrSessionLost].
 type SessionError struct {
-	Why   string // for people
+	Why   string // for people; may have words of the peer
 	Taken uint64 // messages of this end that the peer's program has taken for sure, since the session began
 	Sent  uint64 // those and the ones that it may have taken: all that were given to a connection
 }
 
+// Error shows an excerpt of Why if that is long or not printable.
 func (e *SessionError) Error() string {
-	return fmt.Sprintf("%v: %s; of our messages %d were taken, and %d more may have arrived", ErrSessionLost, e.Why, e.Taken, e.Sent-e.Taken)
+	return fmt.Sprintf("%v: %s; of our messages %d were taken, and %d more may have arrived", ErrSessionLost, excerpt.Text(e.Why, maxReasonShown), e.Taken, e.Sent-e.Taken)
 }
 
 func (e *SessionError) Unwrap() error { return ErrSessionLost }

@@ -209,7 +209,7 @@ func (h *client[T]) enter(s *Session[T], c *Conn[T]) error {
 	case s.over:
 		return s.lostLocked("it has ended")
 	case a.State == wire.SessionBusy:
-		return &HandshakeError{Field: "full", Local: "a session", Peer: "has no room for another: " + a.Why}
+		return &HandshakeError{Field: "full", Peer: a.Why}
 	case a.State == wire.SessionStale:
 		return s.lostLocked("another connection has it: " + a.Why)
 	case a.State == wire.SessionOver && s.sending == closing && a.Got == s.ring.Last():

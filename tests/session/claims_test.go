@@ -5,11 +5,14 @@ import (
 	"errors"
 	"net"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/fb9bb4ed/qsocket"
+	"github.com/fb9bb4ed/qsocket/internal/testkit"
+	"github.com/fb9bb4ed/qsocket/qsockettest"
 )
 
 // cutForGood breaks the connection, and no other comes.
@@ -261,6 +264,66 @@ func TestSessionCutWhileTheServerDrains(t *testing.T) {
 			t.Errorf("Drain: %v after %v, want SessionExpiry", err, time.Since(start))
 		}
 	})
+}
+
+// Words of the peer cannot write lines of their own into a log.
+func TestSessionErrorIsPrintable(t *testing.T) {
+	e := &qsocket.SessionError{Why: "the server does not have it any more: a\nb" + strings.Repeat("x", 10_000), Taken: 3, Sent: 5}
+	text := e.Error()
+	if strings.Contains(text, "\n") || len(text) > 1_500 || !strings.HasSuffix(text, "; of our messages 3 were taken, and 2 more may have arrived") {
+		t.Errorf("got %q", text)
+	}
+}
+
+// What a client is told that finds MaxSessions reached.
+func TestSessionFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		opts := serverOptions()
+		opts.MaxSessions = 1
+		k := newKit(t, opts)
+		k.pair(nil)
+		_, err := qsocket.DialSession(t.Context(), "tcp", address, protocol, k.clientOptions())
+		var he *qsocket.HandshakeError
+		if !errors.As(err, &he) || he.Field != "full" || he.Final() || err.Error() != "qsocket: handshake: the peer has no room: too many sessions" {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// A handler that returns gives a client that is away CloseTimeout to come back for what it was sent.
+func TestSessionHandlerReturnsWhileTheClientIsAway(t *testing.T) {
+	for away, want := range map[time.Duration]error{3 * time.Second: nil, 10 * time.Second: qsocket.ErrSessionLost} {
+		synctest.Test(t, func(t *testing.T) {
+			k := &kit{t: t, network: qsockettest.Listen(address)}
+			ln, err := qsocket.NewListener(k.network, protocol, serverOptions())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer testkit.EndListener(ln)
+			returns := make(chan struct{})
+			go ln.ServeSessions(context.Background(), func(ctx context.Context, s *qsocket.Session[int]) {
+				<-returns
+				send(t, s, 1, 2)
+			})
+			copts := k.clientOptions()
+			copts.Backoff = func(int) time.Duration { return away }
+			client, err := qsocket.DialSession(t.Context(), "tcp", address, protocol, copts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			k.cut()
+			synctest.Wait()
+			close(returns)
+			got := 0
+			for range client.Messages() {
+				got++
+			}
+			<-client.Done()
+			if err := client.Err(); !errors.Is(err, want) || (err == nil) != (got == 2) {
+				t.Errorf("away for %v: got %d messages and %v", away, got, err)
+			}
+		})
+	}
 }
 
 // A Group with Disconnect ends a session whose peer receives nothing, when SessionBuffer is full.
