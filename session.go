@@ -91,7 +91,7 @@ type Session[T any] struct {
 	feeders     int            // goroutines that have a frame of the ring in their hands
 	waiting     int            // senders that wait for room, or for the turn to do so
 	syncs       int            // calls of Sync that wait
-	changed     chan struct{}  // closed when anything has changed that somebody waits for; nil if nobody does
+	changed     chan struct{}  // closed when anything has changed that a call waits for; nil if none does
 	sending     sending
 	reason      link.Reason // of the end
 	recvOver    bool        // no more messages come, or are wanted: messages is closed
@@ -140,7 +140,7 @@ type attachment[T any] struct {
 	s      *Session[T]
 	c      *Conn[T]
 	since  time.Time
-	letGo  chan struct{} // closed when the pump is not to wait for the consumer any more
+	letGo  chan struct{} // closed when the pump is to stop waiting for the consumer
 	left   chan struct{} // closed by the pump, its last act
 	resume bool          // it is not the first one
 
@@ -195,7 +195,7 @@ func newSession[T any](p Protocol[T], set *settings, h home[T]) *Session[T] {
 	return s
 }
 
-// newSessionID returns a name for a session, which nobody can guess.
+// newSessionID returns a name for a session, which cannot be guessed.
 func newSessionID() (id [wire.SessionIDSize]byte) {
 	_, _ = rand.Read(id[:]) // it does not fail
 	return id
@@ -634,7 +634,7 @@ func (s *Session[T]) Unacknowledged() iter.Seq2[T, bool] {
 			s.mu.Unlock()
 			return
 		}
-		ring := s.ring // nothing changes it any more
+		ring := s.ring // nothing changes it after the end
 		s.mu.Unlock()
 		dec := s.p.codec().NewDecoder()
 		ring.Unacknowledged(func(payload []byte, sent bool) bool {

@@ -14,7 +14,8 @@ import (
 )
 
 // pump is the goroutine that receives from the Conn of a. It ends with that, or when it would
-// have to wait for the consumer and letGo is closed; on exit left is closed. After the peer's end it closes messages.
+// have to wait for the consumer and letGo is closed; on exit left is closed. After the peer's end
+// it closes messages.
 func (s *Session[T]) pump(a *attachment[T]) {
 	defer close(a.left)
 	s.mu.Lock()
@@ -169,7 +170,7 @@ func (s *Session[T]) putLocked(size hand, waiting int) {
 	s.lookLocked()
 }
 
-// lookLocked looks at what was taken from the queue, acks it if that is due, and sees to it that
+// lookLocked looks at what was taken from the queue, acks it if that is due, and makes sure that
 // it is looked at again while something is owed.
 func (s *Session[T]) lookLocked() {
 	s.in.Look(len(s.messages))

@@ -32,7 +32,7 @@ type sessions[T any] struct {
 	graves  map[[sha256.Size]byte]tombstone
 	byAge   [][sha256.Size]byte // of the tombstones, oldest first
 	past    Stats               // of the sessions that have ended: what only sessions count
-	stopped bool                // no connection comes any more: what is lost stays lost
+	stopped bool                // no more connections come: what is lost stays lost
 }
 
 // tombstone is what is known of a session that has ended.

@@ -81,7 +81,7 @@ func run(mode string, out, details io.Writer) error {
 	select {
 	case err = <-done:
 	case <-restart:
-		_ = srv.ln.Close() // nobody can come back to the sessions of this server
+		_ = srv.ln.Close() // no client can come back to a session of this server
 		net.Cut(qsockettest.RST)
 		if err := srv.stop(); err != nil {
 			return err
