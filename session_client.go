@@ -217,7 +217,7 @@ func (h *client[T]) enter(s *Session[T], c *Conn[T]) error {
 		s.endIn(nil)
 		return errSessionOver
 	case a.State == wire.SessionLost, a.State == wire.SessionOver:
-		return s.lostLocked("the server does not have it any more: " + a.Why)
+		return s.lostLocked("the server no longer has it: " + a.Why)
 	case a.State == wire.SessionCreated && (h.answered || a.Got > 0 || s.in.Had() > 0):
 		return fmt.Errorf("%w: a session that exists is created", ErrProtocol)
 	}

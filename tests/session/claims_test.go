@@ -268,7 +268,7 @@ func TestSessionCutWhileTheServerDrains(t *testing.T) {
 
 // Words of the peer cannot write lines of their own into a log.
 func TestSessionErrorIsPrintable(t *testing.T) {
-	e := &qsocket.SessionError{Why: "the server does not have it any more: a\nb" + strings.Repeat("x", 10_000), Taken: 3, Sent: 5}
+	e := &qsocket.SessionError{Why: "the server no longer has it: a\nb" + strings.Repeat("x", 10_000), Taken: 3, Sent: 5}
 	text := e.Error()
 	if strings.Contains(text, "\n") || len(text) > 1_500 || !strings.HasSuffix(text, "; of our messages 3 were taken, and 2 more may have arrived") {
 		t.Errorf("got %q", text)
