@@ -276,7 +276,7 @@ func (l *Listener[T]) countRefusal(cause string) {
 //	refused   Options.Admit refused the client, with Refuse
 //	internal  Options.Admit failed otherwise, or Options.Attributes did
 //	remote    the client refused this end, with a goodbye
-//	full      it came when MaxConns were in use, see Options.MaxConns
+//	full      it came when MaxConns, or for a new session MaxSessions, were in use
 //	panic     one of these, or a callback of the TLS Config, panicked
 //	other     anything else
 func (l *Listener[T]) Refusals() map[string]uint64 {

@@ -83,7 +83,7 @@ func isHopeless(err error) bool {
 
 // Permanent makes an error of use, or of Options.DialContext, one after which [Redial] does not dial
 // again. Redial returns err itself, without what may be wrapped around the result of Permanent.
-// Sessions take it for any other error. Permanent(nil) is nil.
+// A session ends with such an error of the function that dials. Permanent(nil) is nil.
 func Permanent(err error) error {
 	if err == nil {
 		return nil

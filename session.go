@@ -191,7 +191,7 @@ func newSession[T any](p Protocol[T], set *settings, h home[T]) *Session[T] {
 	s.backlog.Small = max(s.backlog.Share()-free, 0) / factor
 	limit(s.enc, wire.Framing(p.Framing).MaxPayload(set.MaxFrame))
 	s.ring = session.NewRing(set.SessionBuffer)
-	s.events.report = set.OnSession
+	s.events.report, s.events.log = set.OnSession, set.Logger
 	return s
 }
 
@@ -330,7 +330,7 @@ func (s *Session[T]) connEnded(a *attachment[T]) {
 	half := goodbye == wire.GoodbyeHalf
 	switch {
 	case isFinal(err),
-		goodbye == wire.GoodbyeFull,
+		goodbye == wire.GoodbyeFull && !isRemoteTimeout(err),
 		s.sending == closing && s.confirmed,
 		s.sending == sentLast && s.confirmed && half:
 		s.mu.Unlock()
@@ -369,10 +369,17 @@ func (a *attachment[T]) dropLocked() {
 func isFinal(err error) bool {
 	var remote *RemoteError
 	if errors.As(err, &remote) {
-		return remote.Code != CodeTimeout
+		return !isRemoteTimeout(err)
 	}
 	var codec *CodecError
 	return errors.As(err, &codec) || errors.Is(err, ErrFrameTooLarge) || errors.Is(err, ErrProtocol) || errors.Is(err, ErrSlowConsumer)
+}
+
+// isRemoteTimeout reports whether the peer's end of a Conn has failed by a timeout: to the peer that is the loss of
+// a connection.
+func isRemoteTimeout(err error) bool {
+	var remote *RemoteError
+	return errors.As(err, &remote) && remote.Code == CodeTimeout
 }
 
 // end ends s with err, which is nil if that is a clean end. Only the first call does anything.

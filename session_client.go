@@ -162,11 +162,28 @@ func (h *client[T]) reconnect(s *Session[T]) {
 			return
 		case h.ctx.Err() != nil:
 			return
-		case isHopeless(cause), errors.Is(cause, ErrSessionLost), isFinal(cause):
+		case errors.Is(cause, ErrSessionLost), !isPassing(cause):
 			s.end(cause)
 			return
 		}
 	}
+}
+
+// isPassing reports whether an attempt that has failed with err may succeed later.
+func isPassing(err error) bool {
+	var he *HandshakeError
+	if errors.As(err, &he) { // its cause may be the peer's goodbye
+		return !he.Final()
+	}
+	var remote *RemoteError
+	if errors.As(err, &remote) && remote.Code == CodeGoingAway {
+		return true
+	}
+	var permanent *permanentError // of a function that dials
+	if errors.As(err, &permanent) {
+		return false
+	}
+	return !isVerification(err) && !isFinal(err)
 }
 
 // attempt makes a connection, and it the one of s.
@@ -212,7 +229,7 @@ func (h *client[T]) enter(s *Session[T], c *Conn[T]) error {
 		return &HandshakeError{Field: "full", Peer: a.Why}
 	case a.State == wire.SessionStale:
 		return s.lostLocked("another connection has it: " + a.Why)
-	case a.State == wire.SessionOver && s.sending == closing && a.Got == s.ring.Last():
+	case a.State == wire.SessionOver && (s.sending == closing || s.sending == sentLast && s.recvOver) && a.Got == s.ring.Last():
 		s.confirmed = true
 		s.endIn(nil)
 		return errSessionOver

@@ -2,9 +2,13 @@ package qsocket
 
 import (
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
+	"runtime/debug"
 	"sync"
 	"time"
+
+	"github.com/fb9bb4ed/qsocket/internal/excerpt"
 )
 
 // SessionKind says what has happened to a session.
@@ -46,6 +50,7 @@ type SessionEvent struct {
 // goroutine that exists while there are any: so a callback may take its time, and call the session.
 type events struct {
 	report func(SessionEvent)
+	log    *slog.Logger
 
 	mu      sync.Mutex // guards following
 	queue   []SessionEvent
@@ -82,8 +87,18 @@ func (e *events) run() {
 		event := e.queue[0]
 		e.queue = e.queue[1:]
 		e.mu.Unlock()
-		e.report(event)
+		e.call(event)
 	}
+}
+
+// call calls the callback, and logs it if that panics.
+func (e *events) call(event SessionEvent) {
+	defer func() {
+		if r := recover(); r != nil {
+			e.log.Error("qsocket: OnSession panicked", "panic", excerpt.Panic(r, excerpt.MaxText), excerpt.StackKey, string(debug.Stack()))
+		}
+	}()
+	e.report(event)
 }
 
 const (

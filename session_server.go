@@ -12,6 +12,7 @@ import (
 
 	"github.com/fb9bb4ed/qsocket/internal/handshake"
 	"github.com/fb9bb4ed/qsocket/internal/link"
+	"github.com/fb9bb4ed/qsocket/internal/socket"
 	"github.com/fb9bb4ed/qsocket/internal/wire"
 )
 
@@ -32,6 +33,7 @@ type sessions[T any] struct {
 	graves  map[[sha256.Size]byte]tombstone
 	byAge   [][sha256.Size]byte // of the tombstones, oldest first
 	past    Stats               // of the sessions that have ended: what only sessions count
+	full    bool                // a client was told so, and none has begun a session since
 	stopped bool                // no more connections come: what is lost stays lost
 }
 
@@ -118,6 +120,11 @@ func (ss *sessions[T]) refusalLocked(ask *handshake.Session) wire.Session {
 		most = min(most, n)
 	}
 	if len(ss.known) >= most {
+		if !ss.full {
+			ss.full = true
+			ss.l.log.Warn("qsocket: full: new sessions are told so and refused", "addr", socket.AddrString(ss.l.Addr()), "sessions", most)
+		}
+		ss.l.countRefusal("full")
 		return wire.Session{State: wire.SessionBusy, Why: "too many sessions"}
 	}
 	if ss.stopped {
@@ -140,6 +147,7 @@ func (ss *sessions[T]) createLocked(c *Conn[T], ask *handshake.Session, identity
 	s := newSession(ss.l.p, ss.l.opts, home[T](h))
 	s.id = ask.ID
 	ss.known[ask.ID] = s
+	ss.full = false
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c.link.Out.SendControl(ss.verdict(wire.SessionCreated, 0))

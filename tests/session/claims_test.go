@@ -170,9 +170,8 @@ func TestSessionBackoff(t *testing.T) {
 	})
 }
 
-// Redial dials at once, and asks Options.Backoff after failures. An error that DialContext calls permanent ends it;
-// a session goes on.
-func TestSessionAndRedialPermanent(t *testing.T) {
+// Redial dials at once, and asks Options.Backoff after failures. An error that DialContext calls permanent ends it.
+func TestRedialPermanent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked []int
 		var at []time.Duration
@@ -197,21 +196,6 @@ func TestSessionAndRedialPermanent(t *testing.T) {
 		if want := []time.Duration{0, time.Second, 2 * time.Second}; !slices.Equal(at, want) || !slices.Equal(asked, []int{1, 2}) {
 			t.Errorf("dialed at %v and asked %v", at, asked)
 		}
-	})
-	synctest.Test(t, func(t *testing.T) {
-		k := newKit(t, serverOptions())
-		dials := 0
-		copts := k.clientOptions()
-		copts.DialContext = func(ctx context.Context, nw, addr string) (net.Conn, error) {
-			if dials++; dials == 2 {
-				return nil, qsocket.Permanent(errors.New("not for a session"))
-			}
-			return k.dialContext(ctx, nw, addr)
-		}
-		client, server := k.pair(copts)
-		k.cut()
-		send(t, client, 1, 1)
-		expect(t, server, 1, 1)
 	})
 }
 
