@@ -18,7 +18,7 @@ import time
 import msgpack
 
 GOODBYE, HEARTBEAT, CONFIRM, ANSWER, ACK, ASK, EXTENSIONS, GOING_AWAY = 1, 2, 3, 4, 5, 6, 0x80, 0x81  # kinds of control frames
-PROTOCOL, REFUSED, FULL_UP = 3, 8, 9  # codes of goodbyes
+PROTOCOL, TIMEOUT, REFUSED, FULL_UP = 3, 6, 8, 9  # codes of goodbyes
 CREATED, RESUMED, OVER, BUSY = 1, 2, 3, 6  # what has become of a session
 NOTHING, HALF, FULL = 0, 1, 2  # of a goodbye
 CONTROL = 1 << 31  # in the header of a frame
@@ -473,6 +473,8 @@ class Session:
             except (OSError, EOFError) as err:
                 over = conn.heard == FULL or conn.confirmed and (conn.said == FULL or conn.heard)
                 lost = None if over else err
+            if conn.code == TIMEOUT:  # its end of the connection has failed, not the session
+                lost = OSError(conn.reason)
             try:
                 if isinstance(lost, Violation) and conn.said != FULL:
                     conn._fail(lost)
