@@ -55,7 +55,7 @@ func ExampleListener_Stats() {
 	fmt.Println(expvar.Get("ticks"))
 	// Output:
 	// qsocket: handshake: proto differs: "ticks/2" here, "ticks/1" at the peer
-	// {"Open":1,"Handshaking":0,"Accepted":1,"Refused":1,"AcceptErrors":0,"Panics":0,"Refusals":{"proto":1}}
+	// {"Open":1,"Sessions":0,"Handshaking":0,"Accepted":1,"Refused":1,"AcceptErrors":0,"Panics":0,"Refusals":{"proto":1}}
 }
 
 // What is logged of a connection. Payloads never are.
