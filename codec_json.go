@@ -201,7 +201,7 @@ func (e *jsonEncoder[T]) Append(dst []byte, v T) ([]byte, error) {
 		return dst, err
 	}
 	// Only what an interface holds is without bounds: every other number fits its type.
-	if e.deep.Open() && hasLargeNumber(payload) {
+	if e.deep.Free() && hasLargeNumber(payload) {
 		if err := json.Unmarshal(payload, new(T)); err != nil {
 			return dst, excerpt.Wrap("json: the receiver would refuse it: ", err)
 		}

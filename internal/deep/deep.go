@@ -78,6 +78,8 @@ type Plan struct {
 	through bool  // a pointer to such a struct: its methods are those of the Leaf as well
 	meets   bool  // keys of the map may be one where they arrive
 	open    bool  // the values may be nested deeper than the types are
+	free    bool  // there may be interfaces in them
+	judged  bool  // there may be Leafs in them
 	levels  int   // how deep its values are at most, if it is not open
 	flat    bool  // no value is nested too deep
 	surely  int   // how deep all its values are that have anything in them, by what is in them without a pointer
@@ -102,8 +104,8 @@ func (r *Rules) For(t reflect.Type) *Plan {
 	return p
 }
 
-// Open reports whether p's values can hold others of any type, or of their own.
-func (p *Plan) Open() bool { return p != nil && p.open }
+// Free reports whether p's values can hold others of any type.
+func (p *Plan) Free() bool { return p != nil && p.free }
 
 func (r *Rules) plan(t reflect.Type) *Plan {
 	if p, ok := r.plans.Load(t); ok {
@@ -131,7 +133,7 @@ func (b *builder) plan(t reflect.Type) *Plan {
 	b.plans[t] = p
 	b.order = append(b.order, p)
 	if t == b.rules.Leaf {
-		p.open = true
+		p.judged = true
 		return p
 	}
 	if e := t; b.rules.LeafIn != nil && e.Kind() == reflect.Pointer {
@@ -147,13 +149,13 @@ func (b *builder) plan(t reflect.Type) *Plan {
 	if p.itself && p.itselfAddressed {
 		if b.rules.LeafIn != nil && t.Kind() == reflect.Struct {
 			p.leaf = b.rules.LeafIn(t)
-			p.open = p.leaf != nil
+			p.open, p.judged = p.leaf != nil, p.leaf != nil
 		}
 		return p
 	}
 	switch t.Kind() {
 	case reflect.Interface:
-		p.open = true
+		p.open, p.free, p.judged = true, true, b.rules.Leaf != nil
 	case reflect.Pointer, reflect.Slice, reflect.Array:
 		p.elem = b.plan(t.Elem())
 	case reflect.Map:
@@ -182,7 +184,7 @@ func (p *Plan) parts(f func(*Plan)) {
 }
 
 // mark finds the plans that are open: of interfaces, of types that contain themselves, and
-// of what contains one of these.
+// of what contains one of these; and those that are free or judged.
 func (b *builder) mark() {
 	for _, p := range b.order {
 		p.open = p.open || b.containsItself(p)
@@ -191,8 +193,9 @@ func (b *builder) mark() {
 		changed = false
 		for _, p := range b.order {
 			p.parts(func(part *Plan) {
-				if part.open && !p.open {
-					p.open, changed = true, true
+				if part.open && !p.open || part.free && !p.free || part.judged && !p.judged {
+					p.open, p.free, p.judged = p.open || part.open, p.free || part.free, p.judged || part.judged
+					changed = true
 				}
 			})
 		}
@@ -200,7 +203,7 @@ func (b *builder) mark() {
 	for _, p := range b.order {
 		p.levels = p.depth()
 		p.surely = p.certain()
-		p.flat = !p.open && p.levels <= b.rules.Max
+		p.flat = !p.open && !p.judged && p.levels <= b.rules.Max
 	}
 	for _, p := range b.order {
 		p.measure()
@@ -212,7 +215,7 @@ func (b *builder) mark() {
 
 // depth is levels, for a p that contains nothing that is open.
 func (p *Plan) depth() (n int) {
-	if p.open || p.levels > 0 {
+	if p.open || p.levels > 0 || p.typ == p.rules.Leaf {
 		return p.levels
 	}
 	p.parts(func(part *Plan) { n = max(n, part.depth()) })
@@ -279,6 +282,9 @@ func (b *builder) containsItself(p *Plan) bool {
 func Check[T any](p *Plan, v *T, limit int) error {
 	if p.flat && p.isSmall(unsafe.Pointer(v)) {
 		return nil
+	}
+	if p.leafsKnown && p.levels <= p.rules.Max && p.isSmall(unsafe.Pointer(v)) {
+		return p.judge(unsafe.Pointer(v))
 	}
 	return p.check(reflect.ValueOf(v).Elem(), limit)
 }

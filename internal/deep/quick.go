@@ -22,6 +22,9 @@ type tallies struct {
 	base    int
 	list    []tally
 	tallied bool // else it takes more to find out
+
+	leafs      []uintptr // where the Leafs are
+	leafsKnown bool      // in all values at the same places; else it takes more to find them
 }
 
 // tally fills in p.tallies, for a p that is not open.
@@ -30,6 +33,7 @@ func (p *Plan) tally() {
 		return
 	}
 	p.parts((*Plan).tally)
+	p.findLeafs()
 	if p.growth < endless {
 		p.base, p.tallied = p.growth, true
 		return
@@ -56,6 +60,43 @@ func (p *Plan) tally() {
 			}
 		}
 	}
+}
+
+// findLeafs fills in leafs.
+func (p *Plan) findLeafs() {
+	p.leafsKnown = true
+	switch {
+	case p.typ == p.rules.Leaf:
+		p.leafs = []uintptr{0}
+	case !p.judged:
+	case p.typ.Kind() == reflect.Struct:
+		p.leafs = nil
+		for _, f := range p.fields {
+			if !f.plan.judged {
+				continue
+			}
+			offset, ok := offsetOf(p.typ, f.index)
+			if !ok || !f.always || !f.plan.leafsKnown {
+				p.leafs, p.leafsKnown = nil, false
+				return
+			}
+			for _, at := range f.plan.leafs {
+				p.leafs = append(p.leafs, offset+at)
+			}
+		}
+	default:
+		p.leafsKnown = false
+	}
+}
+
+// judge has all Leafs judged that are in the value at that place, which has them where leafs says.
+func (p *Plan) judge(at unsafe.Pointer) error {
+	for _, offset := range p.leafs {
+		if err := p.rules.Judge(reflect.NewAt(p.rules.Leaf, unsafe.Add(at, offset)).Elem()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // offsetOf is where a field of the struct t is, unless a pointer leads to it.
