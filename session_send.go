@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fb9bb4ed/qsocket/internal/excerpt"
 	"github.com/fb9bb4ed/qsocket/internal/link"
 	"github.com/fb9bb4ed/qsocket/internal/oversize"
 	"github.com/fb9bb4ed/qsocket/internal/wire"
@@ -70,7 +71,7 @@ func (s *Session[T]) refusalLocked() error {
 type sessionEnded struct{ cause error }
 
 func (e *sessionEnded) Error() string {
-	return fmt.Sprintf("qsocket: the session has ended: %v", e.cause)
+	return excerpt.Wrap("qsocket: the session has ended: ", e.cause).Error()
 }
 func (e *sessionEnded) Unwrap() []error { return []error{link.ErrClosed, e.cause} }
 

@@ -38,7 +38,8 @@ var errorTypes = map[string]func(text string, err error) []error{
 		}
 		return errs
 	},
-	"RemoteError": func(text string, _ error) []error { return []error{&qsocket.RemoteError{Reason: text}} },
+	"RemoteError":  func(text string, _ error) []error { return []error{&qsocket.RemoteError{Reason: text}} },
+	"SessionError": func(text string, _ error) []error { return []error{&qsocket.SessionError{Why: text}} },
 }
 
 func TestErrorTypesAreExcerpts(t *testing.T) {
