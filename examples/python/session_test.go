@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -131,10 +132,13 @@ func TestSessionCutAnywhere(t *testing.T) {
 	d := newDriver(t)
 	ctx := testkit.Context(t)
 	ended := make(chan error, 100)
+	var mu sync.Mutex // guards faults
 	var faults [2]qsockettest.Faults
 	p := newPath(t, qsocket.Options{MaxSessions: 100, SessionExpiry: 3 * time.Second}, func(_ context.Context, s *qsocket.Session[string]) {
 		ended <- countTo(ctx, s, 3)
 	}, func(n int64) (up, down qsockettest.Faults) {
+		mu.Lock()
+		defer mu.Unlock()
 		up, down = faults[0], faults[1]
 		faults = [2]qsockettest.Faults{}
 		return up, down
@@ -144,7 +148,9 @@ func TestSessionCutAnywhere(t *testing.T) {
 	for direction := range faults {
 		for after := int64(hello); after < hello+100; after += 5 {
 			before := p.conns.Load()
+			mu.Lock()
 			faults[direction] = qsockettest.Faults{Cut: qsockettest.RST, CutAfter: after}
+			mu.Unlock()
 			said := d.say(t, task{
 				Port: p.port, Timeouts: [3]float64{2, 30, hang}, Session: 30_000, Pauses: [3]float64{4, 0.01, 0.02},
 				Steps: []string{"numbers 3", "close", "left"},
