@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs go vet and go test with the oldest Go that go.mod allows and with the newest
-# one released, which the go command fetches. The fault group is left out: it
-# runs once, with the Go installed (ci/test.sh).
+# one released, which the go command fetches. The fault group and the hostile peers
+# are left out: they run with the Go installed (ci/test.sh).
 #
 #	ci/versions.sh           both
 #	ci/versions.sh oldest    or newest
@@ -27,7 +27,7 @@ for name; do
 	# What takes gigabytes, starts processes or compiles is run once, by test.sh.
 	packages=() skip='^(TestNoValueEndsTheProcess|TestDrawnTypes|TestFailures|TestRollingRestart)$'
 	for package in $(go list ./...); do
-		if [[ $package != */tests/faults ]]; then
+		if [[ $package != */tests/faults && $package != */tests/hostile ]]; then
 			packages+=("$package")
 		fi
 	done
