@@ -486,9 +486,9 @@ func (s *Session[T]) onEnd(f func()) (cancel func(), ok bool) {
 func (s *Session[T]) logEnd(err error) {
 	s.mu.Lock()
 	c := s.counts
-	sent, taken := s.ring.Last(), s.ring.Taken()
+	sent, taken, received := s.ring.Last(), s.ring.Taken(), s.in.Had()
 	s.mu.Unlock()
-	args := []any{"protocol", s.p.Name, "sent", sent, "taken", taken, "received", s.in.Had(), "resumes", c.resumes, "replayed", c.replayed, "down", c.down}
+	args := []any{"protocol", s.p.Name, "sent", sent, "taken", taken, "received", received, "resumes", c.resumes, "replayed", c.replayed, "down", c.down}
 	level := slog.LevelDebug
 	if err != nil {
 		level = slog.LevelInfo

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fb9bb4ed/qsocket/internal/handshake"
@@ -28,13 +29,15 @@ type sessions[T any] struct {
 	l        *Listener[T]
 	arrivals chan *Session[T] // those that no handler has yet
 
-	mu      sync.Mutex // guards following; comes before that of a session
-	known   map[[wire.SessionIDSize]byte]*Session[T]
-	graves  map[[sha256.Size]byte]tombstone
-	byAge   [][sha256.Size]byte // of the tombstones, oldest first
-	past    Stats               // of the sessions that have ended: what only sessions count
-	full    bool                // a client was told so, and none has begun a session since
-	stopped bool                // no more connections come: what is lost stays lost
+	// No more connections come: what is lost stays lost. It is asked with the mutex of a session held.
+	stopped atomic.Bool
+
+	mu     sync.Mutex // guards following; comes before that of a session
+	known  map[[wire.SessionIDSize]byte]*Session[T]
+	graves map[[sha256.Size]byte]tombstone
+	byAge  [][sha256.Size]byte // of the tombstones, oldest first
+	past   Stats               // of the sessions that have ended: what only sessions count
+	full   bool                // a client was told so, and none has begun a session since
 }
 
 // tombstone is what is known of a session that has ended.
@@ -127,7 +130,7 @@ func (ss *sessions[T]) refusalLocked(ask *handshake.Session) wire.Session {
 		ss.l.countRefusal("full")
 		return wire.Session{State: wire.SessionBusy, Why: "too many sessions"}
 	}
-	if ss.stopped {
+	if ss.stopped.Load() {
 		return wire.Session{State: wire.SessionBusy, Why: "the server stops"}
 	}
 	return wire.Session{}
@@ -226,10 +229,7 @@ func (h *server[T]) take(s *Session[T], c *Conn[T], ask *handshake.Session) wire
 
 // lost waits for the client, for SessionExpiry. It is called with mu of s held.
 func (h *server[T]) lost(s *Session[T], err error) {
-	h.of.mu.Lock()
-	stopped := h.of.stopped
-	h.of.mu.Unlock()
-	if stopped {
+	if h.of.stopped.Load() {
 		s.endIn(s.lostLocked("the connection was lost, and the Listener is closed"))
 		return
 	}
@@ -320,9 +320,7 @@ func (ss *sessions[T]) all() []*Session[T] {
 // stop says that no client can come back. Sessions that wait for theirs are lost, unless the Listener
 // drains: that waits for them as long as its ctx allows.
 func (ss *sessions[T]) stop(drains bool) {
-	ss.mu.Lock()
-	ss.stopped = !drains
-	ss.mu.Unlock()
+	ss.stopped.Store(!drains)
 	if drains {
 		return
 	}
