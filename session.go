@@ -1,21 +1,14 @@
 package qsocket
 
 import (
-	"context"
 	"crypto/rand"
-	"errors"
-	"fmt"
-	"iter"
-	"log/slog"
 	"net"
 	"sync"
 	"time"
 
 	"github.com/fb9bb4ed/qsocket/internal/backlog"
-	"github.com/fb9bb4ed/qsocket/internal/excerpt"
 	"github.com/fb9bb4ed/qsocket/internal/link"
 	"github.com/fb9bb4ed/qsocket/internal/session"
-	"github.com/fb9bb4ed/qsocket/internal/socket"
 	"github.com/fb9bb4ed/qsocket/internal/wire"
 	"github.com/fb9bb4ed/qsocket/internal/xsync"
 )
@@ -135,25 +128,6 @@ type home[T any] interface {
 	ended(s *Session[T])           // called without locks
 }
 
-// attachment is a Conn of a session.
-type attachment[T any] struct {
-	s      *Session[T]
-	c      *Conn[T]
-	since  time.Time
-	letGo  chan struct{} // closed when the pump is to stop waiting for the consumer
-	left   chan struct{} // closed by the pump, its last act
-	resume bool          // it is not the first one
-
-	// Guarded by the session's mu.
-	cursor  session.Cursor // the next message to be sent
-	feeding bool
-	said    sending // the end that this Conn has been told
-	from    uint64  // the first message for this Conn
-	replay  uint64  // messages up to this one were sent before
-	asked   uint64  // an ack is asked for: it will tell of all up to that message
-	dropped bool    // letGo is closed
-}
-
 // sessionCounts is what a session has done.
 type sessionCounts struct {
 	past     Stats // of the Conns that have ended
@@ -163,24 +137,6 @@ type sessionCounts struct {
 	since    time.Time // since when there is no connection; zero: there is one
 	skipped  uint64
 }
-
-// ErrSessionLost: a session has ended, and the ends could not agree on what was taken. errors.As
-// finds a [*SessionError].
-var ErrSessionLost = errors.New("qsocket: session lost")
-
-// SessionError says what is known of a session that was lost. It wraps [ErrSessionLost].
-type SessionError struct {
-	Why   string // for people; may have words of the peer
-	Taken uint64 // messages of this end that the peer's program has taken for sure, since the session began
-	Sent  uint64 // those and the ones that it may have taken: all that were given to a connection
-}
-
-// Error shows an excerpt of Why if that is long or not printable.
-func (e *SessionError) Error() string {
-	return fmt.Sprintf("%v: %s; of our messages %d were taken, and %d more may have arrived", ErrSessionLost, excerpt.Text(e.Why, maxReasonShown), e.Taken, e.Sent-e.Taken)
-}
-
-func (e *SessionError) Unwrap() error { return ErrSessionLost }
 
 // newSession makes a session without a connection.
 func newSession[T any](p Protocol[T], set *settings, h home[T]) *Session[T] {
@@ -201,94 +157,6 @@ func newSessionID() (id [wire.SessionIDSize]byte) {
 	return id
 }
 
-// attachLocked makes c, whose peer has had that many of our messages and keeps so many bytes of its
-// own, the connection of s. The pump of the one before has left. resumed says that c is not the
-// first one.
-func (s *Session[T]) attachLocked(c *Conn[T], got uint64, keep int, resumed bool) {
-	a := &attachment[T]{s: s, c: c, since: time.Now(), letGo: make(chan struct{}), left: make(chan struct{}), resume: resumed}
-	a.cursor = s.ring.From(got + 1)
-	a.from, a.replay = got+1, s.ring.Sent()
-	s.in.SetKeep(keep)
-	s.at, s.last = a, a
-	end := sessionEnd(a)
-	c.session.Store(&end)
-	if !s.counts.since.IsZero() {
-		s.counts.down += time.Since(s.counts.since)
-		s.counts.since = time.Time{}
-	}
-	if resumed {
-		s.counts.resumes++
-		s.counts.replayed += s.ring.Sent() - got
-		s.set.Logger.Info("qsocket: session resumed", "peer", socket.AddrString(c.RemoteAddr()), "protocol", s.p.Name, "replayed", s.ring.Sent()-got, "resumes", s.counts.resumes, "down", s.counts.down)
-	}
-	if s.dropped {
-		c.link.In.Drop()
-	}
-	if s.in.Taken() > 0 { // the last ack may have been lost
-		c.link.Out.SendAck(s.in.Ack())
-	}
-	go s.pump(a) // ends with its Conn, or when letGo is closed
-	if _, ok := c.link.OnEnd(func() { go s.connEnded(a) }); !ok {
-		go s.connEnded(a)
-	}
-	s.feedLocked(a)
-	s.wakeLocked()
-}
-
-// feedLocked starts a feeder if a has something to be told.
-func (s *Session[T]) feedLocked(a *attachment[T]) {
-	if !a.feeding && (a.cursor.Next() <= s.ring.Last() || a.said < s.sending) {
-		a.feeding = true
-		s.feeders++
-		go s.feed(a) // ends when there is nothing more to be told, or with a
-	}
-}
-
-// feed gives frames of the ring to a, and then the end of them, until there is nothing more, or
-// a has ended.
-func (s *Session[T]) feed(a *attachment[T]) {
-	for {
-		s.mu.Lock()
-		frame, ok := []byte(nil), false
-		if s.at == a {
-			frame, ok = s.ring.Frame(&a.cursor)
-		}
-		if !ok {
-			end := s.sending
-			if s.at != a || a.said == end {
-				a.feeding = false
-				s.feeders--
-				s.askLocked(a)
-				s.mu.Unlock()
-				return
-			}
-			a.said = end
-			reason := s.reason
-			if s.in.Unacked() {
-				a.c.link.Out.SendAck(s.in.Ack())
-			}
-			s.mu.Unlock()
-			if end == closing {
-				a.c.link.StartClose(reason)
-			} else {
-				a.c.link.StartCloseWrite()
-			}
-			continue
-		}
-		s.mu.Unlock()
-		if err := a.c.link.Out.SendFrame(context.Background(), nil, frame, len(frame)-4); err != nil {
-			if errors.Is(err, ErrFrameTooLarge) { // the peer's MaxFrame is less than it was
-				s.end(err)
-			}
-			s.mu.Lock()
-			a.feeding = false
-			s.feeders--
-			s.mu.Unlock()
-			return
-		}
-	}
-}
-
 // wakeLocked wakes all that wait for something to change.
 func (s *Session[T]) wakeLocked() {
 	if s.changed != nil {
@@ -303,201 +171,6 @@ func (s *Session[T]) waitLocked() <-chan struct{} {
 		s.changed = make(chan struct{})
 	}
 	return s.changed
-}
-
-// askLocked asks the peer for an ack if a sender or a Sync waits for one, unless it has been asked for
-// all that a has sent.
-func (s *Session[T]) askLocked(a *attachment[T]) {
-	if s.at != a || s.syncs == 0 && s.waiting == 0 || s.ring.Taken() == s.ring.Sent() {
-		return
-	}
-	if sent := a.cursor.Next() - 1; sent > a.asked {
-		a.asked = sent
-		a.c.link.Out.SendControl(wire.AskFrame)
-	}
-}
-
-// connEnded is called in a goroutine of its own when the Conn of a has ended.
-func (s *Session[T]) connEnded(a *attachment[T]) {
-	goodbye, taken := a.c.link.Ending()
-	err := a.c.Err()
-	s.mu.Lock()
-	if s.at != a {
-		s.mu.Unlock()
-		return
-	}
-	s.confirmed = s.confirmed || taken && a.said == s.sending && s.sending > sendsMore
-	half := goodbye == wire.GoodbyeHalf
-	switch {
-	case isFinal(err),
-		goodbye == wire.GoodbyeFull && !isRemoteTimeout(err),
-		s.sending == closing && s.confirmed,
-		s.sending == sentLast && s.confirmed && half:
-		s.mu.Unlock()
-		s.end(err)
-		return
-	}
-	s.detachLocked()
-	s.counts.since = time.Now()
-	s.events.add(SessionEvent{Kind: SessionDown, Err: err})
-	s.home.lost(s, err)
-	s.wakeLocked()
-	s.mu.Unlock()
-}
-
-// detachLocked takes its connection from s, and returns it; nil if there is none.
-func (s *Session[T]) detachLocked() *attachment[T] {
-	a := s.at
-	if a != nil {
-		s.at = nil
-		s.counts.past.add(a.c.Stats())
-		s.counts.past.SendBuffered = 0
-	}
-	return a
-}
-
-// dropLocked makes the pump of a let go of what it holds.
-func (a *attachment[T]) dropLocked() {
-	if !a.dropped {
-		a.dropped = true
-		close(a.letGo)
-	}
-}
-
-// isFinal reports whether a Conn's error is one that would come again with the next Conn, or is the
-// peer's word that it is over.
-func isFinal(err error) bool {
-	var remote *RemoteError
-	if errors.As(err, &remote) {
-		return !isRemoteTimeout(err)
-	}
-	var codec *CodecError
-	return errors.As(err, &codec) || errors.Is(err, ErrFrameTooLarge) || errors.Is(err, ErrProtocol) || errors.Is(err, ErrSlowConsumer)
-}
-
-// isRemoteTimeout reports whether the peer's end of a Conn has failed by a timeout: to the peer that is the loss of
-// a connection.
-func isRemoteTimeout(err error) bool {
-	var remote *RemoteError
-	return errors.As(err, &remote) && remote.Code == CodeTimeout
-}
-
-// end ends s with err, which is nil if that is a clean end. Only the first call does anything.
-func (s *Session[T]) end(err error) {
-	s.mu.Lock()
-	if s.over {
-		s.mu.Unlock()
-		return
-	}
-	if s.sending == closing && s.ring.Taken() == s.ring.Last() && errors.Is(err, ErrSessionLost) {
-		err, s.confirmed = nil, true // its program has taken everything, and we want nothing more of it
-	}
-	s.over, s.err = true, err
-	if s.sending < closing {
-		s.sending = closing
-	}
-	a := s.detachLocked()
-	said := sendsMore
-	if a != nil {
-		said = a.said
-	}
-	last := s.last
-	if last != nil {
-		last.dropLocked()
-	}
-	for _, t := range []*time.Timer{s.lookTime, s.ackTime, s.giveUp} {
-		if t != nil {
-			t.Stop()
-		}
-	}
-	s.wakeLocked()
-	s.mu.Unlock()
-	switch {
-	case a == nil:
-	case err != nil && said < closing:
-		a.c.link.Fail(err)
-	default: // what has been written may still be read
-		a.c.link.StartClose(link.Reason{})
-		a.c.link.CloseWithin()
-	}
-	if last != nil {
-		<-last.left
-	}
-	s.mu.Lock()
-	s.closeMessagesLocked()
-	hooks := s.hooks
-	s.hooks = nil
-	s.mu.Unlock()
-	for f := range hooks {
-		(*f)()
-	}
-	s.home.ended(s)
-	s.logEnd(err)
-	s.events.add(SessionEvent{Kind: SessionEnded, Err: err})
-	s.mu.Lock()
-	s.done.FireLocked()
-	s.mu.Unlock()
-}
-
-// endIn is end in a goroutine of its own, for callers that must not wait for the pump.
-func (s *Session[T]) endIn(err error) { go s.end(err) }
-
-func (s *Session[T]) closeMessagesLocked() {
-	if !s.recvOver {
-		s.recvOver = true
-		close(s.messages)
-	}
-}
-
-// lostLocked returns the error of a session that is lost.
-func (s *Session[T]) lostLocked(why string) error {
-	return &SessionError{Why: why, Taken: s.ring.Taken(), Sent: s.ring.Sent()}
-}
-
-// lose ends s as lost.
-func (s *Session[T]) lose(why string) {
-	s.mu.Lock()
-	err := s.lostLocked(why)
-	s.mu.Unlock()
-	s.end(err)
-}
-
-// onEnd arranges for f to be called at the end of s, as link.OnEnd does.
-func (s *Session[T]) onEnd(f func()) (cancel func(), ok bool) {
-	if s.plain != nil {
-		return s.plain.link.OnEnd(f)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.over {
-		return nil, false
-	}
-	if s.hooks == nil {
-		s.hooks = make(map[*func()]struct{})
-	}
-	s.hooks[&f] = struct{}{}
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.hooks, &f)
-	}, true
-}
-
-func (s *Session[T]) logEnd(err error) {
-	s.mu.Lock()
-	c := s.counts
-	sent, taken, received := s.ring.Last(), s.ring.Taken(), s.in.Had()
-	s.mu.Unlock()
-	args := []any{"protocol", s.p.Name, "sent", sent, "taken", taken, "received", received, "resumes", c.resumes, "replayed", c.replayed, "down", c.down}
-	level := slog.LevelDebug
-	if err != nil {
-		level = slog.LevelInfo
-		args = append(args, "err", err)
-	}
-	if errors.Is(err, ErrSessionLost) && sent > taken { // messages may be lost
-		level = slog.LevelWarn
-	}
-	s.set.Logger.Log(context.Background(), level, "qsocket: session ended", args...)
 }
 
 // Done returns a channel that is closed when the session has ended, and Messages with it.
@@ -620,33 +293,4 @@ func (s *Session[T]) Stats() Stats {
 	}
 	sum.Unacknowledged = s.ring.Bytes()
 	return sum
-}
-
-// Unacknowledged returns an iterator over the messages that Send has accepted and that the peer's
-// program has not taken for sure, in order: after Done, for a program that wants to send them again
-// in another session, or to say that they are lost. mayHaveArrived is false for those that were
-// never given to a connection. Before Done, after a Close or Shutdown that the peer has confirmed,
-// and for a peer without sessions, there are none.
-//
-// What the peer's program had taken and not yet processed when its process died is not among them.
-// A program for which that matters has the peer answer what it has processed, and keeps its
-// messages until then.
-func (s *Session[T]) Unacknowledged() iter.Seq2[T, bool] {
-	return func(yield func(v T, mayHaveArrived bool) bool) {
-		if s.plain != nil {
-			return
-		}
-		s.mu.Lock()
-		if !s.over || s.confirmed && s.err == nil {
-			s.mu.Unlock()
-			return
-		}
-		ring := s.ring // nothing changes it after the end
-		s.mu.Unlock()
-		dec := s.p.codec().NewDecoder()
-		ring.Unacknowledged(func(payload []byte, sent bool) bool {
-			v, err := dec.Decode(payload)
-			return err == nil && yield(v, sent) // what was encoded here can be decoded here
-		})
-	}
 }

@@ -16,7 +16,7 @@ var broken = flag.Bool("session.broken", false, "have TestSession32Model fail fo
 var breaks = []struct {
 	promise, file, old, new string
 }{
-	{"in order, each once", "session.go", "a.cursor = s.ring.From(got + 1)", "a.cursor = s.ring.From(max(got, 1))"},
+	{"in order, each once", "session_attach.go", "a.cursor = s.ring.From(got + 1)", "a.cursor = s.ring.From(max(got, 1))"},
 	{"in order, each once: what was in hand at a takeover is had", "session_recv.go", "		s.held, s.holding, s.inHand = v, true, false\n", "		s.inHand = false\n"},
 	{"all of them after a clean end", "session_recv.go", "	if err != io.EOF {\n		return\n	}", "	_ = io.EOF"},
 	{"what is taken was received", "internal/session/receipts.go", "	r.queue = append(r.queue, receipt{1, bytes})", "	r.taken++\n	r.queue = append(r.queue, receipt{0, bytes})"},

@@ -1,0 +1,177 @@
+package qsocket
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/fb9bb4ed/qsocket/internal/session"
+	"github.com/fb9bb4ed/qsocket/internal/socket"
+	"github.com/fb9bb4ed/qsocket/internal/wire"
+)
+
+// attachment is a Conn of a session.
+type attachment[T any] struct {
+	s      *Session[T]
+	c      *Conn[T]
+	since  time.Time
+	letGo  chan struct{} // closed when the pump is to stop waiting for the consumer
+	left   chan struct{} // closed by the pump, its last act
+	resume bool          // it is not the first one
+
+	// Guarded by the session's mu.
+	cursor  session.Cursor // the next message to be sent
+	feeding bool
+	said    sending // the end that this Conn has been told
+	from    uint64  // the first message for this Conn
+	replay  uint64  // messages up to this one were sent before
+	asked   uint64  // an ack is asked for: it will tell of all up to that message
+	dropped bool    // letGo is closed
+}
+
+// attachLocked makes c, whose peer has had that many of our messages and keeps so many bytes of its
+// own, the connection of s. The pump of the one before has left. resumed says that c is not the
+// first one.
+func (s *Session[T]) attachLocked(c *Conn[T], got uint64, keep int, resumed bool) {
+	a := &attachment[T]{s: s, c: c, since: time.Now(), letGo: make(chan struct{}), left: make(chan struct{}), resume: resumed}
+	a.cursor = s.ring.From(got + 1)
+	a.from, a.replay = got+1, s.ring.Sent()
+	s.in.SetKeep(keep)
+	s.at, s.last = a, a
+	end := sessionEnd(a)
+	c.session.Store(&end)
+	if !s.counts.since.IsZero() {
+		s.counts.down += time.Since(s.counts.since)
+		s.counts.since = time.Time{}
+	}
+	if resumed {
+		s.counts.resumes++
+		s.counts.replayed += s.ring.Sent() - got
+		s.set.Logger.Info("qsocket: session resumed", "peer", socket.AddrString(c.RemoteAddr()), "protocol", s.p.Name, "replayed", s.ring.Sent()-got, "resumes", s.counts.resumes, "down", s.counts.down)
+	}
+	if s.dropped {
+		c.link.In.Drop()
+	}
+	if s.in.Taken() > 0 { // the last ack may have been lost
+		c.link.Out.SendAck(s.in.Ack())
+	}
+	go s.pump(a) // ends with its Conn, or when letGo is closed
+	if _, ok := c.link.OnEnd(func() { go s.connEnded(a) }); !ok {
+		go s.connEnded(a)
+	}
+	s.feedLocked(a)
+	s.wakeLocked()
+}
+
+// feedLocked starts a feeder if a has something to be told.
+func (s *Session[T]) feedLocked(a *attachment[T]) {
+	if !a.feeding && (a.cursor.Next() <= s.ring.Last() || a.said < s.sending) {
+		a.feeding = true
+		s.feeders++
+		go s.feed(a) // ends when there is nothing more to be told, or with a
+	}
+}
+
+// feed gives frames of the ring to a, and then the end of them, until there is nothing more, or
+// a has ended.
+func (s *Session[T]) feed(a *attachment[T]) {
+	for {
+		s.mu.Lock()
+		frame, ok := []byte(nil), false
+		if s.at == a {
+			frame, ok = s.ring.Frame(&a.cursor)
+		}
+		if !ok {
+			end := s.sending
+			if s.at != a || a.said == end {
+				a.feeding = false
+				s.feeders--
+				s.askLocked(a)
+				s.mu.Unlock()
+				return
+			}
+			a.said = end
+			reason := s.reason
+			if s.in.Unacked() {
+				a.c.link.Out.SendAck(s.in.Ack())
+			}
+			s.mu.Unlock()
+			if end == closing {
+				a.c.link.StartClose(reason)
+			} else {
+				a.c.link.StartCloseWrite()
+			}
+			continue
+		}
+		s.mu.Unlock()
+		if err := a.c.link.Out.SendFrame(context.Background(), nil, frame, len(frame)-4); err != nil {
+			if errors.Is(err, ErrFrameTooLarge) { // the peer's MaxFrame is less than it was
+				s.end(err)
+			}
+			s.mu.Lock()
+			a.feeding = false
+			s.feeders--
+			s.mu.Unlock()
+			return
+		}
+	}
+}
+
+// askLocked asks the peer for an ack if a sender or a Sync waits for one, unless it has been asked for
+// all that a has sent.
+func (s *Session[T]) askLocked(a *attachment[T]) {
+	if s.at != a || s.syncs == 0 && s.waiting == 0 || s.ring.Taken() == s.ring.Sent() {
+		return
+	}
+	if sent := a.cursor.Next() - 1; sent > a.asked {
+		a.asked = sent
+		a.c.link.Out.SendControl(wire.AskFrame)
+	}
+}
+
+// connEnded is called in a goroutine of its own when the Conn of a has ended.
+func (s *Session[T]) connEnded(a *attachment[T]) {
+	goodbye, taken := a.c.link.Ending()
+	err := a.c.Err()
+	s.mu.Lock()
+	if s.at != a {
+		s.mu.Unlock()
+		return
+	}
+	s.confirmed = s.confirmed || taken && a.said == s.sending && s.sending > sendsMore
+	half := goodbye == wire.GoodbyeHalf
+	switch {
+	case isFinal(err),
+		goodbye == wire.GoodbyeFull && !isRemoteTimeout(err),
+		s.sending == closing && s.confirmed,
+		s.sending == sentLast && s.confirmed && half:
+		s.mu.Unlock()
+		s.end(err)
+		return
+	}
+	s.detachLocked()
+	s.counts.since = time.Now()
+	s.events.add(SessionEvent{Kind: SessionDown, Err: err})
+	s.home.lost(s, err)
+	s.wakeLocked()
+	s.mu.Unlock()
+}
+
+// detachLocked takes its connection from s, and returns it; nil if there is none.
+func (s *Session[T]) detachLocked() *attachment[T] {
+	a := s.at
+	if a != nil {
+		s.at = nil
+		s.counts.past.add(a.c.Stats())
+		s.counts.past.SendBuffered = 0
+	}
+	return a
+}
+
+// dropLocked makes the pump of a let go of what it holds.
+func (a *attachment[T]) dropLocked() {
+	if !a.dropped {
+		a.dropped = true
+		close(a.letGo)
+	}
+}
