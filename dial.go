@@ -41,13 +41,10 @@ func Dial[T any](ctx context.Context, network, address string, p Protocol[T], op
 	if err != nil {
 		return nil, err
 	}
-	if o.TLS != nil {
-		nc = tls.Client(nc, clientConfig(o.TLS, address))
-	}
 	return open(ctx, nc, p, o)
 }
 
-// connect returns a connection to address, without TLS.
+// connect returns a connection to address. That of TLS has yet to do its handshake.
 func (o *settings) connect(ctx context.Context, network, address string) (net.Conn, error) {
 	dial := o.DialContext
 	if dial == nil {
@@ -59,6 +56,9 @@ func (o *settings) connect(ctx context.Context, network, address string) (net.Co
 		return nil, socket.NetworkError("dial", err)
 	case isNil(nc): // only DialContext returns that
 		return nil, errors.New("qsocket: Options.DialContext returned a nil net.Conn and no error")
+	}
+	if o.TLS != nil {
+		nc = tls.Client(nc, clientConfig(o.TLS, address))
 	}
 	return nc, nil
 }

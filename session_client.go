@@ -28,11 +28,7 @@ func DialSession[T any](ctx context.Context, network, address string, p Protocol
 		return nil, err
 	}
 	return startSession(ctx, func(ctx context.Context) (net.Conn, error) {
-		nc, err := set.connect(ctx, network, address)
-		if err == nil && set.TLS != nil {
-			nc = tls.Client(nc, clientConfig(set.TLS, address))
-		}
-		return nc, err
+		return set.connect(ctx, network, address)
 	}, p, set)
 }
 
