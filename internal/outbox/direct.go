@@ -70,11 +70,8 @@ var takeOvers atomic.Uint64
 var processActive atomic.Int64
 
 // wantDirectLocked reports whether the frame that was just accepted is to be
-// written by its sender. The writer is idle: no flusher has been started.
+// written by its sender, if it can. The writer is idle: no flusher has been started.
 func (o *Outbox) wantDirectLocked() bool {
-	if o.sock.Raw == nil {
-		return false
-	}
 	if path := Path(forcedPath.Load()); path != Chosen {
 		return path == Direct
 	}
@@ -120,6 +117,12 @@ func (o *Outbox) activeLocked(now time.Duration) {
 	processActive.Store(int64(now))
 }
 
+// canDirectLocked reports whether a sender can write what is accepted without waiting: it can try
+// to, or the kernel can be asked beforehand.
+func (o *Outbox) canDirectLocked() bool {
+	return o.sock.Raw != nil || o.sock.MayTakeAtOnce() && o.accepted <= socket.SmallWrite
+}
+
 // writeDirectLocked writes the accepted frames without waiting, and leaves what
 // the kernel does not take, and what else has come meanwhile, to the flusher. mu is
 // released during the write; writing keeps everything else away from the socket.
@@ -128,23 +131,17 @@ func (o *Outbox) writeDirectLocked() {
 	d := &o.direct
 	d.buf = o.takeLocked()
 	o.mu.Unlock()
-	d.n, d.err = 0, nil
-	err := o.sock.Raw.Write(d.write)
-	if err == nil {
-		err = d.err
-	}
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		err = nil // left behind by an earlier write; the flusher sets a new one
-	}
-	if err != nil {
+	if err := o.tryDirect(); err != nil {
 		bufpool.Put(d.buf)
 		d.buf = nil
-		o.fail(o.sock.RawError("write", err))
+		o.fail(err)
 		o.mu.Lock()
 		return
 	}
 	o.mu.Lock()
-	o.writes++
+	if d.n > 0 {
+		o.writes++
+	}
 	o.wroteLocked(d.n)
 	o.progressLocked()
 	if buf := o.cutLocked(d.buf, d.n); d.n < len(buf) {
@@ -157,6 +154,25 @@ func (o *Outbox) writeDirectLocked() {
 	if (o.remainder != nil || o.accepted > 0) && !o.scheduled {
 		o.scheduleLocked()
 	}
+}
+
+// tryDirect writes what the socket takes of the buffer without waiting.
+func (o *Outbox) tryDirect() (err error) {
+	d := &o.direct
+	d.n, d.err = 0, nil
+	if o.sock.Raw == nil {
+		if o.sock.TakesAtOnce() {
+			d.n, err = o.sock.Write(d.buf)
+		}
+		return err
+	}
+	if err = o.sock.Raw.Write(d.write); err == nil {
+		err = d.err
+	}
+	if err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil // the deadline is left behind by an earlier write; the flusher sets a new one
+	}
+	return o.sock.RawError("write", err)
 }
 
 // tryWrite is called by the runtime, once: it never asks to wait.

@@ -46,9 +46,12 @@ func (o *Outbox) flushLocked() {
 		if o.wantTakeOverLocked() {
 			o.writeDirectLocked()
 		}
-	case o.wantDirectLocked():
+	case !o.wantDirectLocked():
+		o.scheduleLocked()
+	case o.canDirectLocked():
 		o.writeDirectLocked()
 	default:
+		o.hurry = true
 		o.scheduleLocked()
 	}
 }
@@ -84,9 +87,11 @@ func (o *Outbox) progressLocked() {
 func (o *Outbox) flush() {
 	// Let other runnable senders add their frames to the first write. A stream of small
 	// messages that has a system call for each costs 40 times as much.
-	runtime.Gosched()
+	if !o.hurry {
+		runtime.Gosched()
+	}
 	o.mu.Lock()
-	o.scheduled = false
+	o.scheduled, o.hurry = false, false
 	if o.writing || o.writeErr != nil { // a Send writes, or has failed
 		o.mu.Unlock()
 		return

@@ -30,6 +30,8 @@ type Socket struct {
 	// Interruptible: a read deadline in the past wakes a Read, with an error that wraps
 	// os.ErrDeadlineExceeded, and harms nothing else. See the function of that name.
 	Interruptible bool
+
+	below *below // nil unless Conn is TLS over the kernel's socket
 }
 
 // HalfCloser is a connection with a half-close.
@@ -37,7 +39,7 @@ type HalfCloser interface{ CloseWrite() error }
 
 // New finds out what is possible with nc, which Adopt has returned.
 func New(nc net.Conn) Socket {
-	return Socket{Conn: nc, Raw: rawConn(nc), Interruptible: Interruptible(nc)}
+	return Socket{Conn: nc, Raw: rawConn(nc), Interruptible: Interruptible(nc), below: belowOf(nc)}
 }
 
 // Half returns nc as a HalfCloser, or nil if it has no half-close.
