@@ -115,7 +115,7 @@ func whatFits[T any](t *testing.T) {
 		r := rand.New(rand.NewPCG(1, 2))
 		enc := c.NewEncoder()
 		sent, sum := 0, 0
-		for range 3000 {
+		for range 1000 {
 			v := new(T)
 			leastFill(r, reflect.ValueOf(v).Elem(), 0)
 			limit(enc, maxMaxFrame)
