@@ -124,7 +124,7 @@ func TestNoAllocationsPerMessage(t *testing.T) {
 		t.Skip("the race detector allocates; run without -race")
 	}
 	shared := make([]byte, 100)
-	p := qsocket.Protocol[[]byte]{Codec: appendCodec{shared}}
+	p := qsocket.Protocol[[]byte]{Codec: testkit.AppendCodec{Shared: shared}}
 	for _, mode := range []string{"pull", "channel"} {
 		t.Run(mode, func(t *testing.T) {
 			defer debug.SetGCPercent(debug.SetGCPercent(-1)) // a collection empties the buffer pools
@@ -147,16 +147,6 @@ func TestNoAllocationsPerMessage(t *testing.T) {
 		})
 	}
 }
-
-// appendCodec costs nothing: payloads are copied in, and one value comes out.
-type appendCodec struct{ shared []byte }
-
-func (c appendCodec) Name() string                                { return "append" }
-func (c appendCodec) Stateless() bool                             { return true }
-func (c appendCodec) NewEncoder() qsocket.Encoder[[]byte]         { return c }
-func (c appendCodec) NewDecoder() qsocket.Decoder[[]byte]         { return c }
-func (c appendCodec) Append(dst, v []byte) ([]byte, error)        { return append(dst, v...), nil }
-func (c appendCodec) Decode(payload []byte) (v []byte, err error) { return c.shared, nil }
 
 // What the check of a hostile payload needs is not kept while nothing happens.
 func TestHostilePayloadLeavesNothingBehind(t *testing.T) {

@@ -102,7 +102,7 @@ func TestCloseTimeout(t *testing.T) {
 	testkit.ForTransports(t, testkit.KernelTransports, func(t *testing.T, transport string) {
 		for _, how := range []string{"Close", "CloseWrite"} {
 			t.Run(how, func(t *testing.T) {
-				a, _, _ := stalledPair(t, transport, &qsocket.Options{CloseTimeout: 30 * time.Millisecond}, 1000)
+				a, _, _ := testkit.StalledPair(t, transport, &qsocket.Options{CloseTimeout: 30 * time.Millisecond}, 1000)
 				call := map[string]func() error{"Close": a.Close, "CloseWrite": a.CloseWrite}[how]
 				if err := call(); !errors.Is(err, os.ErrDeadlineExceeded) {
 					t.Errorf("got %v, want os.ErrDeadlineExceeded", err)
@@ -173,7 +173,7 @@ func TestRecvAfterOwnClose(t *testing.T) {
 func TestCloseUnblocks(t *testing.T) {
 	testkit.ForTransports(t, testkit.Transports, func(t *testing.T, transport string) {
 		for _, mode := range []string{"pull", "channel"} {
-			a, _, _ := stalledPair(t, transport, &qsocket.Options{SendBuffer: 1000, CloseTimeout: 50 * time.Millisecond}, 400)
+			a, _, _ := testkit.StalledPair(t, transport, &qsocket.Options{SendBuffer: 1000, CloseTimeout: 50 * time.Millisecond}, 400)
 			ctx := testkit.Context(t)
 			if mode == "channel" {
 				a.Messages()

@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/fb9bb4ed/qsocket/internal/testkit"
 )
 
 // Nouns without an example, and why.
@@ -27,7 +29,7 @@ func TestEveryNounHasAnExample(t *testing.T) {
 		}
 	}
 	count := 0
-	for _, m := range exported.FindAllStringSubmatch(readText(t, "ci/api.txt"), -1) {
+	for _, m := range exported.FindAllStringSubmatch(testkit.ReadFile(t, "ci/api.txt"), -1) {
 		noun := m[1] + "." + m[2]
 		count++
 		if !seen[noun] && withoutExample[noun] == "" {

@@ -17,16 +17,6 @@ import (
 	"github.com/fb9bb4ed/qsocket/qsockettest"
 )
 
-// readText returns a file of the repository.
-func readText(t *testing.T, file string) string {
-	t.Helper()
-	b, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.ReplaceAll(string(b), "\r\n", "\n")
-}
-
 // What holds each claim of README's tables, by the first cell of its row.
 var readmeClaims = map[string][]string{
 	"`Send` returned nil":          {"TestSenders", "TestOrderOfConcurrentSenders", "TestFault15Shutdown"},
@@ -49,7 +39,7 @@ var readmeClaims = map[string][]string{
 // README is short, and each claim in its tables is held by tests, which there are. ci/outside.sh runs its
 // program, TestShownResults in bench compares its figures, and ci/docs.sh its links.
 func TestReadme(t *testing.T) {
-	text := readText(t, "README.md")
+	text := testkit.ReadFile(t, "README.md")
 	if lines := strings.Count(text, "\n"); lines > 160 {
 		t.Errorf("README.md has %d lines, want at most 160", lines)
 	}
@@ -92,7 +82,7 @@ func testFunctions(t *testing.T) map[string]bool {
 		if err != nil || !strings.HasSuffix(path, "_test.go") {
 			return err
 		}
-		for _, m := range declared.FindAllStringSubmatch(readText(t, path), -1) {
+		for _, m := range declared.FindAllStringSubmatch(testkit.ReadFile(t, path), -1) {
 			names[m[1]] = true
 		}
 		return nil
@@ -105,12 +95,12 @@ func testFunctions(t *testing.T) map[string]bool {
 
 // docs/python.md shows the code of Example_queue.
 func TestPythonQueue(t *testing.T) {
-	_, code, found := strings.Cut(readText(t, "example_queue_test.go"), "\n// echo sends back")
+	_, code, found := strings.Cut(testkit.ReadFile(t, "example_queue_test.go"), "\n// echo sends back")
 	code, _, closed := strings.Cut(code, "\n}\n")
 	if !found || !closed {
 		t.Fatal("there is no function echo in example_queue_test.go")
 	}
-	if code = "```go\n// echo sends back" + code + "\n}\n```\n"; !strings.Contains(readText(t, "docs/python.md"), code) {
+	if code = "```go\n// echo sends back" + code + "\n}\n```\n"; !strings.Contains(testkit.ReadFile(t, "docs/python.md"), code) {
 		t.Errorf("docs/python.md does not have this block:\n%s", code)
 	}
 }

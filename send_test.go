@@ -52,28 +52,6 @@ func TestOrderOfConcurrentSenders(t *testing.T) {
 	})
 }
 
-// stalledPair returns a Conn whose peer does not read, filled up to the point
-// where Send has to wait, and the messages accepted until then.
-func stalledPair(t *testing.T, transport string, opts *qsocket.Options, size int) (a, b *qsocket.Conn[[]byte], accepted int) {
-	t.Helper()
-	a, b = testkit.Pair(t, transport, testkit.Raw, opts, nil)
-	for refused := 0; refused < 2; { // the kernel may find room once more
-		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
-		err := a.Send(ctx, testkit.Numbered(0, accepted, size))
-		cancel()
-		switch {
-		case err == nil:
-			accepted++
-			refused = 0
-		case errors.Is(err, context.DeadlineExceeded):
-			refused++
-		default:
-			t.Fatal(err)
-		}
-	}
-	return a, b, accepted
-}
-
 // While the peer does not read, Send is refused when its ctx ends; afterwards
 // exactly the accepted messages arrive.
 func TestSendRefusedByContext(t *testing.T) {
@@ -81,7 +59,7 @@ func TestSendRefusedByContext(t *testing.T) {
 		ctx := testkit.Context(t)
 		for _, size := range []int{100, 3000} {
 			const buffer = 2000 // the larger messages only fit when it is empty
-			a, b, n := stalledPair(t, transport, &qsocket.Options{SendBuffer: buffer}, size)
+			a, b, n := testkit.StalledPair(t, transport, &qsocket.Options{SendBuffer: buffer}, size)
 			if s := a.Stats(); s.SendBuffered == 0 || s.SendBuffered > max(buffer, size+4) {
 				t.Errorf("size %d: %d bytes buffered, want 1 to %d", size, s.SendBuffered, buffer)
 			}
@@ -174,7 +152,7 @@ func TestSendWithEndedContext(t *testing.T) {
 func TestFlush(t *testing.T) {
 	testkit.ForTransports(t, testkit.Transports, func(t *testing.T, transport string) {
 		ctx := testkit.Context(t)
-		a, b, n := stalledPair(t, transport, &qsocket.Options{SendBuffer: 10000}, 1000)
+		a, b, n := testkit.StalledPair(t, transport, &qsocket.Options{SendBuffer: 10000}, 1000)
 		short, cancel := context.WithTimeout(ctx, time.Millisecond)
 		defer cancel()
 		if err := a.Flush(short); err != context.DeadlineExceeded {
@@ -198,7 +176,7 @@ func TestFlush(t *testing.T) {
 // A peer that never reads costs no more than SendBuffer and a frame.
 func TestSendBufferIsTheBound(t *testing.T) {
 	const buffer, frame = 64 << 10, 10 << 10
-	a, _, n := stalledPair(t, "tcp", &qsocket.Options{SendBuffer: buffer}, frame)
+	a, _, n := testkit.StalledPair(t, "tcp", &qsocket.Options{SendBuffer: buffer}, frame)
 	s := a.Stats()
 	if s.SendBuffered > buffer || s.SendBuffered < buffer-frame-4 {
 		t.Errorf("%d bytes buffered after %d messages, want about %d", s.SendBuffered, n, buffer)

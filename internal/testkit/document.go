@@ -15,7 +15,7 @@ var (
 // DocumentedCode returns the code that a section of a package comment shows, without indents.
 func DocumentedCode(t testing.TB, file, heading string) string {
 	t.Helper()
-	_, section, found := strings.Cut(readFile(t, file), "\n# "+heading+"\n")
+	_, section, found := strings.Cut(ReadFile(t, file), "\n# "+heading+"\n")
 	if !found {
 		t.Fatalf("%s has no section %q", file, heading)
 	}
@@ -26,14 +26,15 @@ func DocumentedCode(t testing.TB, file, heading string) string {
 // Unindented returns a file without indents, to look for documented code in it.
 func Unindented(t testing.TB, file string) string {
 	t.Helper()
-	return indents.ReplaceAllString(readFile(t, file), "")
+	return indents.ReplaceAllString(ReadFile(t, file), "")
 }
 
-func readFile(t testing.TB, file string) string {
+// ReadFile returns a text.
+func ReadFile(t testing.TB, file string) string {
 	t.Helper()
 	b, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(b)
+	return strings.ReplaceAll(string(b), "\r\n", "\n")
 }

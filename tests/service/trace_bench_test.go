@@ -22,7 +22,7 @@ func BenchmarkTrace(b *testing.B) {
 			opts.Trace = func(qsocket.Frame) { frames.Add(1) }
 		}
 		b.Run("stream/trace="+trace, func(b *testing.B) {
-			client, server := traced(b, p, opts)
+			client, server := tracedPair(b, p, opts)
 			b.ReportAllocs()
 			b.ResetTimer()
 			received := testkit.Async(func() error {
@@ -43,7 +43,7 @@ func BenchmarkTrace(b *testing.B) {
 			}
 		})
 		b.Run("roundtrip/trace="+trace, func(b *testing.B) {
-			client, server := traced(b, p, opts)
+			client, server := tracedPair(b, p, opts)
 			go func() {
 				for v, err := range server.All(ctx) {
 					if err != nil || server.Send(ctx, v) != nil {
@@ -64,8 +64,8 @@ func BenchmarkTrace(b *testing.B) {
 	}
 }
 
-// traced returns the ends of a connection, which end with the benchmark.
-func traced(b *testing.B, p qsocket.Protocol[[]byte], opts *qsocket.Options) (client, server *qsocket.Conn[[]byte]) {
+// tracedPair returns the ends of a connection, which end with the benchmark.
+func tracedPair(b *testing.B, p qsocket.Protocol[[]byte], opts *qsocket.Options) (client, server *qsocket.Conn[[]byte]) {
 	b.Helper()
 	ln, err := qsocket.Listen("tcp", "127.0.0.1:0", p, opts)
 	if err != nil {

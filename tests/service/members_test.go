@@ -1,4 +1,4 @@
-package qsocket_test
+package service
 
 import (
 	"context"
@@ -280,7 +280,7 @@ func TestBroadcastExceptAllocatesNothing(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // a collection empties the pools
 	ctx := context.Background()
 	shared := make([]byte, 100)
-	g, members, peers := group(t, qsocket.Protocol[[]byte]{Codec: appendCodec{shared}}, qsocket.Block, 2, nil)
+	g, members, peers := group(t, qsocket.Protocol[[]byte]{Codec: testkit.AppendCodec{Shared: shared}}, qsocket.Block, 2, nil)
 	got := testing.AllocsPerRun(2000, func() {
 		if sent, err := g.BroadcastExcept(ctx, shared, members[0]); sent != 1 || err != nil {
 			t.Fatal(sent, err)

@@ -1,4 +1,4 @@
-package qsocket_test
+package service
 
 import (
 	"context"
@@ -20,7 +20,7 @@ import (
 
 // counting counts how often it encodes.
 type counting struct {
-	appendCodec
+	testkit.AppendCodec
 	encoded *atomic.Int64
 }
 
@@ -541,7 +541,7 @@ func TestNoAllocationsPerBroadcast(t *testing.T) {
 	}
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	ctx := context.Background()
-	p := qsocket.Protocol[[]byte]{Codec: appendCodec{make([]byte, 100)}}
+	p := qsocket.Protocol[[]byte]{Codec: testkit.AppendCodec{Shared: make([]byte, 100)}}
 	g := qsocket.NewGroup(p, qsocket.Block)
 	for range 10 {
 		a, b := testkit.Pair(t, "tcp", p, nil, nil)

@@ -1,4 +1,4 @@
-package qsocket_test
+package service
 
 import (
 	"context"
@@ -67,7 +67,7 @@ func TestShutdownUnconfirmed(t *testing.T) {
 		})
 	})
 	t.Run("context with messages left", func(t *testing.T) {
-		a, _, _ := stalledPair(t, "tcp", nil, 1000)
+		a, _, _ := testkit.StalledPair(t, "tcp", nil, 1000)
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
 		if err := a.Shutdown(ctx); err != context.Canceled {

@@ -1,4 +1,4 @@
-package qsocket_test
+package service
 
 import (
 	"bytes"
@@ -322,7 +322,7 @@ func TestTrySendAllocatesNothing(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // a collection empties the buffer pools
 	ctx := context.Background()
 	shared := make([]byte, 100)
-	p := qsocket.Protocol[[]byte]{Codec: appendCodec{shared}}
+	p := qsocket.Protocol[[]byte]{Codec: testkit.AppendCodec{Shared: shared}}
 	m, err := p.Prepare(shared)
 	if err != nil {
 		t.Fatal(err)

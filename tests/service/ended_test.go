@@ -1,4 +1,4 @@
-package qsocket_test
+package service
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package qsocket_test
+package service
 
 import (
 	"bufio"
@@ -280,9 +280,9 @@ func TestDialContextIsForDial(t *testing.T) {
 
 // docs/transports.md shows viaProxy.
 func TestDocumentedProxy(t *testing.T) {
-	code := readText(t, "dial_context_test.go")
+	code := testkit.ReadFile(t, "dial_context_test.go")
 	code = code[strings.Index(code, "// viaProxy"):strings.Index(code, "\n// connectProxy")]
-	page := readText(t, "docs/transports.md")
+	page := testkit.ReadFile(t, "../../docs/transports.md")
 	if !strings.Contains(page, "```go\n"+code+"```\n") {
 		t.Errorf("docs/transports.md does not have this block:\n%s", code)
 	}

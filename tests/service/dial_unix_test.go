@@ -1,6 +1,6 @@
 //go:build unix
 
-package qsocket_test
+package service
 
 import (
 	"context"
