@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -123,19 +124,58 @@ func TestLostMessages(t *testing.T) {
 }
 
 func TestList(t *testing.T) {
-	var out bytes.Buffer
-	if err := run([]string{"-list", "-run", "raw|pull/gob", "-workload", "^W1"}, &out, os.Stderr); err != nil {
-		t.Fatal(err)
-	}
-	want := `contestants:
+	for _, test := range []struct{ run, workload, want string }{
+		{"raw.*none$|pull/gob", "^W1", `contestants:
   raw batched/none
   raw/none
   qsocket pull/gob
 workloads:
   W1            one sender, one way
-`
-	if out.String() != want {
-		t.Errorf("got\n%s\nwant\n%s", &out, want)
+`},
+		{"over tls", "W3", `contestants:
+  raw batched/none over tls
+  raw/none over tls
+  qsocket channel/none over tls
+  qsocket channel/msgpack over tls
+  qsocket pull/none over tls
+  qsocket pull/msgpack over tls
+  by hand, flush each/msgpack over tls
+  by hand, batched/msgpack over tls
+  grpc-go stream/msgpack over tls
+  coder/websocket/msgpack over tls
+  gorilla/websocket/msgpack over tls
+  nats/msgpack over tls
+workloads:
+  W3            ping-pong
+`},
+	} {
+		var out bytes.Buffer
+		if err := run([]string{"-list", "-run", test.run, "-workload", test.workload}, &out, os.Stderr); err != nil {
+			t.Fatal(err)
+		}
+		if out.String() != test.want {
+			t.Errorf("-run %q -workload %q: got\n%s\nwant\n%s", test.run, test.workload, &out, test.want)
+		}
+	}
+}
+
+// What is not over TCP takes part in few workloads, so that a run does not take twice as long.
+func TestTransports(t *testing.T) {
+	got := make(map[peers.Transport]map[string]int) // contestants
+	for _, c := range newRunner(peers.All(), workloads(false)).cells {
+		if got[c.contestant.Over] == nil {
+			got[c.contestant.Over] = make(map[string]int)
+		}
+		got[c.contestant.Over][c.Workload]++
+	}
+	delete(got, peers.TCP)
+	want := map[peers.Transport]map[string]int{
+		peers.TLS:     {"W1": 12, "W2": 12, "W3": 12, "W5": 12, "W6": 12},
+		peers.Unix:    {"W3": 6, "W6": 6},
+		peers.Wrapper: {"W3": 6, "W6": 6},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("contestants by workload: got %v, want %v", got, want)
 	}
 }
 
@@ -172,7 +212,7 @@ func TestArguments(t *testing.T) {
 func TestProgram(t *testing.T) {
 	dir := t.TempDir()
 	var out bytes.Buffer
-	args := []string{"-run", "^raw|pull/none", "-workload", "^W[13]", "-rounds", "2", "-time", "1ms", "-out", dir}
+	args := []string{"-run", "^(raw|raw batched|qsocket pull)/none$", "-workload", "^W[13]", "-rounds", "2", "-time", "1ms", "-out", dir}
 	if err := run(args, &out, new(bytes.Buffer)); err != nil {
 		t.Fatal(err)
 	}

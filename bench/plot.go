@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/fb9bb4ed/qsocket/bench/peers"
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
 	plottext "gonum.org/v1/plot/text"
@@ -23,8 +24,9 @@ import (
 // A figure is a plot that was written.
 type figure struct{ title, file string }
 
-// plot writes a plot for each question to which there are answers.
+// plot writes a plot for each question to which there are answers, over TCP.
 func (res *results) plot(dir string) ([]figure, error) {
+	res = res.over(peers.TCP)
 	var figures []figure
 	write := func(file, title string, f drawing) error {
 		if f == nil {

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/fb9bb4ed/qsocket/bench/peers"
 )
 
 // report returns results.md. plots are the names of the SVG files beside it, by
@@ -16,16 +18,20 @@ func (res *results) report(plots []figure) string {
 			fmt.Fprintf(&b, "## %s\n\n%s\n", title, text)
 		}
 	}
+	tcp := res.over(peers.TCP)
 	fmt.Fprintf(&b, "# Benchmark results\n\n%s\n", res.preamble())
 	section("Time per message", res.mainTable())
-	section("Allocations per message, both ends", res.allocationTable(isMain))
-	section("Cost per message, ns, by the number of connections", res.times(isSeries("conns=")))
-	section("Cost per message, ns, by the number of senders on one connection", res.times(isSeries("senders=")))
+	section("Allocations per message, both ends", tcp.allocationTable(isMain))
+	for _, t := range peers.Transports[1:] {
+		section(transportTitles[t], res.over(t).transportTables())
+	}
+	section("Cost per message, ns, by the number of connections", tcp.times(isSeries("conns=")))
+	section("Cost per message, ns, by the number of senders on one connection", tcp.times(isSeries("senders=")))
 	section("An end of an idle connection", res.idleTable())
 	section("Codecs", res.codecTable())
 	section("Plots", figures(plots))
 	section("How they differ", res.notes())
-	section("Smallest and largest", res.ranges(isMain))
+	section("Smallest and largest", tcp.ranges(isMain))
 	section("Errors", res.errors())
 	section("Versions", res.versions())
 	return b.String()
@@ -41,7 +47,7 @@ func (res *results) preamble() string {
 	if res.Quick {
 		kind = " This was a quick run: shorter and with fewer rounds, for a first impression."
 	}
-	return fmt.Sprintf("%s, over loopback TCP, on %d cores of %s, %s/%s, %s, %s. Medians of %d interleaved rounds with runs of about %s; "+
+	return fmt.Sprintf("%s, over loopback TCP where nothing else is said, on %d cores of %s, %s/%s, %s, %s. Medians of %d interleaved rounds with runs of about %s; "+
 		"compare what stands in one table, not with another day's.%s\n",
 		where, m.Cores, m.CPU, m.OS, m.Arch, m.Go, m.Date.Format("2006-01-02"), res.Rounds, res.RunTime, kind)
 }
@@ -100,8 +106,25 @@ func (res *results) matrix(keep func(string) bool, units bool, text func(discipl
 	return t.String()
 }
 
+// transportTitles are the sections of contestants over another transport than TCP.
+var transportTitles = map[peers.Transport]string{
+	peers.TLS:     "Over TLS 1.3",
+	peers.Unix:    "Over a Unix domain socket",
+	peers.Wrapper: "Over a struct that embeds a net.Conn of TCP, as middleware does",
+}
+
+// transportTables returns what there is to say of one transport.
+func (res *results) transportTables() string {
+	times := res.times(isMain)
+	if times == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s\nAllocations per message, both ends:\n\n%s\nSmallest and largest times:\n\n%s",
+		times, res.allocationTable(isMain), res.ranges(isMain))
+}
+
 func (res *results) mainTable() string {
-	t := res.times(isMain)
+	t := res.over(peers.TCP).times(isMain)
 	if t == "" {
 		return ""
 	}
@@ -135,13 +158,16 @@ func (res *results) idleTable() string {
 	return "Heap and stacks, and goroutines, of one end, after a message each way; the mean of both ends, each in a process of its own.\n\n" + t.String()
 }
 
-// notes lists where guarantees differ.
+// notes lists where guarantees differ. They do not depend on the transport.
 func (res *results) notes() string {
 	var b strings.Builder
+	noted := make(map[string]bool)
 	for _, e := range res.Contestants {
-		if e.Note != "" {
-			fmt.Fprintf(&b, "- **%s**: %s.\n", e.Name, strings.TrimSuffix(e.Note, "."))
+		name, _, _ := strings.Cut(e.Name, " over ")
+		if e.Note != "" && !noted[name] {
+			fmt.Fprintf(&b, "- **%s**: %s.\n", name, strings.TrimSuffix(e.Note, "."))
 		}
+		noted[name] = true
 	}
 	return b.String()
 }
@@ -180,10 +206,12 @@ func figures(plots []figure) string {
 
 // summary returns what is printed on the terminal.
 func (res *results) summary() string {
-	parts := []string{
-		res.times(isMain), res.times(isSeries("conns=")), res.times(isSeries("senders=")), res.idleTable(),
-		res.codecTable(), goalTable(res.measuredGoals()), res.errors(),
+	var parts []string
+	for _, t := range peers.Transports {
+		parts = append(parts, res.over(t).times(isMain))
 	}
+	parts = append(parts, res.times(isSeries("conns=")), res.times(isSeries("senders=")), res.idleTable(),
+		res.codecTable(), goalTable(res.measuredGoals()), res.errors())
 	parts = slices.DeleteFunc(parts, func(s string) bool { return s == "" })
 	return strings.Join(parts, "\n")
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fb9bb4ed/qsocket/bench/peers"
 	"github.com/fb9bb4ed/qsocket/codecbench"
 	"gonum.org/v1/plot/vg"
 )
@@ -159,6 +160,48 @@ func TestReport(t *testing.T) {
 	}
 	if t.Failed() {
 		t.Log(text)
+	}
+}
+
+// The table of a transport has its contestants and its workloads, and the main table does not.
+func TestReportOfTransports(t *testing.T) {
+	res := fixed(map[string]map[string]float64{rawSingle: {"W3": 15_500}})
+	over := &cell{Contestant: rawSingle + " over tls", Workload: "W3"}
+	over.add(sample{Value: 20_000, Allocs: 3})
+	over.sum()
+	res.Cells = append(res.Cells, over)
+	res.Contestants = append(res.Contestants, entrant{Name: over.Contestant, Over: peers.TLS, Note: "note on " + rawSingle})
+	text := res.report(nil)
+	_, after, _ := strings.Cut(text, "## Over TLS 1.3\n")
+	section, _, _ := strings.Cut(after, "\n## ")
+	want := `
+| contestant        | W1 ns | W2 ns | W3 µs | W5 ns | W6 µs |
+|-------------------|------:|------:|------:|------:|------:|
+| raw/none over tls |     – |     – |  20.0 |     – |     – |
+
+Allocations per message, both ends:
+
+| contestant        |  W1 |  W2 |  W3 |  W5 |  W6 |
+|-------------------|----:|----:|----:|----:|----:|
+| raw/none over tls |   – |   – | 3.0 |   – |   – |
+
+Smallest and largest times:
+
+| contestant        | W1 ns | W2 ns |       W3 µs | W5 ns | W6 µs |
+|-------------------|------:|------:|------------:|------:|------:|
+| raw/none over tls |     – |     – | 20.0 … 20.0 |     – |     – |
+`
+	if section != want {
+		t.Errorf("got\n%s\nwant\n%s", section, want)
+	}
+	if got := strings.Count(text, over.Contestant); got != 3 {
+		t.Errorf("the contestant over TLS is in the report %d times, want 3:\n%s", got, text)
+	}
+	if strings.Contains(text, transportTitles[peers.Unix]) {
+		t.Error("the report has a section for a transport that was not measured")
+	}
+	if got := strings.Count(text, "note on "); got != 1 {
+		t.Errorf("the note is in the report %d times, want 1", got)
 	}
 }
 

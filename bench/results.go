@@ -30,8 +30,9 @@ type results struct {
 
 // An entrant is what a reader needs to know of a contestant.
 type entrant struct {
-	Name string // with its codec
-	Note string `json:",omitempty"`
+	Name string          // with its codec and its transport
+	Over peers.Transport `json:",omitempty"`
+	Note string          `json:",omitempty"`
 }
 
 // A discipline is what a reader needs to know of a workload.
@@ -49,7 +50,7 @@ func newResults(r *runner, cells []*cell, quick bool) *results {
 		TwoProcess: r.apart, Quick: quick, Cells: cells,
 	}
 	for _, c := range r.contestants {
-		res.Contestants = append(res.Contestants, entrant{c.String(), c.Note})
+		res.Contestants = append(res.Contestants, entrant{c.String(), c.Over, c.Note})
 	}
 	for _, w := range r.workloads {
 		res.Workloads = append(res.Workloads, discipline{w.Name, w.Title, w.Metric, w.Unit, w.Conns})
@@ -79,6 +80,16 @@ func (res *results) median(contestant, workload string) (float64, bool) {
 // some returns those of the named workloads that were run.
 func (res *results) some(keep func(name string) bool) []discipline {
 	return slices.DeleteFunc(slices.Clone(res.Workloads), func(d discipline) bool { return !keep(d.Name) })
+}
+
+// over returns the part of res that concerns one transport.
+func (res *results) over(t peers.Transport) *results {
+	part := *res
+	part.Contestants = slices.DeleteFunc(slices.Clone(res.Contestants), func(e entrant) bool { return e.Over != t })
+	if t != peers.TCP {
+		part.Workloads = res.some(func(name string) bool { return slices.Contains(beyondTCP[t], name) })
+	}
+	return &part
 }
 
 // inUnit converts a sample to the unit of the tables.

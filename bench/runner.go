@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	"github.com/fb9bb4ed/qsocket/bench/peers"
@@ -29,8 +28,7 @@ type runner struct {
 // from the rest of the rounds.
 const setbacks = 2
 
-// newRunner makes a cell for each contestant and workload that it can do. A
-// workload of a series that is Charted is for those in its plot only.
+// newRunner makes a cell for each workload that a contestant takes.
 func newRunner(contestants []peers.Contestant, workloads []workload) *runner {
 	r := &runner{
 		contestants: contestants, workloads: workloads,
@@ -38,7 +36,7 @@ func newRunner(contestants []peers.Contestant, workloads []workload) *runner {
 	}
 	for _, w := range workloads {
 		for _, c := range contestants {
-			if (w.Calls || !c.Calls) && (!w.Charted || slices.Contains(charted, c.String())) {
+			if w.takes(c) {
 				r.cells = append(r.cells, newCell(c, w))
 			}
 		}

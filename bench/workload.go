@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/fb9bb4ed/qsocket/bench/peers"
 )
@@ -38,6 +39,25 @@ const (
 
 // String is what -workload selects by.
 func (w workload) String() string { return w.Name + " " + w.Title }
+
+// beyondTCP are the workloads of contestants over another transport than TCP: all of them would take
+// a run too long.
+var beyondTCP = map[peers.Transport][]string{
+	peers.TLS:     {"W1", "W2", "W3", "W5", "W6"},
+	peers.Unix:    {"W3", "W6"},
+	peers.Wrapper: {"W3", "W6"},
+}
+
+// takes reports whether a contestant does w.
+func (w workload) takes(c peers.Contestant) bool {
+	switch {
+	case c.Calls && !w.Calls:
+		return false
+	case w.Charted && !slices.Contains(charted, c.String()):
+		return false
+	}
+	return c.Over == peers.TCP || slices.Contains(beyondTCP[c.Over], w.Name)
+}
 
 // idle reports whether w measures memory and not messages.
 func (w workload) idle() bool { return w.Metric == idleBytes }

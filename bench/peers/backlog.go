@@ -76,8 +76,8 @@ type httpServer struct {
 }
 
 // listenHTTP starts server on a free port. Its handler puts the ends into b.
-func listenHTTP(scheme string, server *http.Server, b *backlog) (Server, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+func listenHTTP(scheme string, over Transport, server *http.Server, b *backlog) (Server, error) {
+	ln, err := over.listen()
 	if err != nil {
 		return nil, err
 	}

@@ -19,12 +19,10 @@ func byhandContestants() []Contestant {
 		{name: "by hand, flush each", note: "no bound on waiting, no orderly end"},
 		{name: "by hand, batched", note: "no bound on waiting, no orderly end; the program flushes when it knows that nothing follows", batched: true},
 	} {
-		all = append(all,
-			overTCP(Contestant{Name: mode.name, Codec: "msgpack", Note: mode.note},
-				func(nc net.Conn, m Message) (End, error) { return newMsgpackEnd(nc, m, mode.batched), nil }),
-			overTCP(Contestant{Name: mode.name, Codec: "gob", Note: mode.note},
-				func(nc net.Conn, m Message) (End, error) { return newGobEnd(nc, m, mode.batched), nil }),
-		)
+		all = append(all, onStreams(encrypted, Contestant{Name: mode.name, Codec: "msgpack", Note: mode.note},
+			func(nc net.Conn, m Message) (End, error) { return newMsgpackEnd(nc, m, mode.batched), nil })...)
+		all = append(all, onStream(Contestant{Name: mode.name, Codec: "gob", Note: mode.note},
+			func(nc net.Conn, m Message) (End, error) { return newGobEnd(nc, m, mode.batched), nil }))
 	}
 	return all
 }

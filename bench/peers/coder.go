@@ -12,16 +12,26 @@ import (
 // coderContestants returns github.com/coder/websocket with binary messages and
 // no compression.
 func coderContestants() []Contestant {
-	return []Contestant{{
-		Name: "coder/websocket", Codec: "msgpack",
-		Listen: listenCoder,
-		Dial:   dialCoder,
-	}}
+	var all []Contestant
+	for _, over := range encrypted {
+		all = append(all, Contestant{
+			Name: "coder/websocket", Codec: "msgpack", Over: over,
+			Listen: func(m Message) (Server, error) { return listenCoder(over, m) },
+			Dial:   dialCoder,
+		})
+	}
+	return all
 }
 
-func listenCoder(m Message) (Server, error) {
+// coderClient is for handshakes only: the connection is taken over from it.
+var coderClient = sync.OnceValues(func() (*http.Client, error) {
+	config, err := tlsConfig()
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: config}}, err
+})
+
+func listenCoder(over Transport, m Message) (Server, error) {
 	b := newBacklog()
-	return listenHTTP("ws", &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return listenHTTP(websocketScheme(over), over, &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, err := websocket.Accept(w, r, nil) // which has answered the request if it fails
 		if err == nil {
 			b.put(newCoderEnd(conn, m))
@@ -30,7 +40,11 @@ func listenCoder(m Message) (Server, error) {
 }
 
 func dialCoder(ctx context.Context, addr string, m Message) (End, error) {
-	conn, _, err := websocket.Dial(ctx, addr, nil)
+	client, err := coderClient()
+	if err != nil {
+		return nil, err
+	}
+	conn, _, err := websocket.Dial(ctx, addr, &websocket.DialOptions{HTTPClient: client})
 	if err != nil {
 		return nil, err
 	}

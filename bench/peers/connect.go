@@ -80,7 +80,7 @@ func listenConnect(m Message) (Server, error) {
 		ctx := context.WithValue(r.Context(), connectController{}, http.NewResponseController(w))
 		stream.ServeHTTP(w, r.WithContext(ctx))
 	})
-	return listenHTTP("http", &http.Server{Handler: handler, Protocols: connectHTTP2()}, b)
+	return listenHTTP("http", TCP, &http.Server{Handler: handler, Protocols: connectHTTP2()}, b)
 }
 
 func dialConnect(ctx context.Context, addr string, m Message) (End, error) {

@@ -40,7 +40,7 @@ func (drpcEncoding) Unmarshal(buf []byte, msg drpc.Message) error {
 }
 
 func drpcOverTCP(c Contestant, opts drpcmanager.Options) Contestant {
-	c = overTCP(c, func(nc net.Conn, m Message) (End, error) { return serveDRPC(nc, m, opts) })
+	c = onStream(c, func(nc net.Conn, m Message) (End, error) { return serveDRPC(nc, m, opts) })
 	c.Dial = func(ctx context.Context, addr string, m Message) (End, error) {
 		var d net.Dialer
 		nc, err := d.DialContext(ctx, "tcp", addr)

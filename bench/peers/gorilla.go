@@ -12,11 +12,23 @@ import (
 // gorillaContestants returns github.com/gorilla/websocket with binary messages
 // and no compression.
 func gorillaContestants() []Contestant {
-	return []Contestant{{
-		Name: "gorilla/websocket", Codec: "msgpack",
-		Listen: listenGorilla,
-		Dial:   dialGorilla,
-	}}
+	var all []Contestant
+	for _, over := range encrypted {
+		all = append(all, Contestant{
+			Name: "gorilla/websocket", Codec: "msgpack", Over: over,
+			Listen: func(m Message) (Server, error) { return listenGorilla(over, m) },
+			Dial:   dialGorilla,
+		})
+	}
+	return all
+}
+
+// websocketScheme is that of a URL.
+func websocketScheme(over Transport) string {
+	if over == TLS {
+		return "wss"
+	}
+	return "ws"
 }
 
 // Write buffers are shared by all connections, as the documentation advises
@@ -37,11 +49,11 @@ type gorillaServer struct {
 	m Message
 }
 
-func listenGorilla(m Message) (Server, error) {
+func listenGorilla(over Transport, m Message) (Server, error) {
 	b := newBacklog()
 	size, pool := gorillaBuffers(m)
 	upgrader := websocket.Upgrader{ReadBufferSize: size, WriteBufferSize: size, WriteBufferPool: pool}
-	s, err := listenHTTP("ws", &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s, err := listenHTTP(websocketScheme(over), over, &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, err := upgrader.Upgrade(w, r, nil) // which has answered the request if it fails
 		if err == nil {
 			b.put(newGorillaEnd(conn, m))
@@ -51,8 +63,12 @@ func listenGorilla(m Message) (Server, error) {
 }
 
 func dialGorilla(ctx context.Context, addr string, m Message) (End, error) {
+	config, err := tlsConfig()
+	if err != nil {
+		return nil, err
+	}
 	size, pool := gorillaBuffers(m)
-	dialer := websocket.Dialer{ReadBufferSize: size, WriteBufferSize: size, WriteBufferPool: pool}
+	dialer := websocket.Dialer{ReadBufferSize: size, WriteBufferSize: size, WriteBufferPool: pool, TLSClientConfig: config}
 	conn, _, err := dialer.DialContext(ctx, addr, nil)
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/mem"
 )
@@ -14,11 +15,24 @@ import (
 // grpcContestants returns a bidirectional stream of grpc-go, one on each
 // connection. Windows and buffers are the defaults, which adapt by themselves.
 func grpcContestants() []Contestant {
-	return []Contestant{{
-		Name: "grpc-go stream", Codec: "msgpack", Background: true,
-		Listen: listenGRPC,
-		Dial:   dialGRPC,
-	}}
+	var all []Contestant
+	for _, over := range encrypted {
+		all = append(all, Contestant{
+			Name: "grpc-go stream", Codec: "msgpack", Over: over, Background: true,
+			Listen: func(m Message) (Server, error) { return listenGRPC(over, m) },
+			Dial:   func(ctx context.Context, addr string, m Message) (End, error) { return dialGRPC(ctx, over, addr, m) },
+		})
+	}
+	return all
+}
+
+// grpcCredentials has gRPC do TLS by itself, as its documentation shows.
+func grpcCredentials(over Transport) (credentials.TransportCredentials, error) {
+	if over != TLS {
+		return insecure.NewCredentials(), nil
+	}
+	config, err := tlsConfig()
+	return credentials.NewTLS(config), err
 }
 
 // grpcCodec passes the payloads of envelopes.
@@ -63,13 +77,17 @@ type grpcServer struct {
 	m      Message
 }
 
-func listenGRPC(m Message) (Server, error) {
+func listenGRPC(over Transport, m Message) (Server, error) {
+	creds, err := grpcCredentials(over)
+	if err != nil {
+		return nil, err
+	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
 	s := &grpcServer{backlog: newBacklog(), ln: ln, m: m}
-	s.server = grpc.NewServer(grpc.ForceServerCodecV2(grpcCodec{}))
+	s.server = grpc.NewServer(grpc.Creds(creds), grpc.ForceServerCodecV2(grpcCodec{}))
 	stream := grpcStream
 	stream.Handler = func(_ any, stream grpc.ServerStream) error { return s.handle(stream) }
 	s.server.RegisterService(&grpc.ServiceDesc{
@@ -152,9 +170,13 @@ func newGRPCEnd(stream messageStream, m Message, hangUp func() error) (*grpcEnd,
 	return &grpcEnd{stream: stream, hangUp: hangUp, in: out, out: out}, err
 }
 
-func dialGRPC(ctx context.Context, addr string, m Message) (End, error) {
+func dialGRPC(ctx context.Context, over Transport, addr string, m Message) (End, error) {
+	creds, err := grpcCredentials(over)
+	if err != nil {
+		return nil, err
+	}
 	conn, err := grpc.NewClient("passthrough:///"+addr,
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithTransportCredentials(creds),
 		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(grpcCodec{})),
 	)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -13,12 +14,16 @@ import (
 
 // natsContestants returns NATS with its server inside the listening process.
 func natsContestants() []Contestant {
-	return []Contestant{{
-		Name: "nats", Codec: "msgpack", Background: true, Files: 3,
-		Note:   "through a broker; no back-pressure: what is not received yet piles up in memory, here without the usual limits beyond which messages are lost; an end does not learn that its peer is gone",
-		Listen: listenNATS,
-		Dial:   dialNATS,
-	}}
+	var all []Contestant
+	for _, over := range encrypted {
+		all = append(all, Contestant{
+			Name: "nats", Codec: "msgpack", Over: over, Background: true, Files: 3,
+			Note:   "through a broker; no back-pressure: what is not received yet piles up in memory, here without the usual limits beyond which messages are lost; an end does not learn that its peer is gone",
+			Listen: func(m Message) (Server, error) { return listenNATS(over, m) },
+			Dial:   dialNATS,
+		})
+	}
+	return all
 }
 
 // natsHello is where a client that dials says on which subject it listens, and
@@ -35,11 +40,19 @@ type natsServer struct {
 	nc     *nats.Conn // for hellos and groups
 }
 
-func listenNATS(m Message) (Server, error) {
-	broker, err := server.NewServer(&server.Options{
+func listenNATS(over Transport, m Message) (Server, error) {
+	opts := &server.Options{
 		Host: "127.0.0.1", Port: server.RANDOM_PORT, NoLog: true, NoSigs: true,
 		MaxPayload: 8 << 20, MaxPending: 256 << 20,
-	})
+	}
+	if over == TLS {
+		config, err := tlsConfig()
+		if err != nil {
+			return nil, err
+		}
+		opts.TLS, opts.TLSConfig, opts.TLSTimeout = true, config, 10
+	}
+	broker, err := server.NewServer(opts)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +60,7 @@ func listenNATS(m Message) (Server, error) {
 	s := &natsServer{backlog: newBacklog(), m: m, broker: broker}
 	if !broker.ReadyForConnections(10 * time.Second) {
 		err = errors.New("nats: the server is not ready")
-	} else if s.nc, err = nats.Connect(broker.ClientURL(), nats.NoReconnect()); err == nil {
+	} else if s.nc, err = connectNATS(broker.ClientURL()); err == nil {
 		_, err = s.nc.Subscribe(natsHello, s.greet)
 	}
 	if err == nil {
@@ -157,9 +170,21 @@ func newNATSEnd(url string, m Message) (*natsEnd, error) {
 	}
 	e.sayGone = sync.OnceFunc(func() { close(e.gone) })
 	var err error
-	e.nc, err = nats.Connect(url, nats.NoReconnect(), nats.Timeout(10*time.Second),
-		nats.ClosedHandler(func(*nats.Conn) { e.sayGone() }))
+	e.nc, err = connectNATS(url, nats.ClosedHandler(func(*nats.Conn) { e.sayGone() }))
 	return e, err
+}
+
+// connectNATS connects by TLS where the broker's URL says so.
+func connectNATS(url string, opts ...nats.Option) (*nats.Conn, error) {
+	opts = append(opts, nats.NoReconnect(), nats.Timeout(10*time.Second))
+	if strings.HasPrefix(url, "tls:") {
+		config, err := tlsConfig()
+		if err != nil {
+			return nil, err
+		}
+		opts = append(opts, nats.Secure(config))
+	}
+	return nats.Connect(url, opts...)
 }
 
 func dialNATS(ctx context.Context, addr string, m Message) (End, error) {

@@ -10,12 +10,14 @@ package peers
 import (
 	"context"
 	"fmt"
+	"slices"
 )
 
 // A Contestant is one way to carry messages.
 type Contestant struct {
 	Name  string // the library and how it is used: "qsocket pull", "grpc-go stream"
 	Codec string // "none", "msgpack", "gob"
+	Over  Transport
 
 	// Note says in what its guarantees differ from the others', in a sentence
 	// that the tables show; empty if in nothing.
@@ -34,7 +36,7 @@ type Contestant struct {
 	// server's process, if more than one.
 	Files int
 
-	// Listen starts the server end on a free port of 127.0.0.1.
+	// Listen starts the server end on a free address of this machine.
 	Listen func(m Message) (Server, error)
 
 	// Dial connects to what Server.Addr returned, possibly in another process.
@@ -42,8 +44,14 @@ type Contestant struct {
 }
 
 // String returns the name by which the contestant is selected and reported:
-// "qsocket pull/msgpack".
-func (c Contestant) String() string { return c.Name + "/" + c.Codec }
+// "qsocket pull/msgpack", "qsocket pull/msgpack over tls".
+func (c Contestant) String() string {
+	name := c.Name + "/" + c.Codec
+	if c.Over != TCP {
+		name += " over " + string(c.Over)
+	}
+	return name
+}
 
 // A Server is the listening end.
 type Server interface {
@@ -99,6 +107,9 @@ func All() []Contestant {
 	for _, list := range families {
 		all = append(all, list()...)
 	}
+	slices.SortStableFunc(all, func(a, b Contestant) int {
+		return slices.Index(Transports, a.Over) - slices.Index(Transports, b.Over)
+	})
 	seen := make(map[string]bool)
 	for _, c := range all {
 		if seen[c.String()] {

@@ -273,3 +273,27 @@ func wait(t *testing.T, what string, done <-chan error) {
 		t.Fatalf("%s: still waiting", what)
 	}
 }
+
+// Over tells the truth: what the connections of a contestant really are.
+func TestOver(t *testing.T) {
+	types := map[Transport]string{TCP: "*net.TCPConn", TLS: "*tls.Conn", Unix: "*net.UnixConn", Wrapper: "peers.wrapped"}
+	each(t, func(t *testing.T, c Contestant) {
+		_, clients, servers := open(t, c, Message{}, 1)
+		for _, end := range append(clients, servers...) {
+			var nc net.Conn
+			switch end := end.(type) {
+			case *rawEnd:
+				nc = end.nc
+			case *msgpackEnd:
+				nc = end.nc
+			case *gorillaEnd:
+				nc = end.conn.NetConn()
+			default:
+				continue
+			}
+			if got := fmt.Sprintf("%T", nc); got != types[c.Over] {
+				t.Errorf("the connection is a %s, want a %s", got, types[c.Over])
+			}
+		}
+	})
+}

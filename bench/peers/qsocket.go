@@ -12,7 +12,7 @@ import (
 )
 
 // qsocketContestants returns the two ways to receive, by Messages and by Recv,
-// with each codec.
+// with each codec; gob over TCP only.
 func qsocketContestants() []Contestant {
 	var all []Contestant
 	for _, mode := range []struct {
@@ -20,25 +20,34 @@ func qsocketContestants() []Contestant {
 		channel bool
 	}{{"qsocket channel", true}, {"qsocket pull", false}} {
 		for _, codec := range []string{"none", "msgpack", "gob"} {
-			c := Contestant{Name: mode.name, Codec: codec, Background: mode.channel}
-			c.Listen = func(m Message) (Server, error) {
-				k, err := qsocketKindOf(codec, m)
-				if err != nil {
-					return nil, err
+			for _, over := range Transports {
+				if codec != "gob" || over == TCP {
+					all = append(all, qsocketContestant(mode.name, mode.channel, codec, over))
 				}
-				return k.listen(mode.channel)
 			}
-			c.Dial = func(ctx context.Context, addr string, m Message) (End, error) {
-				k, err := qsocketKindOf(codec, m)
-				if err != nil {
-					return nil, err
-				}
-				return k.dial(ctx, addr, mode.channel)
-			}
-			all = append(all, c)
 		}
 	}
 	return all
+}
+
+func qsocketContestant(name string, channel bool, codec string, over Transport) Contestant {
+	return Contestant{
+		Name: name, Codec: codec, Over: over, Background: channel,
+		Listen: func(m Message) (Server, error) {
+			k, err := qsocketKindOf(codec, over, m)
+			if err != nil {
+				return nil, err
+			}
+			return k.listen(channel)
+		},
+		Dial: func(ctx context.Context, addr string, m Message) (End, error) {
+			k, err := qsocketKindOf(codec, over, m)
+			if err != nil {
+				return nil, err
+			}
+			return k.dial(ctx, addr, channel)
+		},
+	}
 }
 
 // qsocketKind hides the type of the message.
@@ -51,6 +60,7 @@ type qsocketKind interface {
 // read the timestamp of a T.
 type qsocketProtocol[T any] struct {
 	p       qsocket.Protocol[T]
+	over    Transport
 	opts    *qsocket.Options
 	stamped func(stamp int64) T
 	stamp   func(T) int64
@@ -63,24 +73,24 @@ var qsocketKinds = struct {
 	of map[string]qsocketKind
 }{of: make(map[string]qsocketKind)}
 
-func qsocketKindOf(codec string, m Message) (qsocketKind, error) {
+func qsocketKindOf(codec string, over Transport, m Message) (qsocketKind, error) {
 	qsocketKinds.Lock()
 	defer qsocketKinds.Unlock()
-	name := fmt.Sprint(codec, " ", m)
+	name := fmt.Sprint(codec, " ", over, " ", m)
 	if k, ok := qsocketKinds.of[name]; ok {
 		return k, nil
 	}
-	k, err := newQsocketKind(codec, m)
+	k, err := newQsocketKind(codec, over, m)
 	if err == nil {
 		qsocketKinds.of[name] = k
 	}
 	return k, err
 }
 
-func newQsocketKind(codec string, m Message) (qsocketKind, error) {
-	var opts *qsocket.Options
-	if m.BlobSize > 0 {
-		opts = &qsocket.Options{MaxFrame: maxPayload} // the default is 1 MiB
+func newQsocketKind(codec string, over Transport, m Message) (qsocketKind, error) {
+	opts, err := qsocketOptions(over, m)
+	if err != nil {
+		return nil, err
 	}
 	if codec == "none" {
 		payload, err := m.payload()
@@ -89,6 +99,7 @@ func newQsocketKind(codec string, m Message) (qsocketKind, error) {
 		}
 		return qsocketProtocol[encoded]{
 			p:       qsocket.Protocol[encoded]{Codec: noCodec{len(payload)}},
+			over:    over,
 			opts:    opts,
 			stamped: func(stamp int64) encoded { return encoded{payload, stamp} },
 			stamp:   func(v encoded) int64 { return v.stamp },
@@ -98,6 +109,7 @@ func newQsocketKind(codec string, m Message) (qsocketKind, error) {
 		blob := m.blob()
 		return qsocketProtocol[Blob]{
 			p:       qsocket.Protocol[Blob]{Codec: qsocketCodec[Blob](codec)},
+			over:    over,
 			opts:    opts,
 			stamped: func(stamp int64) Blob { return Blob{stamp, blob.Data} },
 			stamp:   func(v Blob) int64 { return v.TS },
@@ -105,10 +117,27 @@ func newQsocketKind(codec string, m Message) (qsocketKind, error) {
 	}
 	return qsocketProtocol[Order]{
 		p:       qsocket.Protocol[Order]{Codec: qsocketCodec[Order](codec)},
+		over:    over,
 		opts:    opts,
 		stamped: m.order,
 		stamp:   func(v Order) int64 { return v.TS },
 	}, nil
+}
+
+// qsocketOptions are those of both ends. Where it can, the library makes its connections itself.
+func qsocketOptions(over Transport, m Message) (*qsocket.Options, error) {
+	opts := new(qsocket.Options)
+	if m.BlobSize > 0 {
+		opts.MaxFrame = maxPayload // the default is 1 MiB
+	}
+	var err error
+	switch over {
+	case TLS:
+		opts.TLS, err = tlsConfig()
+	case Wrapper:
+		opts.DialContext = func(ctx context.Context, _, addr string) (net.Conn, error) { return over.dial(ctx, addr) }
+	}
+	return opts, err
 }
 
 func qsocketCodec[T any](name string) qsocket.Codec[T] {
@@ -119,7 +148,15 @@ func qsocketCodec[T any](name string) qsocket.Codec[T] {
 }
 
 func (k qsocketProtocol[T]) listen(channel bool) (Server, error) {
-	ln, err := qsocket.Listen("tcp", "127.0.0.1:0", k.p, k.opts)
+	under := k.over
+	if under == TLS {
+		under = TCP // Options.TLS does the rest
+	}
+	nl, err := under.listen()
+	if err != nil {
+		return nil, err
+	}
+	ln, err := qsocket.NewListener(nl, k.p, k.opts)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +164,11 @@ func (k qsocketProtocol[T]) listen(channel bool) (Server, error) {
 }
 
 func (k qsocketProtocol[T]) dial(ctx context.Context, addr string, channel bool) (End, error) {
-	conn, err := qsocket.Dial(ctx, "tcp", addr, k.p, k.opts)
+	network := "tcp"
+	if k.over == Unix {
+		network = "unix"
+	}
+	conn, err := qsocket.Dial(ctx, network, addr, k.p, k.opts)
 	if err != nil {
 		return nil, err
 	}
@@ -239,33 +280,4 @@ func (e *qsocketChannelEnd[T]) Recv() (int64, error) {
 		return 0, fmt.Errorf("the channel is closed: %w", errors.Join(e.conn.Err(), io.EOF))
 	}
 	return e.stamp(v), nil
-}
-
-// encoded is the message of codec "none": bytes encoded beforehand, and the
-// timestamp that is to replace the one in them.
-type encoded struct {
-	payload []byte
-	stamp   int64
-}
-
-// noCodec does next to nothing: what is left is the cost of the library. It
-// does not decode more than the timestamp of a payload.
-type noCodec struct{ size int }
-
-func (c noCodec) Name() string                         { return "none" }
-func (c noCodec) NewEncoder() qsocket.Encoder[encoded] { return c }
-func (c noCodec) NewDecoder() qsocket.Decoder[encoded] { return c }
-func (c noCodec) Stateless() bool                      { return true }
-
-func (c noCodec) Append(dst []byte, v encoded) ([]byte, error) {
-	dst = append(dst, v.payload...)
-	putStamp(dst, v.stamp)
-	return dst, nil
-}
-
-func (c noCodec) Decode(payload []byte) (encoded, error) {
-	if len(payload) != c.size {
-		return encoded{}, fmt.Errorf("payload of %d bytes, want %d", len(payload), c.size)
-	}
-	return encoded{stamp: getStamp(payload)}, nil
 }

@@ -5,26 +5,27 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 )
 
 // rawContestants returns the two limits: what the socket allows to a program
 // that has encoded its frames beforehand and uses no library.
 func rawContestants() []Contestant {
-	return []Contestant{
-		overTCP(Contestant{
+	return slices.Concat(
+		onStreams(Transports, Contestant{
 			Name: "raw batched", Codec: "none",
 			Note: "the limit for streams: no library, frames encoded beforehand, through 64 KiB buffers that the program flushes when it knows that nothing follows",
 		}, func(nc net.Conn, m Message) (End, error) {
 			return newRawEnd(nc, m, bufio.NewWriterSize(nc, bufferSize))
 		}),
-		overTCP(Contestant{
+		onStreams(Transports, Contestant{
 			Name: "raw", Codec: "none",
 			Note: "the limit for single messages: no library, one Write for each frame",
 		}, func(nc net.Conn, m Message) (End, error) {
 			return newRawEnd(nc, m, nil)
 		}),
-	}
+	)
 }
 
 type rawEnd struct {

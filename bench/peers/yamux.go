@@ -19,7 +19,7 @@ func yamuxContestants() []Contestant {
 		{name: "yamux by hand, flush each"},
 		{name: "yamux by hand, batched", note: "the program flushes when it knows that nothing follows", batched: true},
 	} {
-		c := overTCP(Contestant{Name: mode.name, Codec: "msgpack", Note: mode.note, Background: true},
+		c := onStream(Contestant{Name: mode.name, Codec: "msgpack", Note: mode.note, Background: true},
 			func(nc net.Conn, m Message) (End, error) {
 				session, err := yamux.Server(nc, yamuxConfig())
 				if err != nil {

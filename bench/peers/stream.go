@@ -7,19 +7,18 @@ import (
 	"sync"
 )
 
-// overTCP completes a contestant that needs nothing from a connection but
+// onStream completes a contestant that needs nothing from a connection but
 // bytes: open makes an End of either side of it.
-func overTCP(c Contestant, open func(nc net.Conn, m Message) (End, error)) Contestant {
+func onStream(c Contestant, open func(nc net.Conn, m Message) (End, error)) Contestant {
 	c.Listen = func(m Message) (Server, error) {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		ln, err := c.Over.listen()
 		if err != nil {
 			return nil, err
 		}
-		return &tcpServer{ln: ln, open: func(nc net.Conn) (End, error) { return open(nc, m) }}, nil
+		return &streamServer{ln: ln, open: func(nc net.Conn) (End, error) { return open(nc, m) }}, nil
 	}
 	c.Dial = func(ctx context.Context, addr string, m Message) (End, error) {
-		var d net.Dialer
-		nc, err := d.DialContext(ctx, "tcp", addr)
+		nc, err := c.Over.dial(ctx, addr)
 		if err != nil {
 			return nil, err
 		}
@@ -28,8 +27,17 @@ func overTCP(c Contestant, open func(nc net.Conn, m Message) (End, error)) Conte
 	return c
 }
 
-// tcpServer is a Server of which each accepted connection is an End.
-type tcpServer struct {
+// onStreams is onStream for several transports.
+func onStreams(over []Transport, c Contestant, open func(nc net.Conn, m Message) (End, error)) []Contestant {
+	var all []Contestant
+	for _, c.Over = range over {
+		all = append(all, onStream(c, open))
+	}
+	return all
+}
+
+// streamServer is a Server of which each accepted connection is an End.
+type streamServer struct {
 	ln   net.Listener
 	open func(net.Conn) (End, error)
 
@@ -37,9 +45,9 @@ type tcpServer struct {
 	ends []End
 }
 
-func (s *tcpServer) Addr() string { return s.ln.Addr().String() }
+func (s *streamServer) Addr() string { return s.ln.Addr().String() }
 
-func (s *tcpServer) Accept() (End, error) {
+func (s *streamServer) Accept() (End, error) {
 	nc, err := s.ln.Accept()
 	if err != nil {
 		return nil, err
@@ -54,7 +62,7 @@ func (s *tcpServer) Accept() (End, error) {
 	return end, nil
 }
 
-func (s *tcpServer) Close() error {
+func (s *streamServer) Close() error {
 	err := s.ln.Close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -65,13 +73,4 @@ func (s *tcpServer) Close() error {
 	}
 	s.ends = nil
 	return err
-}
-
-// closeHard resets the connection. A close in order would leave each of
-// thousands of ports in TIME_WAIT.
-func closeHard(nc net.Conn) error {
-	if tcp, ok := nc.(*net.TCPConn); ok {
-		tcp.SetLinger(0) // fails only on what is closed already
-	}
-	return nc.Close()
 }
