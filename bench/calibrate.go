@@ -10,6 +10,8 @@ func (m *meeting) calibrate(target time.Duration) (int, error) {
 	switch m.w.Metric {
 	case idleBytes:
 		return 1, nil
+	case latencies:
+		return m.w.roundUp(int(loadRuns * target.Seconds() * float64(m.w.Rate))), nil
 	case meanAge:
 		return max(1, int(target/pause)), nil
 	}

@@ -15,12 +15,13 @@ type cell struct {
 	Median     float64
 	Min        float64
 	Max        float64
-	Allocs     float64 `json:",omitempty"` // per message, by both sides; median
-	Goroutines float64 `json:",omitempty"` // per end of an idle connection; median
-	Count      int     // messages in a round
-	Conns      int     // connections
-	Note       string  `json:",omitempty"`
-	Error      string  `json:",omitempty"` // the last one; there may be samples nevertheless
+	Allocs     float64   `json:",omitempty"` // per message, by both sides; median
+	Goroutines float64   `json:",omitempty"` // per end of an idle connection; median
+	Latencies  []latency `json:",omitempty"` // under load, one of each round; Samples are their P99
+	Count      int       // messages in a round
+	Conns      int       // connections
+	Note       string    `json:",omitempty"`
+	Error      string    `json:",omitempty"` // the last one; there may be samples nevertheless
 
 	contestant         peers.Contestant
 	workload           workload
@@ -40,6 +41,9 @@ func (c *cell) add(s sample) {
 	c.Samples = append(c.Samples, s.Value)
 	c.allocs = append(c.allocs, s.Allocs)
 	c.goroutines = append(c.goroutines, s.Goroutines)
+	if s.Latency != (latency{}) {
+		c.Latencies = append(c.Latencies, s.Latency)
+	}
 }
 
 func (c *cell) fail(err error) {

@@ -27,6 +27,7 @@ type sample struct {
 	Allocs     float64       // per message, by both sides
 	Goroutines float64       // per end of connection; only of idle
 	Elapsed    time.Duration // of all messages
+	Latency    latency       // of metric latencies, of which Value is the P99
 }
 
 // meet connects the two sides, and has one message sent each way over every
@@ -135,7 +136,7 @@ func (m *meeting) settle() error {
 func (m *meeting) run(count int) (sample, error) {
 	atServer := m.w.Metric == serverTime
 	server := task{Role: m.w.Server, Count: count, Senders: m.w.Senders, Mallocs: atServer || m.apart}
-	client := task{Role: m.w.Client, Count: count, Senders: m.w.Senders, Mallocs: !atServer || m.apart}
+	client := task{Role: m.w.Client, Count: count, Senders: m.w.Senders, Rate: m.w.Rate, Mallocs: !atServer || m.apart}
 	s, c, err := m.perform(server, client, atServer)
 	if err != nil {
 		m.broken = true
@@ -146,6 +147,8 @@ func (m *meeting) run(count int) (sample, error) {
 	switch m.w.Metric {
 	case meanAge:
 		out.Value = float64(s.Age)
+	case latencies:
+		out.Value, out.Latency = c.Latency.P99, c.Latency
 	case serverTime:
 		out.Elapsed = s.Elapsed
 		out.Value = float64(s.Elapsed) / n

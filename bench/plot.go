@@ -43,6 +43,7 @@ func (res *results) plot(dir string) ([]figure, error) {
 		{"ping-pong.svg", "W3: time of a round trip", res.bars("W3", "µs (less is better)", false, micros)},
 		{"fan-out.svg", fmt.Sprintf("W5: one sender to %d connections", fanOut), res.bars("W5", "million deliveries per second (more is better)", true, func(ns float64) float64 { return 1e3 / ns })},
 		{"latency.svg", fmt.Sprintf("W6: one message every %v, mean time from Send to Recv", pause), res.bars("W6", "µs (less is better)", false, micros)},
+		{"load.svg", fmt.Sprintf("Latency under load: p99 at %s messages a second", thousands(loadRates[0])), res.bars(fmt.Sprintf("load=%d", loadRates[0]), "µs, p99 (less is better)", false, micros)},
 		{"connections.svg", "Cost of a message by the number of connections", res.lines("conns=", "connections, all of which stream")},
 		{"senders.svg", "Cost of a message by the number of senders", res.lines("senders=", "senders on one connection")},
 		{"idle.svg", "Memory of an end of an idle connection", res.bars("idle", "KiB of heap and stacks (less is better)", false, func(b float64) float64 { return b / 1024 })},

@@ -27,6 +27,7 @@ func (res *results) report(plots []figure) string {
 	}
 	section("Cost per message, ns, by the number of connections", tcp.times(isSeries("conns=")))
 	section("Cost per message, ns, by the number of senders on one connection", tcp.times(isSeries("senders=")))
+	section("Latency under load", res.loadTables())
 	section("An end of an idle connection", res.idleTable())
 	section("Codecs", res.codecTable())
 	section("Plots", figures(plots))
@@ -210,7 +211,7 @@ func (res *results) summary() string {
 	for _, t := range peers.Transports {
 		parts = append(parts, res.over(t).times(isMain))
 	}
-	parts = append(parts, res.times(isSeries("conns=")), res.times(isSeries("senders=")), res.idleTable(),
+	parts = append(parts, res.times(isSeries("conns=")), res.times(isSeries("senders=")), res.loadTables(), res.idleTable(),
 		res.codecTable(), goalTable(res.measuredGoals()), res.errors())
 	parts = slices.DeleteFunc(parts, func(s string) bool { return s == "" })
 	return strings.Join(parts, "\n")
@@ -222,7 +223,7 @@ func (res *results) measuredGoals() []goal {
 
 // isMain reports whether a workload stands in the main table.
 func isMain(workload string) bool {
-	return !isSeries("conns=")(workload) && !isSeries("senders=")(workload) && workload != "idle"
+	return !strings.Contains(workload, "=") && workload != "idle" // a series has a table of its own
 }
 
 func isSeries(prefix string) func(workload string) bool {

@@ -21,7 +21,7 @@ func fixed(medians map[string]map[string]float64) *results {
 		Rounds:  5, RunTime: "200ms",
 	}
 	for _, w := range workloads(false) {
-		res.Workloads = append(res.Workloads, discipline{w.Name, w.Title, w.Metric, w.Unit, w.Conns})
+		res.Workloads = append(res.Workloads, discipline{w.Name, w.Title, w.Metric, w.Unit, w.Conns, w.Rate})
 	}
 	for _, name := range []string{
 		rawBatched, rawSingle, "qsocket channel/none", "qsocket pull/none", "qsocket channel/msgpack", "qsocket pull/msgpack",
@@ -262,8 +262,8 @@ func TestPlots(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(figures) != 8 {
-		t.Errorf("%d figures, want 8: %v", len(figures), figures)
+	if len(figures) != 9 {
+		t.Errorf("%d figures, want 9: %v", len(figures), figures)
 	}
 	for _, f := range figures {
 		data, err := os.ReadFile(filepath.Join(dir, f.file))

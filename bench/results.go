@@ -42,6 +42,7 @@ type discipline struct {
 	Metric metric
 	Unit   string // of the tables; samples are in ns or bytes
 	Conns  int
+	Rate   int `json:",omitempty"` // offered, messages a second
 }
 
 func newResults(r *runner, cells []*cell, quick bool) *results {
@@ -53,7 +54,7 @@ func newResults(r *runner, cells []*cell, quick bool) *results {
 		res.Contestants = append(res.Contestants, entrant{c.String(), c.Over, c.Note})
 	}
 	for _, w := range r.workloads {
-		res.Workloads = append(res.Workloads, discipline{w.Name, w.Title, w.Metric, w.Unit, w.Conns})
+		res.Workloads = append(res.Workloads, discipline{w.Name, w.Title, w.Metric, w.Unit, w.Conns, w.Rate})
 	}
 	return res
 }

@@ -28,6 +28,7 @@ const (
 	echo     role = "echo"     // answer each message with itself
 	pace     role = "pace"     // send a message every pause
 	clock    role = "clock"    // receive what pace sends, and say how old it was
+	load     role = "load"     // send when messages are due, and receive their echoes
 	wait     role = "wait"     // wait for a message that does not come
 )
 
@@ -45,6 +46,7 @@ type task struct {
 	Role    role
 	Count   int  // messages in all; a multiple of the number of connections times Senders
 	Senders int  // goroutines on each connection, in role source
+	Rate    int  // messages a second, in role load
 	Mallocs bool // count the allocations of the process
 }
 
@@ -53,6 +55,7 @@ type report struct {
 	Elapsed time.Duration `json:",omitempty"` // from the first Send to the last acknowledgement
 	Age     time.Duration `json:",omitempty"` // mean of the messages received, in role clock
 	Mallocs uint64        `json:",omitempty"` // in the whole process
+	Latency latency       // in role load
 }
 
 // perform does t and returns when it is done or has failed. After a failure the
@@ -96,6 +99,12 @@ func play(t task, server peers.Server, ends []peers.End, rep *report) error {
 		return onAll(ends, func(end peers.End) error { return runSink(end, each) })
 	case hub:
 		return runHub(server, ends, each)
+	case echo:
+		return onAll(ends, func(end peers.End) error { return runEcho(end, each) })
+	case load:
+		var err error
+		rep.Latency, err = runLoad(ends, t.Count, t.Rate)
+		return err
 	}
 	if len(ends) != 1 {
 		return fmt.Errorf("%d connections, want 1", len(ends))
@@ -108,8 +117,6 @@ func play(t task, server peers.Server, ends []peers.End, rep *report) error {
 		return runWindow(end, t.Count)
 	case pipeline:
 		return runPipeline(end, t.Count)
-	case echo:
-		return runEcho(end, t.Count)
 	case pace:
 		return runPace(end, t.Count)
 	case clock:

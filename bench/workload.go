@@ -19,10 +19,11 @@ type workload struct {
 
 	Client, Server role
 	Metric         metric
-	Calls          bool   // request/response libraries can do it, too
-	Apart          bool   // both sides in fresh processes, for want of file descriptors in one
-	Total          string // workloads with the same Total send the same number of messages
-	Charted        bool   // only for contestants that are charted
+	Calls          bool     // request/response libraries can do it, too
+	Apart          bool     // both sides in fresh processes, for want of file descriptors in one
+	Total          string   // workloads with the same Total send the same number of messages
+	Only           []string // contestants; nil: all
+	Rate           int      // messages a second, for role load
 
 	Unit string // of the numbers in the tables: "ns", "µs" or "B"
 }
@@ -31,10 +32,11 @@ type workload struct {
 type metric string
 
 const (
-	clientTime metric = "time per message"                      // until the client has its acknowledgement
-	serverTime metric = "time per delivery"                     // until the server has all acknowledgements
-	meanAge    metric = "mean time from Send to Recv"           // on the server
-	idleBytes  metric = "heap and stacks per end of connection" // mean of both processes
+	clientTime metric = "time per message"                                               // until the client has its acknowledgement
+	serverTime metric = "time per delivery"                                              // until the server has all acknowledgements
+	meanAge    metric = "mean time from Send to Recv"                                    // on the server
+	latencies  metric = "percentiles of the time from when a message is due to its echo" // on the client
+	idleBytes  metric = "heap and stacks per end of connection"                          // mean of both processes
 )
 
 // String is what -workload selects by.
@@ -53,7 +55,7 @@ func (w workload) takes(c peers.Contestant) bool {
 	switch {
 	case c.Calls && !w.Calls:
 		return false
-	case w.Charted && !slices.Contains(charted, c.String()):
+	case w.Only != nil && !slices.Contains(w.Only, c.String()):
 		return false
 	}
 	return c.Over == peers.TCP || slices.Contains(beyondTCP[c.Over], w.Name)
@@ -121,19 +123,28 @@ func workloads(quick bool) []workload {
 
 	counts, crowds := []int{1, 10, 100, 1_000, 10_000}, []int{1, 2, 4, 16, 64, 256}
 	idlers := idleConns
+	var only []string
 	if quick {
+		only = charted
 		counts, crowds, idlers = []int{1, 100, quickConns}, []int{1, 16, 256}, quickIdle
 	}
 	for _, n := range counts {
 		w := stream(fmt.Sprintf("conns=%d", n), "everybody streams, a fixed number of messages in all")
 		w.Conns, w.Total, w.Apart = n, "conns", n >= apartFrom
-		w.Charted = quick
+		w.Only = only
 		all = append(all, w)
 	}
 	for _, n := range crowds {
 		w := stream(fmt.Sprintf("senders=%d", n), "on one connection, a fixed number of messages in all")
-		w.Senders, w.Total, w.Charted = n, "senders", quick
+		w.Senders, w.Total, w.Only = n, "senders", only
 		all = append(all, w)
+	}
+	for _, rate := range loadRates {
+		all = append(all, workload{
+			Name: fmt.Sprintf("load=%d", rate), Title: fmt.Sprintf("%s messages a second over %d connections, with an echo, whether they are kept up with or not", thousands(rate), loadConns),
+			Conns: loadConns, Senders: 1,
+			Client: load, Server: echo, Metric: latencies, Only: loaded, Rate: rate, Unit: "µs",
+		})
 	}
 	return append(all, workload{
 		Name: "idle", Title: "memory of an end of an idle connection",
