@@ -37,12 +37,14 @@ func thisMachine() machine {
 	return m
 }
 
-// cpuModel returns the name of the processor, or "unknown" where the system
+const unknownCPU = "unknown"
+
+// cpuModel returns the name of the processor, or unknownCPU where the system
 // does not tell as Linux does.
 func cpuModel() string {
 	f, err := os.Open("/proc/cpuinfo")
 	if err != nil {
-		return "unknown"
+		return unknownCPU
 	}
 	defer f.Close()
 	for lines := bufio.NewScanner(f); lines.Scan(); {
@@ -51,5 +53,5 @@ func cpuModel() string {
 			return strings.TrimSpace(value)
 		}
 	}
-	return "unknown"
+	return unknownCPU
 }

@@ -1,6 +1,5 @@
 // Command bench measures ways to send messages between Go programs against
-// each other, in interleaved rounds, and writes results.json, results.md and
-// plots. See README.md.
+// each other, in interleaved rounds, and writes their results, tables and plots. See README.md.
 package main
 
 import (
@@ -59,7 +58,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.BoolVar(&o.list, "list", false, "list contestants and workloads, and measure nothing")
 	flags.BoolVar(&o.apart, "two-process", false, "put the server's end into a process of its own")
 	flags.StringVar(&o.out, "out", "", "write to this `directory` (default "+fullOut+" for a full run, and otherwise a temporary one)")
-	flags.StringVar(&o.from, "from", "", "measure nothing, and make tables and plots of this `results.json` again")
+	flags.StringVar(&o.from, "from", "", "measure nothing, and make tables and plots of this `file` of results again")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}

@@ -192,7 +192,7 @@ func TestOut(t *testing.T) {
 		{[]string{"-workload", "W1"}, temporary},
 		{[]string{"-two-process"}, temporary},
 		{[]string{"-run", "raw", "-out", "there"}, "there"},
-		{[]string{"-from", "there/results.json"}, "there"},
+		{[]string{"-from", "there/results-abacus.json"}, "there"},
 	} {
 		o, err := parse(test.args, os.Stderr)
 		if err != nil || o.out != test.want {
@@ -216,12 +216,12 @@ func TestProgram(t *testing.T) {
 	if err := run(args, &out, new(bytes.Buffer)); err != nil {
 		t.Fatal(err)
 	}
-	res, err := readResults(filepath.Join(dir, "results.json"))
+	res, err := readResults(filepath.Join(dir, thisMachine().fileName()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(res.Cells) != 6 || res.Rounds != 2 || len(res.Cells[0].Samples) != 2 || res.Machine.Go == "" {
-		t.Errorf("results.json: %d cells, %d rounds, want 6 and 2: %+v", len(res.Cells), res.Rounds, res.Machine)
+		t.Errorf("%d cells, %d rounds, want 6 and 2: %+v", len(res.Cells), res.Rounds, res.Machine)
 	}
 	for _, file := range []string{"results.md", "throughput.svg", "ping-pong.svg"} {
 		if _, err := os.Stat(filepath.Join(dir, file)); err != nil {

@@ -9,7 +9,7 @@ import (
 // The README of the repository shows a small table between these lines.
 const (
 	readme      = "../README.md"
-	readmeBegin = "<!-- bench: written by bench, from docs/benchmarks/results.json -->\n"
+	readmeBegin = "<!-- bench: written by bench, from docs/benchmarks -->\n"
 	readmeEnd   = "<!-- bench: end -->\n"
 )
 
@@ -60,7 +60,7 @@ func (res *results) readmeTable() string {
 		t.add(row...)
 	}
 	m := res.Machine
-	return fmt.Sprintf("%s\nTo write one small frame by itself, and read it, takes %s ns on that machine (%d cores of %s, %s/%s, %s, %s), which is dear: gathering saves less "+
+	return fmt.Sprintf("%s\nTo write one small frame by itself, and read it, takes %s ns on that machine (%d cores of %s, %s/%s, %s, %s). Gathering saves that, and so saves less "+
 		"where it is cheaper.\n", t.String(), res.inUnit(rawSingle, "W1"), m.Cores, m.CPU, m.OS, m.Arch, m.Go, m.Date.Format("2006-01-02"))
 }
 

@@ -10,8 +10,8 @@ import (
 )
 
 // report returns results.md. plots are the names of the SVG files beside it, by
-// their titles.
-func (res *results) report(plots []figure) string {
+// their titles, and machines all results that are there, these included.
+func (res *results) report(plots []figure, machines []*results) string {
 	var b strings.Builder
 	section := func(title, text string) {
 		if text != "" {
@@ -30,6 +30,7 @@ func (res *results) report(plots []figure) string {
 	section("Latency under load", res.loadTables())
 	section("An end of an idle connection", res.idleTable())
 	section("Codecs", res.codecTable())
+	section("Machines", machineTables(machines))
 	section("Plots", figures(plots))
 	section("How they differ", res.notes())
 	section("Smallest and largest", tcp.ranges(isMain))

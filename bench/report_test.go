@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -138,7 +139,7 @@ func TestReport(t *testing.T) {
 	})
 	res.Cells = append(res.Cells, &cell{Contestant: rawBatched, Workload: "1M", Error: "torn\nframe"})
 	res.Codecs = []codecRow{{Result: codecbench.Result{Codec: "c", EncodeNanos: 52, DecodeNanos: 168, WireBytes: 70, MessagesPerSecond: 2e6}, Source: "s"}}
-	text := res.report([]figure{{"A title", "a.svg"}})
+	text := res.report([]figure{{"A title", "a.svg"}}, nil)
 	for _, want := range []string{
 		"2 cores of abacus, linux/amd64, go1.26, 1970-01-01. Medians of 5",
 		"| contestant        | W1 ns | W2 ns | W3 µs |",
@@ -171,7 +172,7 @@ func TestReportOfTransports(t *testing.T) {
 	over.sum()
 	res.Cells = append(res.Cells, over)
 	res.Contestants = append(res.Contestants, entrant{Name: over.Contestant, Over: peers.TLS, Note: "note on " + rawSingle})
-	text := res.report(nil)
+	text := res.report(nil, nil)
 	_, after, _ := strings.Cut(text, "## Over TLS 1.3\n")
 	section, _, _ := strings.Cut(after, "\n## ")
 	want := `
@@ -325,22 +326,40 @@ func TestUpdateReadme(t *testing.T) {
 	}
 }
 
-// What the repository shows is what its results.json says: README's table, and the tables beside it.
+// What the repository shows is what its files of results say: README's table and the tables beside
+// them, which are of the same machine, and the table of all machines.
 func TestShownResults(t *testing.T) {
-	res, err := readResults(filepath.Join(fullOut, "results.json"))
-	if err != nil {
-		t.Fatal(err)
+	all, err := readMachines(fullOut)
+	if err != nil || len(all) == 0 {
+		t.Fatalf("got results of %d machines, %v, want some", len(all), err)
 	}
-	table := res.readmeTable()
-	if rows := strings.Count(table, "\n| "); rows != 6 || strings.Contains(table, "–") {
-		t.Errorf("got %d lines, want a figure in each of 6 rows and 3 columns:\n%s", rows, table)
+	text := func(file string) string {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.ReplaceAll(string(b), "\r\n", "\n")
 	}
-	for file, want := range map[string]string{
-		readme:                               readmeBegin + table + readmeEnd,
-		filepath.Join(fullOut, "results.md"): res.mainTable(),
-	} {
-		if b, err := os.ReadFile(file); err != nil || !strings.Contains(strings.ReplaceAll(string(b), "\r\n", "\n"), want) {
-			t.Errorf("%s is not what results.json says (%v); go run . -from %s/results.json writes it", file, err, fullOut)
+	front, report := text(readme), text(filepath.Join(fullOut, "results.md"))
+	shown := slices.IndexFunc(all, func(res *results) bool {
+		return strings.Contains(front, readmeBegin+res.readmeTable()+readmeEnd)
+	})
+	if shown < 0 {
+		t.Fatalf("%s does not show what one of the results says; go run . -from one of %s/results-*.json writes it", readme, fullOut)
+	}
+	res := all[shown]
+	if table := res.readmeTable(); strings.Count(table, "\n| ") != 6 || strings.Contains(table, "–") {
+		t.Errorf("want a figure in each of 6 rows and 3 columns, got\n%s", table)
+	}
+	for what, want := range map[string]string{"its table of medians": res.mainTable(), "its preamble": res.preamble(), "the tables of machines": machineTables(all)} {
+		if !strings.Contains(report, want) {
+			t.Errorf("results.md is not what %s says, of which README shows the table: it lacks %s; go run . -from %[1]s writes it",
+				filepath.Join(fullOut, res.Machine.fileName()), what)
+		}
+	}
+	for _, res := range all {
+		if _, err := os.Stat(filepath.Join(fullOut, res.Machine.fileName())); err != nil {
+			t.Errorf("the file of results of %s has another name: %v", res.Machine.CPU, err)
 		}
 	}
 }

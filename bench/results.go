@@ -12,7 +12,7 @@ import (
 	"github.com/fb9bb4ed/qsocket/bench/peers"
 )
 
-// results is all that a run of the program has found out: what results.json
+// results is all that a run of the program has found out: what its file of results
 // holds, and what tables, goals and plots are made of.
 type results struct {
 	Machine     machine
@@ -101,7 +101,7 @@ func (d discipline) inUnit(sample float64) float64 {
 	return sample
 }
 
-// readResults reads what write has written to a results.json.
+// readResults reads a file of results that write has written.
 func readResults(file string) (*results, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -124,7 +124,8 @@ func (res *results) publish(dir string, stdout io.Writer) error {
 	return err
 }
 
-// write writes results.json, results.md and the plots to dir.
+// write writes the results, results.md and the plots to dir. Beside its own, results.md has those of
+// other machines that are in dir.
 func (res *results) write(dir string) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
@@ -133,14 +134,18 @@ func (res *results) write(dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "results.json"), append(data, '\n'), 0o666); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, res.Machine.fileName()), append(data, '\n'), 0o666); err != nil {
 		return err
 	}
 	plots, err := res.plot(dir)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, "results.md"), []byte(res.report(plots)), 0o666)
+	machines, err := readMachines(dir)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "results.md"), []byte(res.report(plots, machines)), 0o666)
 }
 
 // contestantsNamed returns the contestants whose String match.
