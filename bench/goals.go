@@ -2,7 +2,12 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"math"
+	"slices"
+	"strings"
+
+	"github.com/fb9bb4ed/qsocket/bench/peers"
 )
 
 // A goal is one line of the table of goals.
@@ -15,91 +20,40 @@ type goal struct {
 	Missing  string `json:",omitempty"` // what was not measured
 }
 
-// limits are the bounds of a goal, by how messages are received.
-type limits struct{ channel, pull float64 }
-
-// A race compares the medians of qsocket with one codec to those of the best of
-// others.
-type race struct {
-	workload string
-	codec    string // of qsocket
-	against  []string
-	name     string // of those
-	limits   limits
-	time     bool // compares times, of which less is better; otherwise throughputs
-}
-
-const (
-	byHandMsgpack = "by hand, batched/msgpack"
-	byHandGob     = "by hand, batched/gob"
-	grpcStream    = "grpc-go stream/msgpack"
-	gorilla       = "gorilla/websocket/msgpack"
-	natsBroker    = "nats/msgpack"
-	rawBatched    = "raw batched/none"
-	rawSingle     = "raw/none"
-)
-
-var websockets = []string{gorilla, "coder/websocket/msgpack"}
-
-var races = []race{
-	{workload: "W1", codec: "none", against: []string{rawBatched}, limits: limits{0.55, 0.90}},
-	{workload: "W1", codec: "msgpack", against: []string{grpcStream}, limits: limits{4.5, 6.5}},
-	{workload: "W1", codec: "msgpack", against: []string{natsBroker}, limits: limits{3.3, 4.7}},
-	{workload: "W1", codec: "msgpack", against: websockets, name: "best websocket", limits: limits{9, 13}},
-	{workload: "W1", codec: "msgpack", against: []string{byHandMsgpack}, limits: limits{2, 3}},
-	{workload: "W2", codec: "msgpack", against: []string{grpcStream}, limits: limits{5, 7}},
-	{workload: "W3", codec: "none", against: []string{rawSingle}, limits: limits{1.6, 1.08}, time: true},
-	{workload: "W3", codec: "msgpack", against: []string{grpcStream}, limits: limits{1.5, 2.3}},
-	{workload: "W3", codec: "msgpack", against: []string{gorilla}, limits: limits{0.9, 1.3}},
-	{workload: "W4", codec: "msgpack", against: []string{grpcStream}, limits: limits{6, 6}},
-	{workload: "W4", codec: "msgpack", against: []string{byHandGob}, limits: limits{2.5, 2.7}},
-	{workload: "W5", codec: "msgpack", against: []string{grpcStream}, limits: limits{6, 6}},
-	{workload: "W5", codec: "msgpack", against: []string{natsBroker}, limits: limits{2.5, 2.5}},
-	{workload: "W5", codec: "msgpack", against: websockets, name: "best websocket", limits: limits{14, 14}},
-	{workload: "W6", codec: "none", against: []string{rawSingle}, limits: limits{1.3, 1.15}, time: true},
-	{workload: "64K", codec: "none", against: []string{rawBatched}, limits: limits{0.45, 0.45}},
-	{workload: "1M", codec: "none", against: []string{rawBatched}, limits: limits{0.40, 0.40}},
-	{workload: "W1", codec: "gob", against: []string{byHandGob}, limits: limits{0.8, 1.0}},
-}
-
 // evaluate computes the goals from the medians.
 func (res *results) evaluate() []goal {
 	var goals []goal
 	for _, mode := range []string{"channel", "pull"} {
 		own := func(codec string) string { return "qsocket " + mode + "/" + codec }
 		for _, r := range races {
-			goals = append(goals, res.race(r, mode, own(r.codec)))
+			goals = append(goals, res.race(r, mode))
 		}
-		most := func(l limits) float64 {
-			if mode == "channel" {
-				return l.channel
-			}
-			return l.pull
+		atMost := func(name, codec string, limit float64, measure func(contestant string) (v float64, missing string)) {
+			goals = append(goals, atMost(name+", "+codecTitle(codec), mode, limit, func() (float64, string) { return measure(own(codec)) }))
 		}
+		atMost("idle, bytes per end", "none", limits{8 << 10, 5 << 10}.by(mode), res.idleBytes)
+		atMost("idle, bytes per end", "msgpack", limits{8 << 10, 5.5 * 1024}.by(mode), res.idleBytes)
+		atMost("idle, bytes per end", "gob", limits{12 << 10, 9 << 10}.by(mode), res.idleBytes)
+		atMost("allocations per message, both ends, W1 to W5", "none", 0, res.allocations)
 		for _, codec := range []string{"none", "msgpack"} {
-			goals = append(goals, res.atMost("idle, bytes per end, "+codecTitle(codec), mode, most(limits{8 << 10, 5 << 10}), func() (float64, string) {
-				v, ok := res.median(own(codec), "idle")
-				return v, missing(ok, own(codec), "idle")
-			}))
-		}
-		goals = append(goals, res.atMost("allocations per message, both ends, W1 to W5, no codec", mode, 0, func() (float64, string) {
-			return res.allocations(own("none"))
-		}))
-		for _, codec := range []string{"none", "msgpack"} {
-			goals = append(goals, res.atMost("cost with 10 to 1000 connections, × that with one, "+codecTitle(codec), mode, 1.25, func() (float64, string) {
-				return res.flatness(own(codec))
-			}))
+			atMost("cost with 10 to 1000 connections, × that with one", codec, 1.25, func(contestant string) (float64, string) {
+				return res.flatness(contestant, 10, 100, 1_000)
+			})
+			atMost("cost with 10,000 connections, × that with one", codec, 2.6, func(contestant string) (float64, string) {
+				return res.flatness(contestant, 10_000)
+			})
 		}
 	}
 	return goals
 }
 
-func (res *results) race(r race, mode, own string) goal {
-	limit, sign, what := r.limits.pull, "≥", "throughput ÷ that of "
-	if mode == "channel" {
-		limit = r.limits.channel
-	}
-	if r.time {
+func (res *results) race(r race, mode string) goal {
+	on := func(contestant string) string { return peers.Over(contestant, r.over) }
+	own, limit, sign, what := on("qsocket "+mode+"/"+r.codec), r.limits.by(mode), "≥", "throughput ÷ that of "
+	switch {
+	case strings.HasPrefix(r.workload, "load="):
+		sign, what = "≤", "p99 ÷ that of "
+	case r.time:
 		sign, what = "≤", "time ÷ that of "
 	}
 	name := r.name
@@ -107,7 +61,7 @@ func (res *results) race(r race, mode, own string) goal {
 		name = r.against[0]
 	}
 	g := goal{
-		Name: fmt.Sprintf("%s, %s: %s%s", r.workload, codecTitle(r.codec), what, name),
+		Name: fmt.Sprintf("%s, %s: %s%s", r.workload, peers.Over(codecTitle(r.codec), r.over), what, name),
 		Mode: mode, Want: fmt.Sprintf("%s %v", sign, limit),
 	}
 	mine, ok := res.median(own, r.workload)
@@ -117,9 +71,9 @@ func (res *results) race(r race, mode, own string) goal {
 	}
 	best := math.Inf(1)
 	for _, other := range r.against {
-		v, ok := res.median(other, r.workload)
+		v, ok := res.median(on(other), r.workload)
 		if !ok {
-			g.Missing = missing(false, other, r.workload)
+			g.Missing = missing(false, on(other), r.workload)
 			return g
 		}
 		best = min(best, v)
@@ -134,7 +88,7 @@ func (res *results) race(r race, mode, own string) goal {
 	return g
 }
 
-func (res *results) atMost(name, mode string, limit float64, measure func() (v float64, missing string)) goal {
+func atMost(name, mode string, limit float64, measure func() (v float64, missing string)) goal {
 	g := goal{Name: name, Mode: mode, Want: fmt.Sprintf("≤ %v", limit)}
 	if g.Measured, g.Missing = measure(); g.Missing == "" {
 		// A handful of allocations in a whole run, of the runtime and of what
@@ -155,13 +109,19 @@ func (res *results) allocations(contestant string) (most float64, lacks string) 
 	return most, ""
 }
 
-// flatness returns how much more a message costs on 10 to 1000 connections than on one.
-func (res *results) flatness(contestant string) (most float64, lacks string) {
+// idleBytes returns what an end of an idle connection holds.
+func (res *results) idleBytes(contestant string) (bytes float64, lacks string) {
+	v, ok := res.median(contestant, "idle")
+	return v, missing(ok, contestant, "idle")
+}
+
+// flatness returns how much more a message costs on those numbers of connections than on one.
+func (res *results) flatness(contestant string, conns ...int) (most float64, lacks string) {
 	one, ok := res.median(contestant, "conns=1")
 	if !ok {
 		return 0, missing(false, contestant, "conns=1")
 	}
-	for _, n := range []int{10, 100, 1000} {
+	for _, n := range conns {
 		w := fmt.Sprintf("conns=%d", n)
 		v, ok := res.median(contestant, w)
 		if !ok && n == 10 && res.Quick { // -quick leaves it out
@@ -189,6 +149,16 @@ func codecTitle(codec string) string {
 	return codec
 }
 
+// printGoals writes those goals to w of which everything was measured.
+func (res *results) printGoals(w io.Writer) error {
+	text := goalTable(slices.DeleteFunc(res.evaluate(), func(g goal) bool { return g.Missing != "" }))
+	if text == "" {
+		text = "What was measured has no goals.\n"
+	}
+	_, err := io.WriteString(w, text)
+	return err
+}
+
 // goalTable returns the goals as a table.
 func goalTable(goals []goal) string {
 	if len(goals) == 0 {
@@ -197,10 +167,7 @@ func goalTable(goals []goal) string {
 	t := table{head: []string{"goal", "received by", "want", "measured", "met"}}
 	for _, g := range goals {
 		measured, met := fmt.Sprintf("%.2f", g.Measured), "no"
-		switch {
-		case g.Missing != "":
-			measured, met = "–", "not measured"
-		case g.Measured >= 100:
+		if g.Measured >= 100 {
 			measured = thousands(int(g.Measured + 0.5))
 		}
 		if g.Met {

@@ -37,6 +37,7 @@ type options struct {
 	rounds                 int
 	target                 time.Duration
 	quick, list, apart     bool
+	goals                  bool
 	out, from              string
 }
 
@@ -57,6 +58,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.BoolVar(&o.quick, "quick", false, "everything, reduced, in less than two minutes")
 	flags.BoolVar(&o.list, "list", false, "list contestants and workloads, and measure nothing")
 	flags.BoolVar(&o.apart, "two-process", false, "put the server's end into a process of its own")
+	flags.BoolVar(&o.goals, "goals", false, "print the ratios that the project aims at as well, and with -from nothing else")
 	flags.StringVar(&o.out, "out", "", "write to this `directory` (default "+fullOut+" for a full run, and otherwise a temporary one)")
 	flags.StringVar(&o.from, "from", "", "measure nothing, and make tables and plots of this `file` of results again")
 	if err := flags.Parse(args); err != nil {
@@ -128,6 +130,9 @@ func run(args []string, stdout, stderr io.Writer) error {
 		if err != nil {
 			return err
 		}
+		if o.goals {
+			return res.printGoals(stdout)
+		}
 		return o.publish(res, stdout)
 	}
 	r := newRunner(contestantsNamed(o.contestants.MatchString), workloadsNamed(o.workloads.MatchString, o.quick))
@@ -161,6 +166,9 @@ func (o options) publish(res *results, stdout io.Writer) error {
 	err := res.publish(o.out, stdout)
 	if err == nil && filepath.Clean(o.out) == fullOut {
 		err = res.updateReadme(readme)
+	}
+	if err == nil && o.goals {
+		err = res.printGoals(stdout)
 	}
 	return err
 }

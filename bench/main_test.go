@@ -228,9 +228,24 @@ func TestProgram(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	for _, want := range []string{"| qsocket pull/none ", "W3, no codec: time ÷ that of raw/none", "written to " + dir} {
+	for _, want := range []string{"| qsocket pull/none ", "written to " + dir} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the output lacks %q:\n%s", want, &out)
 		}
+	}
+	const goal = "| W3, no codec: time ÷ that of raw/none"
+	report, err := os.ReadFile(filepath.Join(dir, "results.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(out.String(), goal) || strings.Contains(string(report), goal) {
+		t.Errorf("goals without -goals:\n%s\n%s", &out, report)
+	}
+	out.Reset()
+	if err := run([]string{"-goals", "-from", filepath.Join(dir, thisMachine().fileName())}, &out, new(bytes.Buffer)); err != nil {
+		t.Fatal(err)
+	}
+	if first, rest, _ := strings.Cut(out.String(), "\n"); !strings.HasPrefix(first, "| goal ") || !strings.Contains(rest, goal) {
+		t.Errorf("-goals printed\n%s", &out)
 	}
 }

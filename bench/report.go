@@ -213,13 +213,9 @@ func (res *results) summary() string {
 		parts = append(parts, res.over(t).times(isMain))
 	}
 	parts = append(parts, res.times(isSeries("conns=")), res.times(isSeries("senders=")), res.loadTables(), res.idleTable(),
-		res.codecTable(), goalTable(res.measuredGoals()), res.errors())
+		res.codecTable(), res.errors())
 	parts = slices.DeleteFunc(parts, func(s string) bool { return s == "" })
 	return strings.Join(parts, "\n")
-}
-
-func (res *results) measuredGoals() []goal {
-	return slices.DeleteFunc(slices.Clone(res.Goals), func(g goal) bool { return g.Missing != "" })
 }
 
 // isMain reports whether a workload stands in the main table.

@@ -13,7 +13,7 @@ import (
 )
 
 // results is all that a run of the program has found out: what its file of results
-// holds, and what tables, goals and plots are made of.
+// holds, and what tables and plots are made of.
 type results struct {
 	Machine     machine
 	Rounds      int
@@ -25,7 +25,6 @@ type results struct {
 	Cells       []*cell
 	Codecs      []codecRow `json:",omitempty"`
 	CodecError  string     `json:",omitempty"`
-	Goals       []goal     `json:"-"` // for the terminal
 }
 
 // An entrant is what a reader needs to know of a contestant.
@@ -114,9 +113,8 @@ func readResults(file string) (*results, error) {
 	return res, nil
 }
 
-// publish evaluates the goals, writes everything to dir and the essence to stdout.
+// publish writes everything to dir and the essence to stdout.
 func (res *results) publish(dir string, stdout io.Writer) error {
-	res.Goals = res.evaluate()
 	if err := res.write(dir); err != nil {
 		return err
 	}

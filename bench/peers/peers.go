@@ -45,12 +45,14 @@ type Contestant struct {
 
 // String returns the name by which the contestant is selected and reported:
 // "qsocket pull/msgpack", "qsocket pull/msgpack over tls".
-func (c Contestant) String() string {
-	name := c.Name + "/" + c.Codec
-	if c.Over != TCP {
-		name += " over " + string(c.Over)
+func (c Contestant) String() string { return Over(c.Name+"/"+c.Codec, c.Over) }
+
+// Over returns the name over another transport of what is called name over TCP.
+func Over(name string, t Transport) string {
+	if t == TCP {
+		return name
 	}
-	return name
+	return name + " over " + string(t)
 }
 
 // A Server is the listening end.
