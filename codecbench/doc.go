@@ -50,10 +50,17 @@ The first codec is the base that the others are compared with.
 
 # In a program
 
-[Compare] prints a table of the same figures, in about a second for each codec.
-[Measure] returns them, for programs that draw their own conclusions.
+[Compare] prints tables of the same figures, in about a second for each codec,
+with what follows below. [Measure] returns them, for programs that draw their own conclusions.
 
 	err := codecbench.Compare(os.Stdout, orders[:50], qsocket.Msgpack[Order](), qsocket.Gob[Order]())
+
+The figures are medians of some rounds. If the smallest and the largest of these differ by more than
+half, the machine does something else as well, and Compare says so.
+
+Links that compress make large encodings smaller: field names come again and again. So there are the bytes of a message
+after package compress/flate, alone and in a stream of all samples. For the stream, samples should differ as real
+messages do.
 
 # Codecs with state
 
@@ -63,6 +70,15 @@ them once before the clock starts, and what is decoded is a stream that goes on,
 never the same payload twice. What the first message of a connection takes is
 reported by itself, as first-B. It is what matters for connections on which
 little is sent.
+
+# When a type changes
+
+Compare also says what becomes of messages if the struct has changed at one end only, as it has while a
+service is being updated: a field is added, removed or renamed, or a number has got a wider type.
+This is found out by trying. A sample is written with that change in the format of the codec, if that is MessagePack, JSON or gob,
+and the codec decodes it. It works if what both ends have arrives as it was, and the rest is zero; a field is lost if it
+is zero without an error. Other formats are not tried. docs/evolution.md has many more changes for the codecs of
+qsocket.
 
 # What comes back
 

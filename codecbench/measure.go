@@ -24,7 +24,23 @@ type Result struct {
 
 	RoundTripMicros   float64 // from sending a message to the arrival of the answer, microseconds
 	MessagesPerSecond float64 // one-way, from one sender to one receiver
+
+	// What the rounds have found for those four times.
+	EncodeRange, DecodeRange, RoundTripRange, MessagesRange Range
+
+	// Mean lengths of a message after package compress/flate, bytes: of each payload by itself, and of all
+	// samples in one stream, with the headers of their frames.
+	FlateBytes, FlateStreamBytes float64
+
+	// Evolution says what becomes of a message if the struct has changed at one end only: if a field is
+	// added, removed or renamed, and if a number is widened. It was tried with a sample, which a peer
+	// wrote whose struct had that change, in the format of the codec. "" if T is no struct;
+	// "not tried" and why, if the format is none of MessagePack, JSON and gob.
+	Evolution string
 }
+
+// A Range is the smallest and the largest of what the rounds have found.
+type Range struct{ Min, Max float64 }
 
 // How Measure spends its time. Tests make less of it.
 var (
@@ -60,6 +76,10 @@ func Measure[T any](samples []T, codecs ...qsocket.Codec[T]) ([]Result, error) {
 		if !s.stateless {
 			r.FirstBytes = s.first
 		}
+		if r.FlateBytes, r.FlateStreamBytes, err = s.compressed(); err != nil {
+			return nil, err
+		}
+		r.Evolution = s.evolution()
 		for _, op := range s.operations() {
 			m := &measurement{operation: op, result: r}
 			if err := m.calibrate(); err != nil {
@@ -117,20 +137,25 @@ func (m *measurement) measure() error {
 	return nil
 }
 
-// finish writes the medians to the result.
+// finish writes the medians and the ranges to the result.
 func (m *measurement) finish() {
 	r := m.result
 	nanos, allocs := median(m.nanos), median(m.allocs)
+	least, most := slices.Min(m.nanos), slices.Max(m.nanos)
 	allocs = math.Round(allocs*100) / 100 // below, it is the runtime's own
 	switch m.name {
 	case "encode":
 		r.EncodeNanos, r.EncodeAllocs = nanos, allocs
+		r.EncodeRange = Range{least, most}
 	case "decode":
 		r.DecodeNanos, r.DecodeAllocs = nanos, allocs
+		r.DecodeRange = Range{least, most}
 	case "roundtrip":
 		r.RoundTripMicros = nanos / 1e3
+		r.RoundTripRange = Range{least / 1e3, most / 1e3}
 	case "stream":
 		r.MessagesPerSecond = 1e9 / nanos
+		r.MessagesRange = Range{1e9 / most, 1e9 / least}
 	}
 }
 

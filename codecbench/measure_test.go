@@ -65,6 +65,19 @@ func checkPlausible(t *testing.T, r codecbench.Result) {
 			t.Errorf("%s: %s is %v", r.Codec, name, value)
 		}
 	}
+	for name, spread := range map[string]struct {
+		codecbench.Range
+		median float64
+	}{
+		"encode":     {r.EncodeRange, r.EncodeNanos},
+		"decode":     {r.DecodeRange, r.DecodeNanos},
+		"round trip": {r.RoundTripRange, r.RoundTripMicros},
+		"stream":     {r.MessagesRange, r.MessagesPerSecond},
+	} {
+		if !(spread.Min > 0 && spread.Min <= spread.median && spread.median <= spread.Max) {
+			t.Errorf("%s: %s from %v to %v, want the median %v between them", r.Codec, name, spread.Min, spread.Max, spread.median)
+		}
+	}
 	if r.EncodeAllocs < 0 || r.DecodeAllocs < 0 {
 		t.Errorf("%s: allocations %v, %v", r.Codec, r.EncodeAllocs, r.DecodeAllocs)
 	}
