@@ -40,5 +40,19 @@ func (res *results) codecTable() string {
 		t.add(c.Codec, number(c.EncodeNanos), number(c.DecodeNanos), number(c.EncodeAllocs+c.DecodeAllocs),
 			number(c.WireBytes), number(1e9/c.MessagesPerSecond), c.Source, c.Note)
 	}
-	return fmt.Sprintf("The message of W1 by itself, always the same one; bytes are those of a frame, its header of 4 included. The stream is one over a connection of qsocket.\n\n%s", &t)
+	return fmt.Sprintf("The message of W1 by itself, always the same one; bytes are those of a frame, its header of 4 included. The stream is one over a connection of qsocket.\n\n%s%s", &t, res.codecDetails())
+}
+
+// codecDetails returns a table of what else is known of the codecs; nothing, for results of before it was.
+func (res *results) codecDetails() string {
+	if res.Codecs[0].FlateBytes == 0 {
+		return ""
+	}
+	t := table{head: []string{"codec", "encode ns", "decode ns", "flate bytes", "if the type changes at one end"}}
+	span := func(r codecbench.Range) string { return number(r.Min) + " … " + number(r.Max) }
+	for _, c := range res.Codecs {
+		t.add(c.Codec, span(c.EncodeRange), span(c.DecodeRange), number(c.FlateBytes), c.Evolution)
+	}
+	return fmt.Sprintf("\nSmallest and largest times, bytes of the payload after package compress/flate, and what becomes of a message if the type has changed at one end, "+
+		"found out by trying:\n\n%s", &t)
 }

@@ -223,6 +223,26 @@ Smallest and largest times:
 	}
 }
 
+// Files of results from before there were details of the codecs have a table without them.
+func TestCodecDetails(t *testing.T) {
+	row := codecRow{Result: codecbench.Result{Codec: "c", EncodeNanos: 52, DecodeNanos: 168, WireBytes: 70, MessagesPerSecond: 2e6}, Source: "s"}
+	res := &results{Codecs: []codecRow{row}}
+	if text := res.codecTable(); strings.Contains(text, "flate") {
+		t.Errorf("details that are not known:\n%s", text)
+	}
+	row.EncodeRange, row.DecodeRange = codecbench.Range{Min: 50, Max: 60.5}, codecbench.Range{Min: 160, Max: 190}
+	row.FlateBytes, row.Evolution = 61, "field added: works"
+	res.Codecs = []codecRow{row}
+	want := `
+| codec |   encode ns | decode ns | flate bytes | if the type changes at one end |
+|-------|------------:|----------:|------------:|--------------------------------|
+| c     | 50.0 … 60.5 | 160 … 190 |        61.0 | field added: works             |
+`
+	if text := res.codecTable(); !strings.Contains(text, want) {
+		t.Errorf("got\n%s\nwant in it\n%s", text, want)
+	}
+}
+
 func TestNumber(t *testing.T) {
 	for v, want := range map[float64]string{
 		0: "0.0", 0.01: "0.0", 1.04: "1.0", 99.94: "99.9", 99.96: "100", 1234.4: "1234", 9999.6: "10,000", 1234567: "1,234,567",
