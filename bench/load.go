@@ -163,5 +163,8 @@ func (res *results) loadTables() string {
 			text += fmt.Sprintf("%s messages a second over %d connections:\n\n%s\n", thousands(d.Rate), d.Conns, &t)
 		}
 	}
-	return strings.TrimSuffix(text, "\n")
+	if text == "" {
+		return ""
+	}
+	return "From when a message was due, whether those before it were answered or not, to its echo.\n\n" + strings.TrimSuffix(text, "\n")
 }

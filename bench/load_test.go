@@ -77,7 +77,9 @@ func TestLoadTables(t *testing.T) {
 	add(rawSingle, latency{20_000, 900_000, 3e6, 19_990}, latency{30_000, 800_000, 2e6, 19_980}, latency{10_000, 700_000, 1e6, 10})
 	add(gorilla, latency{1e6, 2e6, 3e6, 18_000})
 	res.Cells = append(res.Cells, &cell{Contestant: gorilla, Workload: "load=100000", Error: "torn"})
-	want := `20,000 messages a second over 50 connections:
+	want := `From when a message was due, whether those before it were answered or not, to its echo.
+
+20,000 messages a second over 50 connections:
 
 | contestant                | p50 µs | p99 µs | p99.9 µs | p99, smallest … largest |         answered a second |
 |---------------------------|-------:|-------:|---------:|------------------------:|--------------------------:|

@@ -141,7 +141,7 @@ func workloads(quick bool) []workload {
 	}
 	for _, rate := range loadRates {
 		all = append(all, workload{
-			Name: fmt.Sprintf("load=%d", rate), Title: fmt.Sprintf("%s messages a second over %d connections, with an echo, whether they are kept up with or not", thousands(rate), loadConns),
+			Name: fmt.Sprintf("load=%d", rate), Title: fmt.Sprintf("open loop, %s messages a second over %d connections, an echo of each", thousands(rate), loadConns),
 			Conns: loadConns, Senders: 1,
 			Client: load, Server: echo, Metric: latencies, Only: loaded, Rate: rate, Unit: "µs",
 		})
