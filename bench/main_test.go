@@ -34,9 +34,10 @@ func small(apart bool) []workload {
 	return all
 }
 
+// local returns contestants that need nothing else, each over TCP, and some over other transports.
 func local(t *testing.T) []peers.Contestant {
 	t.Helper()
-	return contestantsNamed(regexp.MustCompile(`^(raw|qsocket|by hand)`).MatchString)
+	return contestantsNamed(regexp.MustCompile(`^(raw|qsocket|by hand)[^/]*/\w+$|^(raw|qsocket \w+)/none over`).MatchString)
 }
 
 func TestWorkloads(t *testing.T) {
@@ -44,7 +45,7 @@ func TestWorkloads(t *testing.T) {
 }
 
 func TestWorkloadsInTwoProcesses(t *testing.T) {
-	testWorkloads(t, contestantsNamed(regexp.MustCompile(`^(raw/|qsocket .*/none|by hand, batched/gob|net/rpc)`).MatchString), true)
+	testWorkloads(t, contestantsNamed(regexp.MustCompile(`^(raw/none|qsocket .*/none)( over tls)?$|^(by hand, batched/gob|net/rpc)`).MatchString), true)
 }
 
 func TestWorkloadsOfCalls(t *testing.T) {
