@@ -39,6 +39,8 @@ type options struct {
 	quick, list, apart     bool
 	goals                  bool
 	out, from              string
+	shapes                 bool
+	files                  string // directory of documents, for -shapes
 }
 
 // fullOut is where a full run writes, for the repository to keep.
@@ -61,6 +63,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.BoolVar(&o.goals, "goals", false, "print the ratios that the project aims at as well, and with -from nothing else")
 	flags.StringVar(&o.out, "out", "", "write to this `directory` (default "+fullOut+" for a full run, and otherwise a temporary one)")
 	flags.StringVar(&o.from, "from", "", "measure nothing, and make tables and plots of this `file` of results again")
+	flags.BoolVar(&o.shapes, "shapes", false, "measure MessagePack by itself, for many types; -run selects them by name, -rounds is 11 and -time 4ms")
+	flags.StringVar(&o.files, "files", "", "with -shapes: measure the JSON documents in this `directory` as well")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -74,19 +78,23 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	if o.workloads, err = regexp.Compile(workloads); err != nil {
 		return o, fmt.Errorf("-workload: %w", err)
 	}
-	full := contestants == "" && workloads == "" && !o.quick && !o.apart
+	full := contestants == "" && workloads == "" && !o.quick && !o.apart && o.files == ""
 	if o.rounds < 0 || o.target < 0 {
 		return o, errors.New("-rounds and -time: want a positive value")
 	}
 	if o.rounds == 0 {
-		o.rounds = 5
-		if o.quick {
+		switch o.rounds = 5; {
+		case o.quick:
 			o.rounds = 2
+		case o.shapes:
+			o.rounds = 11
 		}
 	}
 	if o.target == 0 {
-		o.target = 200 * time.Millisecond
-		if o.quick {
+		switch o.target = 200 * time.Millisecond; {
+		case o.shapes:
+			o.target = 4 * time.Millisecond
+		case o.quick:
 			o.target = 20 * time.Millisecond
 		}
 	}
@@ -124,6 +132,9 @@ func run(args []string, stdout, stderr io.Writer) error {
 	o, err := parse(args, stderr)
 	if err != nil {
 		return err
+	}
+	if o.shapes {
+		return runShapes(shapeOptions{o.contestants, o.rounds, o.target, o.files, o.out}, stdout, stderr)
 	}
 	if o.from != "" {
 		res, err := readResults(o.from)
