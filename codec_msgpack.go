@@ -3,10 +3,8 @@ package qsocket
 import (
 	"errors"
 	"fmt"
-	"reflect"
 
 	"github.com/fb9bb4ed/qsocket/internal/mpplan"
-	"github.com/fb9bb4ed/qsocket/internal/treesize"
 )
 
 // Msgpack encodes values as MessagePack (https://msgpack.org), in the way of
@@ -159,7 +157,7 @@ func (c msgpackCodec[T]) NewEncoder() Encoder[T] {
 	e := &msgpackEncoder[T]{plan: mpplan.For[T](), state: mpplan.Encoder{Options: c.opts.Options}}
 	e.factor, e.free = (&mpplan.Decoder{Options: c.opts.Options}).Bound()
 	// Half of what the receiver allows: the estimate is one of elements, not of whole values.
-	e.sparse = e.plan.Sparse(e.factor / 2)
+	e.state.Tally = e.plan.Sparse(e.factor / 2)
 	if e.factor >= 3 {
 		e.most = e.free / 2
 	}
@@ -173,10 +171,9 @@ func (c msgpackCodec[T]) NewDecoder() Decoder[T] {
 type msgpackEncoder[T any] struct {
 	plan         mpplan.Plan[T]
 	state        mpplan.Encoder
-	factor, free int  // what the receiver allocates: see mpplan.Decoder.Bound
-	sparse       bool // a receiver may find a payload too short for what it becomes, besides what interfaces hold
-	most         int  // what interfaces may hold before that is possible for them
-	v            T    // the value being encoded; here it costs no allocation of its own
+	factor, free int // what the receiver allocates: see mpplan.Decoder.Bound
+	most         int // what a receiver allocates before it may find a payload too short for it
+	v            T   // the value being encoded; here it costs no allocation of its own
 }
 
 func (e *msgpackEncoder[T]) limitPayload(n int) { e.state.Limit = n }
@@ -184,7 +181,7 @@ func (e *msgpackEncoder[T]) limitPayload(n int) { e.state.Limit = n }
 func (e *msgpackEncoder[T]) Append(dst []byte, v T) ([]byte, error) {
 	e.v = v
 	b, err := e.plan.Append(&e.state, dst, &e.v)
-	if err == nil && (e.sparse || e.state.Held() > e.most) {
+	if err == nil && e.state.Held() > e.most {
 		err = e.tryExpansion(b[len(dst):])
 	}
 	var zero T
@@ -193,12 +190,12 @@ func (e *msgpackEncoder[T]) Append(dst []byte, v T) ([]byte, error) {
 }
 
 // tryExpansion returns an error if the receiver, with the same MaxExpansion, would refuse
-// payload, which is the encoding of v. Only where v is so large that this may be, or what
-// becomes of the interfaces in it, the payload is decoded to find out.
+// payload, which is the encoding of v. Only where what becomes of v is so large that this may be,
+// the payload is decoded to find out.
 func (e *msgpackEncoder[T]) tryExpansion(payload []byte) error {
 	limit := e.factor*len(payload) + e.free
 	strings := len(payload) + len(payload)/4 // the bytes of them, with what an allocator adds
-	if limit < 0 || e.state.Held() <= (limit-strings)/2 && !(e.sparse && treesize.Of(reflect.ValueOf(&e.v), limit/2) > limit/2) {
+	if limit < 0 || e.state.Held() <= (limit-strings)/2 {
 		return nil
 	}
 	trial := mpplan.Decoder{Options: e.state.Options}

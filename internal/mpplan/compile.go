@@ -93,6 +93,7 @@ func (b *builder) byKind(n *node) {
 		o = opMap
 		n.key, n.elem = b.build(t.Key()), b.build(t.Elem())
 		n.scratch = &sync.Pool{New: func() any { return newMapScratch(t) }}
+		n.apart, n.always = hasPointers(t.Key()), alwaysKey(t.Key())
 	case reflect.Struct:
 		o = opStruct
 		n.fields = b.fieldsOf(t)

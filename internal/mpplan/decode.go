@@ -32,6 +32,8 @@ type Decoder struct {
 	shared   int    // bytes of short strings so far
 	expected int    // the same of the message before
 
+	boxes boxes // for what is in interfaces
+
 	v5   *msgpack.Decoder // nil: to be made
 	r    mpscan.Reader    // of v5
 	scan mpscan.Scanner
@@ -56,6 +58,7 @@ func (d *Decoder) decode(payload []byte, n *node, p unsafe.Pointer) error {
 	}
 	d.b = nil
 	d.expected, d.shared, d.room = d.shared-len(d.room), 0, nil
+	d.boxes = boxes{}
 	if d.err == nil {
 		return nil
 	}

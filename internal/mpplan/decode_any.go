@@ -2,7 +2,6 @@ package mpplan
 
 import (
 	"encoding/binary"
-	"math"
 	"reflect"
 	"unsafe"
 
@@ -26,12 +25,10 @@ func (d *Decoder) any(i int, p *any) int {
 		return d.anySlice(i, p)
 	case c&0xe0 == 0xa0 || c >= 0xd9 && c <= 0xdb:
 		var s string
-		if !d.spend(stringSize) {
+		if i = d.string(i, &s); i < 0 || !d.boxString(s, p) {
 			return failed
 		}
-		end := d.string(i, &s)
-		*p = s
-		return end
+		return i
 	case c >= 0xc4 && c <= 0xc6:
 		var s []byte
 		if !d.spend(sliceSize) {
@@ -64,38 +61,54 @@ const (
 	timeSize   = 24
 )
 
+// anyNumber decodes the float or integer behind c.
 func (d *Decoder) anyNumber(i int, c byte, p *any) int {
 	n := [...]int{4, 8, 1, 2, 4, 8, 1, 2, 4, 8}[c-0xca]
 	if len(d.b)-i <= n {
 		return d.lacking(i, n)
 	}
-	if !d.spend(numberSize) {
-		return failed
-	}
 	b := d.b[i+1:]
-	switch c {
-	case 0xca:
-		*p = math.Float32frombits(binary.BigEndian.Uint32(b))
-	case 0xcb:
-		*p = math.Float64frombits(binary.BigEndian.Uint64(b))
+	switch i += 1 + n; c {
 	case 0xcc:
-		*p = b[0]
-	case 0xcd:
-		*p = binary.BigEndian.Uint16(b)
-	case 0xce:
-		*p = binary.BigEndian.Uint32(b)
-	case 0xcf:
-		*p = binary.BigEndian.Uint64(b)
+		*p = b[0] // which takes no memory
+		return i
 	case 0xd0:
 		*p = int8(b[0])
-	case 0xd1:
-		*p = int16(binary.BigEndian.Uint16(b))
-	case 0xd2:
-		*p = int32(binary.BigEndian.Uint32(b))
-	case 0xd3:
-		*p = int64(binary.BigEndian.Uint64(b))
+		return i
 	}
-	return i + 1 + n
+	box := d.boxNumber()
+	if box == nil {
+		return failed
+	}
+	var typ unsafe.Pointer
+	switch c {
+	case 0xca:
+		typ = float32Type
+		*(*uint32)(box) = binary.BigEndian.Uint32(b)
+	case 0xcb:
+		typ = float64Type
+		*(*uint64)(box) = binary.BigEndian.Uint64(b)
+	case 0xcd:
+		typ = uint16Type
+		*(*uint16)(box) = binary.BigEndian.Uint16(b)
+	case 0xce:
+		typ = uint32Type
+		*(*uint32)(box) = binary.BigEndian.Uint32(b)
+	case 0xcf:
+		typ = uint64Type
+		*(*uint64)(box) = binary.BigEndian.Uint64(b)
+	case 0xd1:
+		typ = int16Type
+		*(*uint16)(box) = binary.BigEndian.Uint16(b)
+	case 0xd2:
+		typ = int32Type
+		*(*uint32)(box) = binary.BigEndian.Uint32(b)
+	case 0xd3:
+		typ = int64Type
+		*(*uint64)(box) = binary.BigEndian.Uint64(b)
+	}
+	*(*interfaceHeader)(unsafe.Pointer(p)) = interfaceHeader{typ, box}
+	return i
 }
 
 func (d *Decoder) anySlice(i int, p *any) int {
@@ -103,8 +116,7 @@ func (d *Decoder) anySlice(i int, p *any) int {
 	if i < 0 || !d.open(i, count, 1, "array of elements") || !d.spend(mpscan.SliceCost(count, stringSize)+sliceSize) {
 		return failed
 	}
-	s := make([]any, count)
-	*p = s
+	s := anys(count, p)
 	for k := range s {
 		if i = d.any(i, &s[k]); i < 0 {
 			d.inElement(k)
@@ -122,18 +134,23 @@ func (d *Decoder) anyMap(i int, p *any) int {
 	}
 	m := make(map[string]any, count)
 	*p = m
+	if count == 0 {
+		d.depth--
+		return i
+	}
+	elem := new(any)
 	for k := range count {
 		var key string
-		var elem any
 		if i = d.string(i, &key); i < 0 {
 			d.inKey(k)
 			return failed
 		}
-		if i = d.any(i, &elem); i < 0 {
+		if i = d.any(i, elem); i < 0 {
 			d.inEntry(reflect.ValueOf(key))
 			return failed
 		}
-		m[key] = elem
+		m[key] = *elem
+		*elem = nil
 	}
 	if i = d.distinct(i, len(m), count); i >= 0 {
 		d.depth--

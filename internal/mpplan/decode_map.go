@@ -16,10 +16,11 @@ func (d *Decoder) mapping(i int, n *node, p unsafe.Pointer) int {
 	if !d.open(i, count, 2, "map of entries") || !d.spend(mpscan.MapCost(count, slot(n.key)+slot(n.elem))) {
 		return failed
 	}
-	if n.typ.Key() == reflect.TypeFor[string]() && n.elem.dec == opString && n.key.dec == opString {
-		m := make(map[string]string, count)
-		*(*map[string]string)(p) = m
-		i = d.strings(i, m, count)
+	if count > 0 && !d.spend(entryCost(n)) {
+		return failed
+	}
+	if n.typed != nil {
+		i = n.typed.decode(d, i, count, n, p)
 	} else {
 		m := reflect.NewAt(n.typ, p).Elem()
 		m.Set(reflect.MakeMapWithSize(n.typ, count))
@@ -40,27 +41,13 @@ func slot(n *node) int {
 	return int(n.size)
 }
 
-// strings decodes count entries to m.
-func (d *Decoder) strings(i int, m map[string]string, count int) int {
-	for k := range count {
-		var key, elem string
-		if i = d.string(i, &key); i < 0 {
-			d.inKey(k)
-			return failed
-		}
-		if i = d.string(i, &elem); i < 0 {
-			d.inEntry(reflect.ValueOf(key))
-			return failed
-		}
-		m[key] = elem
-	}
-	return d.distinct(i, len(m), count)
-}
+// entryCost is for where an entry is decoded to before it is put into its map.
+func entryCost(n *node) int { return int(n.key.size+n.elem.size) + 32 }
 
 // entries decodes count entries to m.
 func (d *Decoder) entries(i int, n *node, m reflect.Value, count int) int {
-	if !d.spend(int(n.key.size+n.elem.size) + 32) {
-		return failed
+	if count == 0 {
+		return i
 	}
 	key, elem := reflect.New(n.key.typ), reflect.New(n.elem.typ)
 	for k := range count {
@@ -68,7 +55,7 @@ func (d *Decoder) entries(i int, n *node, m reflect.Value, count int) int {
 			d.inKey(k)
 			return failed
 		}
-		if !comparable(key.Elem()) {
+		if !n.always && !key.Elem().Comparable() {
 			d.fail("%s cannot be the key of a map", show(key.Elem()))
 			d.inKey(k)
 			return failed
@@ -84,11 +71,20 @@ func (d *Decoder) entries(i int, n *node, m reflect.Value, count int) int {
 	return d.distinct(i, m.Len(), count)
 }
 
-// comparable reports whether v, of a type that keys can have, can be one.
-func comparable(v reflect.Value) bool {
-	switch v.Kind() {
-	case reflect.Interface, reflect.Struct, reflect.Array:
-		return v.Comparable()
+// alwaysKey reports whether every t, of a type that keys can have, can be one: only what is in
+// an interface may be no key.
+func alwaysKey(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Interface:
+		return false
+	case reflect.Array:
+		return alwaysKey(t.Elem())
+	case reflect.Struct:
+		for i := range t.NumField() {
+			if !alwaysKey(t.Field(i).Type) {
+				return false
+			}
+		}
 	}
 	return true
 }

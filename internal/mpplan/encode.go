@@ -20,13 +20,18 @@ type Encoder struct {
 	// for each of them, so a small value can be without an end.
 	Limit int
 
+	// Tally counts in Held what the receiver allocates for everything that has a size of its
+	// own, not only for what is in interfaces.
+	Tally bool
+
 	trail
 	depth int // arrays and maps that are open
 	hops  int // interfaces that are open
 	start int // of the value in its slice
 	stop  int // where its encoding has become too long
-	held  int // what the receiver allocates for the containers in interfaces, at most
+	held  int // see Held
 	looks int // how much may still be looked at to see whether a field is empty
+	types typeCache
 
 	v5   *msgpack.Encoder // nil: to be made
 	w    writer           // of v5
@@ -101,6 +106,9 @@ func (e *Encoder) value(b []byte, n *node, p unsafe.Pointer) []byte {
 		if p = *(*unsafe.Pointer)(p); p == nil {
 			return append(b, nilByte)
 		}
+		if e.Tally {
+			e.held += mpscan.BytesCost(int(n.elem.size))
+		}
 		return e.value(b, n.elem, p)
 	case opSlice:
 		s := (*sliceHeader)(p)
@@ -118,14 +126,14 @@ func (e *Encoder) value(b []byte, n *node, p unsafe.Pointer) []byte {
 	case opMap:
 		return e.mapping(b, n, p)
 	case opAny:
-		return e.any(b, *(*any)(p))
+		return e.any(b, (*any)(p))
 	case opInterface:
 		v := reflect.NewAt(n.typ, p).Elem()
 		if v.IsNil() {
 			return append(b, nilByte)
 		}
-		start := len(b)
-		b = e.any(b, v.Elem().Interface())
+		start, held := len(b), v.Elem().Interface()
+		b = e.any(b, &held)
 		if e.err == nil && e.hops == 0 && !isExtension(b[start]) && b[start] != nilByte {
 			e.fail("nothing can be received for a %v in a %v: only a time.Time, and what is registered as an extension", v.Elem().Type(), n.typ)
 		}
@@ -152,6 +160,19 @@ func (e *Encoder) string(b []byte, s string) []byte {
 	}
 	e.limit(len(s))
 	return appendString(b, s)
+}
+
+// shortString is string for what is most often short and ASCII.
+func (e *Encoder) shortString(b []byte, s string) []byte {
+	if cap(b)-len(b) < room {
+		b = grow(b)
+	}
+	if n := len(b); len(s) < 32 && copyASCII(b[n+1:n+32], s) {
+		b = b[:n+1+len(s)]
+		b[n] = 0xa0 | byte(len(s))
+		return b
+	}
+	return e.string(b, s)
 }
 
 // limit refuses lengths and counts that have no format.
@@ -183,10 +204,12 @@ func (e *Encoder) list(b []byte, n *node, p unsafe.Pointer, count int) []byte {
 	}
 	e.limit(count)
 	b = appendArray(b, count)
+	elem := n.elem
 	if e.hops > 0 {
 		e.held += heldSlice(count)
+	} else if e.Tally && n.enc == opSlice {
+		e.held += mpscan.SliceCost(count, int(elem.size))
 	}
-	elem := n.elem
 	for i := range count {
 		at := unsafe.Add(p, uintptr(i)*elem.size)
 		if elem.enc == opStruct {
@@ -214,7 +237,7 @@ func heldMap(count int) int {
 }
 
 // Held is about what the receiver of the value that was encoded last allocates for what is
-// in interfaces, or more, but for the bytes of strings.
+// in interfaces, or more, but for the bytes of strings. With Tally, it is that of the whole value.
 func (e *Encoder) Held() int { return e.held }
 
 // strings appends a slice of strings.
@@ -231,6 +254,8 @@ func (e *Encoder) strings(b []byte, ss []string) []byte {
 	b = appendArray(b, len(ss))
 	if e.hops > 0 {
 		e.held += heldSlice(len(ss))
+	} else if e.Tally {
+		e.held += mpscan.SliceCost(len(ss), stringSize)
 	}
 	for i, s := range ss {
 		if cap(b)-len(b) < room {

@@ -135,6 +135,8 @@ func (e *Encoder) checked(b []byte, i int, n *node) []byte {
 		e.fail("%v encodes as a value and %d trailing bytes", n.typ, len(b)-e.start-end)
 	case e.hops > 0 && holdsOthers(b[i]):
 		e.arrives(b[i:], n)
+	case e.Tally && n.enc != opRaw:
+		e.held += mpscan.Cost(b[i:])
 	}
 	return b
 }

@@ -1,11 +1,8 @@
 package mpplan
 
 import (
-	"cmp"
 	"math"
 	"reflect"
-	"slices"
-	"strings"
 	"unsafe"
 
 	"github.com/fb9bb4ed/qsocket/internal/mpscan"
@@ -16,23 +13,14 @@ import (
 type mapScratch struct {
 	iter      reflect.MapIter
 	key, elem reflect.Value // slices
-	order     []entry
-	apart     bool // keys stay different, whatever they are encoded as
-}
-
-// entry is one entry of a map, with what its place among the others depends on.
-type entry struct {
-	n uint64 // for numbers and booleans, in the order of their values
-	s string // for strings; for all other keys their encoding
-	i int    // in key and elem
+	texts     []string      // the keys that are strings, and the encodings of others
+	order     ranks
 }
 
 func newMapScratch(t reflect.Type) *mapScratch {
 	return &mapScratch{
 		key:  reflect.New(reflect.SliceOf(t.Key())).Elem(),
 		elem: reflect.New(reflect.SliceOf(t.Elem())).Elem(),
-
-		apart: hasPointers(t.Key()),
 	}
 }
 
@@ -68,7 +56,6 @@ func (s *mapScratch) fill(m reflect.Value) {
 	for i := 0; s.iter.Next(); i++ {
 		s.key.Index(i).SetIterKey(&s.iter)
 		s.elem.Index(i).SetIterValue(&s.iter)
-		s.order = append(s.order, entry{i: i})
 	}
 	s.iter.Reset(reflect.Value{})
 }
@@ -79,86 +66,89 @@ func (s *mapScratch) clear() bool {
 		v.Clear()
 		v.SetLen(0)
 	}
-	clear(s.order)
-	s.order = s.order[:0]
-	return cap(s.order) <= maxScratch
+	clear(s.texts)
+	s.texts = s.texts[:0]
+	s.order.clear()
+	return s.key.Cap() <= maxScratch
 }
 
 // mapping appends the map at p, sorted by its keys.
 func (e *Encoder) mapping(b []byte, n *node, p unsafe.Pointer) []byte {
-	m := reflect.NewAt(n.typ, p).Elem()
-	if m.IsNil() {
+	if *(*unsafe.Pointer)(p) == nil {
 		return append(b, nilByte)
 	}
 	if !e.open(n) {
 		return b
 	}
-	s := n.scratch.Get().(*mapScratch)
-	s.fill(m)
-	if e.hops > 0 {
-		e.held += heldMap(len(s.order))
-	}
-	b = e.entries(appendMap(b, len(s.order)), n, s)
-	if e.err != nil {
-		return b // with s, whose entries the error may name
-	}
-	if s.clear() {
-		n.scratch.Put(s)
+	if n.typed != nil && (e.hops == 0 || n.key.enc == opString) {
+		b = n.typed.entries(e, b, n, p)
+	} else {
+		b = e.anyEntries(b, n, p)
 	}
 	e.depth--
 	return b
 }
 
-func (e *Encoder) entries(b []byte, n *node, s *mapScratch) []byte {
-	if len(s.order) == 0 {
+// mapHeader appends the header of a map of count entries.
+func (e *Encoder) mapHeader(b []byte, n *node, count int) []byte {
+	if e.hops > 0 {
+		e.held += heldMap(count)
+	} else if e.Tally {
+		e.held += mpscan.MapCost(count, slot(n.key)+slot(n.elem)) + entryCost(n)
+	}
+	return appendMap(b, count)
+}
+
+// anyEntries appends the header and the entries of the map at p, of any type.
+func (e *Encoder) anyEntries(b []byte, n *node, p unsafe.Pointer) []byte {
+	m := reflect.NewAt(n.typ, p).Elem()
+	b = e.mapHeader(b, n, m.Len())
+	if m.Len() == 0 {
 		return b
 	}
-	keys, elems := s.key.UnsafePointer(), s.elem.UnsafePointer()
-	if len(s.order) > 1 {
-		ranked := len(b) // with the keys behind it
-		for i := range s.order {
-			e.rank(&s.order[i], n.key, unsafe.Add(keys, uintptr(i)*n.key.size), b)
-			if ranked += len(s.order[i].s); ranked > e.stop && e.err == nil {
-				e.failErr(&oversize.Error{Least: ranked - e.start})
-			}
-			if e.err != nil {
-				e.inKey(i)
-				return b
-			}
-		}
-		slices.SortFunc(s.order, func(x, y entry) int {
-			if c := cmp.Compare(x.n, y.n); c != 0 {
-				return c
-			}
-			return strings.Compare(x.s, y.s)
-		})
-		if e.twice(n.key, s) {
-			return b
-		}
+	s := n.scratch.Get().(*mapScratch)
+	s.fill(m)
+	if b = e.sorted(b, n, s); e.err != nil {
+		return b // with s, whose entries the error may name
+	}
+	if s.clear() {
+		n.scratch.Put(s)
+	}
+	return b
+}
+
+func (e *Encoder) sorted(b []byte, n *node, s *mapScratch) []byte {
+	if e.rank(b, n.key, s); e.err != nil {
+		return b
+	}
+	s.order.sort()
+	if e.twice(n, s) {
+		return b
 	}
 	var names map[string]bool // of a map in an interface whose keys are no strings
 	if e.hops > 0 && n.key.enc != opString {
-		names = make(map[string]bool, len(s.order))
+		names = make(map[string]bool, s.key.Len())
 	}
-	for i := range s.order {
-		at, start := s.order[i].i, len(b)
-		b = e.value(b, n.key, unsafe.Add(keys, uintptr(at)*n.key.size))
+	keys, elems := s.key.UnsafePointer(), s.elem.UnsafePointer()
+	for i, r := range s.order.list {
+		start := len(b)
+		b = e.value(b, n.key, unsafe.Add(keys, uintptr(r.i)*n.key.size))
 		if names != nil && e.err == nil {
-			e.name(b[start:], names, s.key.Index(at))
+			e.name(b[start:], names, s.key.Index(r.i))
 		}
 		if n.key.enc >= opAny && e.err == nil && n.key.typ.Kind() == reflect.Interface && noKey(b[start]) {
-			e.fail("%s: %s cannot be the key of a map where it arrives", show(s.key.Index(at)), mpscan.Format(b[start]))
+			e.fail("%s: %s cannot be the key of a map where it arrives", show(s.key.Index(r.i)), mpscan.Format(b[start]))
 		}
 		if e.err != nil {
 			e.inKey(i)
 			return b
 		}
-		b = e.value(b, n.elem, unsafe.Add(elems, uintptr(at)*n.elem.size))
+		b = e.value(b, n.elem, unsafe.Add(elems, uintptr(r.i)*n.elem.size))
 		if len(b) > e.stop {
 			e.tooLong(b)
 		}
 		if e.err != nil {
-			e.inEntry(s.key.Index(at))
+			e.inEntry(s.key.Index(r.i))
 			return b
 		}
 	}
@@ -191,10 +181,11 @@ func holdsOthers(c byte) bool { return c >= 0x80 && c <= 0x9f || c >= 0xdc && c 
 // twice refuses two keys that differ here and would not where they arrive, such as one
 // time in two zones: the receiver would refuse the map. Keys that are not equal to
 // themselves, as no number is, never meet.
-func (e *Encoder) twice(key *node, s *mapScratch) bool {
-	for i := 1; i < len(s.order); i++ {
-		x, y := &s.order[i-1], &s.order[i]
-		if x.n != y.n || x.s != y.s || s.apart && !e.meet(key, y.s) {
+func (e *Encoder) twice(n *node, s *mapScratch) bool {
+	order := s.order.list
+	for i := 1; i < len(order); i++ {
+		x, y := order[i-1], order[i]
+		if !s.order.same(x, y) || n.apart && !e.meet(n.key, s.texts[y.i]) {
 			continue
 		}
 		if a, b := s.key.Index(x.i), s.key.Index(y.i); a.Equal(a) {
@@ -221,35 +212,76 @@ func (e *Encoder) meet(key *node, s string) bool {
 	return a.Elem().Equal(b.Elem())
 }
 
-// rank fills in what the entry with the key at p is compared by. What is behind
-// the end of b is free for use.
-func (e *Encoder) rank(x *entry, key *node, p unsafe.Pointer, b []byte) {
-	const sign = 1 << 63
-	v := reflect.NewAt(key.typ, p).Elem()
-	kind := v.Kind()
-	if key.enc > opError { // a method says what is sent
-		kind = reflect.Invalid
-	}
-	switch kind {
-	case reflect.String:
-		x.s = v.String()
-	case reflect.Bool:
-		if v.Bool() {
-			x.n = 1
+// signBit is what the order of signed numbers differs by from that of unsigned ones.
+const signBit = 1 << 63
+
+// rank fills in what the keys in s are compared by: numbers and booleans by their value, strings
+// as they are, and all others by their encoding. What is behind the end of b is free for use.
+func (e *Encoder) rank(b []byte, key *node, s *mapScratch) {
+	count, at := s.key.Len(), s.key.UnsafePointer()
+	switch key.enc {
+	case opBool, opUint8, opUint16, opUint32, opUint64, opInt8, opInt16, opInt32, opInt64, opFloat32, opFloat64:
+		for i := range count {
+			s.order.list = append(s.order.list, rank{numberRank(key.enc, unsafe.Add(at, uintptr(i)*key.size)), i})
 		}
-	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		x.n = uint64(v.Int()) ^ sign
-	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
-		x.n = v.Uint()
-	case reflect.Float32, reflect.Float64:
-		// Sign and magnitude to an unsigned number: negative ones are mirrored.
-		// Not a number is beyond the infinities.
-		if x.n = math.Float64bits(v.Float()); x.n&sign != 0 {
-			x.n = ^x.n
-		} else {
-			x.n |= sign
-		}
+		return
+	case opString:
+		s.texts = append(s.texts, unsafe.Slice((*string)(at), count)...)
 	default:
-		x.s = string(e.value(b, key, p)[len(b):])
+		ends := make([]int, 0, 64)
+		start := len(b)
+		for i := range count {
+			b = e.value(b, key, unsafe.Add(at, uintptr(i)*key.size))
+			if len(b) > e.stop && e.err == nil {
+				e.failErr(&oversize.Error{Least: len(b) - e.start})
+			}
+			if e.err != nil {
+				e.inKey(i)
+				return
+			}
+			ends = append(ends, len(b)-start)
+		}
+		all, from := string(b[start:]), 0
+		for _, to := range ends {
+			s.texts = append(s.texts, all[from:to])
+			from = to
+		}
 	}
+	s.order.byText(s.texts)
+}
+
+// numberRank returns the place of the number or boolean at p.
+func numberRank(o op, p unsafe.Pointer) uint64 {
+	switch o {
+	case opBool, opUint8:
+		return uint64(*(*uint8)(p))
+	case opUint16:
+		return uint64(*(*uint16)(p))
+	case opUint32:
+		return uint64(*(*uint32)(p))
+	case opUint64:
+		return *(*uint64)(p)
+	case opInt8:
+		return uint64(*(*int8)(p)) ^ signBit
+	case opInt16:
+		return uint64(*(*int16)(p)) ^ signBit
+	case opInt32:
+		return uint64(*(*int32)(p)) ^ signBit
+	case opInt64:
+		return uint64(*(*int64)(p)) ^ signBit
+	case opFloat32:
+		return floatRank(float64(*(*float32)(p)))
+	default:
+		return floatRank(*(*float64)(p))
+	}
+}
+
+// floatRank makes an unsigned number of sign and magnitude: negative ones are mirrored. Not a
+// number is beyond the infinities.
+func floatRank(f float64) uint64 {
+	n := math.Float64bits(f)
+	if n&signBit != 0 {
+		return ^n
+	}
+	return n | signBit
 }

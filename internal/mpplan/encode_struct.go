@@ -14,6 +14,9 @@ func (e *Encoder) structure(b []byte, n *node, p unsafe.Pointer) []byte {
 	}
 	e.depth++
 	fs := n.fields
+	if e.Tally {
+		e.held += fs.cost
+	}
 	if e.Arrays || fs.asArray {
 		b = appendArray(b, fs.written)
 		if e.hops > 0 {

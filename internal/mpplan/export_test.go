@@ -7,3 +7,6 @@ func AppendValue(e *Encoder, dst []byte, p any) ([]byte, error) {
 	v := reflect.ValueOf(p)
 	return e.append(dst, nodeFor(v.Type().Elem()), v.UnsafePointer())
 }
+
+// ValidUTF8 is validUTF8.
+var ValidUTF8 = validUTF8

@@ -4,8 +4,6 @@ import (
 	"encoding/binary"
 	"math"
 	"time"
-	"unicode/utf8"
-	"unsafe"
 )
 
 // What follows appends values in the shortest form.
@@ -123,58 +121,4 @@ func appendTime(b []byte, t time.Time) []byte {
 	default:
 		return binary.BigEndian.AppendUint64(append(b, 0xd7, 0xff), nsec<<34|sec)
 	}
-}
-
-// validString reports whether s is UTF-8. Most strings are short and ASCII.
-func validString(s string) bool {
-	return validUTF8(unsafe.Slice(unsafe.StringData(s), len(s)))
-}
-
-// highBits has the bit of each byte that no ASCII character sets.
-const highBits = 0x8080808080808080
-
-// copyASCII copies s, of less than 32 bytes, to dst, and reports whether it is
-// ASCII. It copies in words, the last two of which may overlap.
-func copyASCII(dst []byte, s string) bool {
-	src := unsafe.Slice(unsafe.StringData(s), len(s))
-	n := len(src)
-	dst = dst[:n]
-	var all uint64
-	switch {
-	case n >= 8:
-		for i := 0; i < n-8; i += 8 {
-			w := binary.LittleEndian.Uint64(src[i:])
-			binary.LittleEndian.PutUint64(dst[i:], w)
-			all |= w
-		}
-		w := binary.LittleEndian.Uint64(src[n-8:])
-		binary.LittleEndian.PutUint64(dst[n-8:], w)
-		all |= w
-	case n >= 4:
-		v, w := binary.LittleEndian.Uint32(src), binary.LittleEndian.Uint32(src[n-4:])
-		binary.LittleEndian.PutUint32(dst, v)
-		binary.LittleEndian.PutUint32(dst[n-4:], w)
-		all = uint64(v | w)
-	default:
-		for i, c := range src {
-			dst[i] = c
-			all |= uint64(c)
-		}
-	}
-	return all&highBits == 0
-}
-
-func validUTF8(b []byte) bool {
-	rest := b
-	for len(rest) >= 8 {
-		if binary.LittleEndian.Uint64(rest)&highBits != 0 {
-			return utf8.Valid(b)
-		}
-		rest = rest[8:]
-	}
-	var all byte
-	for _, c := range rest {
-		all |= c
-	}
-	return all < utf8.RuneSelf || utf8.Valid(b)
 }

@@ -57,7 +57,11 @@ type node struct {
 	fields    *fields // of structs
 	unfit     string  // why values cannot be sent and received, if they cannot
 	isZeroer  bool    // has IsZero
+	inside    place   // where an interface has it
+	typed     typed   // of maps, if there is one
 	scratch   *sync.Pool
+	apart     bool                    // of maps: keys stay different, whatever they are encoded as
+	always    bool                    // of maps: every key can be one
 	held      atomic.Pointer[verdict] // of a value in an interface
 }
 
@@ -95,6 +99,12 @@ func nodeFor(t reflect.Type) *node {
 	for _, n := range b.nodes {
 		if n.fields != nil {
 			n.fields.finish()
+		}
+	}
+	for _, n := range b.nodes {
+		n.inside = placeOf(n)
+		if n.typ.Kind() == reflect.Map {
+			n.typed = typedFor(n)
 		}
 	}
 	for t, n := range b.nodes { // each of them leads to others, so all are finished

@@ -1,0 +1,136 @@
+package mpplan
+
+import (
+	"encoding/binary"
+	"unicode/utf8"
+	"unsafe"
+)
+
+// validString reports whether s is UTF-8.
+func validString(s string) bool {
+	return validUTF8(unsafe.Slice(unsafe.StringData(s), len(s)))
+}
+
+// highBits has the bit of each byte that no ASCII character sets, and lowBits the lowest of each.
+const (
+	highBits = 0x8080808080808080
+	lowBits  = 0x0101010101010101
+)
+
+// copyASCII copies s, of less than 32 bytes, to dst, and reports whether it is
+// ASCII. It copies in words, the last two of which may overlap.
+func copyASCII(dst []byte, s string) bool {
+	src := unsafe.Slice(unsafe.StringData(s), len(s))
+	n := len(src)
+	dst = dst[:n]
+	var all uint64
+	switch {
+	case n >= 8:
+		for i := 0; i < n-8; i += 8 {
+			w := binary.LittleEndian.Uint64(src[i:])
+			binary.LittleEndian.PutUint64(dst[i:], w)
+			all |= w
+		}
+		w := binary.LittleEndian.Uint64(src[n-8:])
+		binary.LittleEndian.PutUint64(dst[n-8:], w)
+		all |= w
+	case n >= 4:
+		v, w := binary.LittleEndian.Uint32(src), binary.LittleEndian.Uint32(src[n-4:])
+		binary.LittleEndian.PutUint32(dst, v)
+		binary.LittleEndian.PutUint32(dst[n-4:], w)
+		all = uint64(v | w)
+	default:
+		for i, c := range src {
+			dst[i] = c
+			all |= uint64(c)
+		}
+	}
+	return all&highBits == 0
+}
+
+// validUTF8 reports whether b is UTF-8. Most strings are short and ASCII.
+func validUTF8(b []byte) bool {
+	rest := b
+	for len(rest) >= 32 {
+		w := binary.LittleEndian.Uint64(rest) | binary.LittleEndian.Uint64(rest[8:]) |
+			binary.LittleEndian.Uint64(rest[16:]) | binary.LittleEndian.Uint64(rest[24:])
+		if w&highBits != 0 {
+			return validText(rest)
+		}
+		rest = rest[32:]
+	}
+	for len(rest) >= 8 {
+		if binary.LittleEndian.Uint64(rest)&highBits != 0 {
+			return validText(rest)
+		}
+		rest = rest[8:]
+	}
+	var all byte
+	for _, c := range rest {
+		all |= c
+	}
+	return all < utf8.RuneSelf || utf8.Valid(rest)
+}
+
+// validText is validUTF8 for what is not all ASCII. It looks at eight bytes at a time: each byte
+// has a bit in the words below, its highest, and a shift to the left moves a bit to the next
+// byte. Sequences of four bytes, which are rare, and what is wrong, are left to package utf8.
+func validText(b []byte) bool {
+	var (
+		rest   = b
+		expect uint64 // bytes of the next word that have to continue a sequence
+		e0, ed uint64 // the last byte before it is one of those, after which not all is allowed
+	)
+	for len(rest) >= 8 {
+		w := binary.LittleEndian.Uint64(rest)
+		high := w & highBits
+		if expect == 0 && (high == 0 || high == highBits && len(rest) >= 24 && threes(rest)) {
+			if high == 0 {
+				rest = rest[8:]
+			} else {
+				rest = rest[24:]
+			}
+			continue
+		}
+		lead := high & (w << 1) // 11……
+		lead3 := lead & (w << 2)
+		lead4 := lead3 & (w << 3)
+		long := lead &^ (w<<3 | w<<4 | w<<5 | w<<6) // c0, c1, e0 or e1
+		wrong := (lead<<8 | lead3<<16 | expect) ^ (high ^ lead)
+		wrong |= lead4 | long&^(w<<2)
+		afterE0 := long &^ (w << 7)
+		afterED := lead3 & (w << 4) & (w << 5) & (w << 7) &^ (w << 6)
+		wrong |= (afterE0<<8|e0)&^(w<<2) | (afterED<<8|ed)&(w<<2)
+		if wrong != 0 {
+			return utf8.Valid(b)
+		}
+		expect = lead>>56 | lead3>>48
+		e0, ed = afterE0>>56, afterED>>56
+		rest = rest[8:]
+	}
+	// Back to the beginning of a sequence that is not complete.
+	tail := b[len(b)-len(rest):]
+	for n := 1; expect != 0 && n <= 2; n++ {
+		tail = b[len(b)-len(rest)-n:]
+		if utf8.RuneStart(tail[0]) {
+			break
+		}
+	}
+	return utf8.Valid(tail)
+}
+
+// threes reports whether b begins with eight sequences of three bytes, as Chinese and Japanese
+// text does. It reports false for some that are.
+func threes(b []byte) bool {
+	const (
+		first0, first1, first2 = 0x00ff0000ff0000ff, 0xff0000ff0000ff00, 0x0000ff0000ff0000 // where the first bytes are
+		top2                   = 0xc0c0c0c0c0c0c0c0
+		e0, ed                 = 0xe0 * lowBits, 0xed * lowBits
+	)
+	w0, w1, w2 := binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:]), binary.LittleEndian.Uint64(b[16:])
+	first := w0&first0 | w1&first1 | w2&first2
+	others := (w0&top2^highBits)&^first0 | (w1&top2^highBits)&^first1 | (w2&top2^highBits)&^first2
+	// Of e0 to ef, whose low halves do not borrow, neither of the two.
+	neither := ((first ^ e0 | highBits) - lowBits) & ((first ^ ed | highBits) - lowBits)
+	return others == 0 && (first^e0)&0xf0f0f0f0f0f0f0f0 == 0 && neither&highBits == highBits
+}
