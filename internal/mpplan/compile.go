@@ -34,6 +34,7 @@ func (b *builder) build(t reflect.Type) *node {
 	}
 	if m, ok := decodesItself(t); ok {
 		n.dec = m
+		n.direct = m == opV5 && !nilable(t.Kind()) // of those, v5 may call the method of the value
 	}
 	return n
 }

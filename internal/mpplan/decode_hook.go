@@ -98,7 +98,12 @@ func (d *Decoder) withV5(i, end int, n *node, p unsafe.Pointer, extension bool) 
 	d.r.Reset(value, &d.scan, extension)
 	dec.Reset(&d.r) // and with it what a method has set for the values of an earlier message
 	dec.DisallowUnknownFields(d.Strict)
-	err := dec.DecodeValue(reflect.NewAt(n.typ, p).Elem())
+	var err error
+	if n.direct {
+		err = methodsAt(n, p).(msgpack.CustomDecoder).DecodeMsgpack(dec) // as v5 would, which has to look it up
+	} else {
+		err = dec.DecodeValue(reflect.NewAt(n.typ, p).Elem())
+	}
 	left := d.r.Len()
 	d.r.Reset(nil, nil, false)
 	if err != nil {

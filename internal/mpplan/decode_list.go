@@ -98,8 +98,36 @@ func (d *Decoder) stringSlice(i int, p *[]string) int {
 
 // elements decodes count elements to p, and ends their array.
 func (d *Decoder) elements(i int, n *node, p unsafe.Pointer, count int) int {
+	elem, most := n.elem, n.elem.most()
 	for k := range count {
-		if i = d.value(i, n.elem, unsafe.Add(p, uintptr(k)*n.elem.size)); i < 0 {
+		at := unsafe.Add(p, uintptr(k)*elem.size)
+		switch elem.dec { // what many lists have, without a call for each
+		case opInt64, opUint64:
+			if v, end := natural(d.b, i); end >= 0 && v <= most {
+				*(*uint64)(at) = v
+				i = end
+				continue
+			}
+		case opInt32, opUint32:
+			if v, end := natural(d.b, i); end >= 0 && v <= most {
+				*(*uint32)(at) = uint32(v)
+				i = end
+				continue
+			}
+		case opFloat64:
+			if b := d.b; len(b)-i >= 9 && b[i] == 0xcb {
+				*(*uint64)(at) = binary.BigEndian.Uint64(b[i+1:])
+				i += 9
+				continue
+			}
+		case opStruct:
+			if i = d.structure(i, elem, at); i >= 0 {
+				continue
+			}
+			d.inElement(k)
+			return failed
+		}
+		if i = d.value(i, elem, at); i < 0 {
 			d.inElement(k)
 			return failed
 		}

@@ -197,35 +197,6 @@ func (e *Encoder) tooDeep(t reflect.Type) {
 	e.fail("%v is nested deeper than %d levels", t, MaxDepth)
 }
 
-// list appends the count elements at p.
-func (e *Encoder) list(b []byte, n *node, p unsafe.Pointer, count int) []byte {
-	if !e.open(n) {
-		return b
-	}
-	e.limit(count)
-	b = appendArray(b, count)
-	elem := n.elem
-	if e.hops > 0 {
-		e.held += heldSlice(count)
-	} else if e.Tally && n.enc == opSlice {
-		e.held += mpscan.SliceCost(count, int(elem.size))
-	}
-	for i := range count {
-		at := unsafe.Add(p, uintptr(i)*elem.size)
-		if elem.enc == opStruct {
-			b = e.structure(b, elem, at) // which looks at the length itself
-		} else if b = e.value(b, elem, at); len(b) > e.stop {
-			e.tooLong(b)
-		}
-		if e.err != nil {
-			e.inElement(i)
-			return b
-		}
-	}
-	e.depth--
-	return b
-}
-
 // heldSlice and heldMap are about what a receiver allocates for a slice or a map in an
 // interface, with the values in it but for the bytes of strings.
 func heldSlice(count int) int {
@@ -239,45 +210,3 @@ func heldMap(count int) int {
 // Held is about what the receiver of the value that was encoded last allocates for what is
 // in interfaces, or more, but for the bytes of strings. With Tally, it is that of the whole value.
 func (e *Encoder) Held() int { return e.held }
-
-// strings appends a slice of strings.
-func (e *Encoder) strings(b []byte, ss []string) []byte {
-	if ss == nil {
-		return append(b, nilByte)
-	}
-	if e.depth == MaxDepth {
-		e.tooDeep(reflect.TypeFor[[]string]())
-		return b
-	}
-	e.depth++
-	e.limit(len(ss))
-	b = appendArray(b, len(ss))
-	if e.hops > 0 {
-		e.held += heldSlice(len(ss))
-	} else if e.Tally {
-		e.held += mpscan.SliceCost(len(ss), stringSize)
-	}
-	for i, s := range ss {
-		if cap(b)-len(b) < room {
-			if len(b) > e.stop {
-				e.tooLong(b)
-				return b
-			}
-			b = grow(b)
-		}
-		if n := len(b); len(s) < 32 && copyASCII(b[n+1:n+32], s) {
-			b = b[:n+1+len(s)]
-			b[n] = 0xa0 | byte(len(s))
-			continue
-		}
-		if b = e.string(b, s); len(b) > e.stop {
-			e.tooLong(b)
-		}
-		if e.err != nil {
-			e.inElement(i)
-			return b
-		}
-	}
-	e.depth--
-	return b
-}

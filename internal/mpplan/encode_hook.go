@@ -62,7 +62,12 @@ func (e *Encoder) hook(b []byte, n *node, p unsafe.Pointer) []byte {
 	enc.SetSortMapKeys(true)
 	enc.UseArrayEncodedStructs(e.Arrays)
 	e.w.begin(b, e.depth)
-	err := enc.EncodeValue(v)
+	var err error
+	if n.extension {
+		err = enc.EncodeValue(v)
+	} else {
+		err = v.Addr().Interface().(msgpack.CustomEncoder).EncodeMsgpack(enc) // as v5 would, which has to look it up
+	}
 	b = e.w.take()
 	if err != nil {
 		e.failErr(err)

@@ -57,6 +57,7 @@ type node struct {
 	fields    *fields // of structs
 	unfit     string  // why values cannot be sent and received, if they cannot
 	isZeroer  bool    // has IsZero
+	direct    bool    // DecodeMsgpack is called without v5
 	inside    place   // where an interface has it
 	typed     typed   // of maps, if there is one
 	scratch   *sync.Pool
