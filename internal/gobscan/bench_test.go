@@ -49,6 +49,11 @@ func BenchmarkScan(b *testing.B) {
 		ints[i] = i * i
 	}
 	benchScan(b, "1000ints", ints)
+	complexes := make([]complex128, 1000)
+	for i := range complexes {
+		complexes[i] = complex(float64(i)/3, -float64(i))
+	}
+	benchScan(b, "1000complexes", complexes)
 	benchScan(b, "any", any(map[string]any{"a": 1, "b": "text", "c": []any{true, 1.5}}))
 }
 

@@ -257,6 +257,9 @@ func (d *decoder) elements(i, count int, n *node, p unsafe.Pointer) int {
 	if e.op == opUint && e.chain == nil {
 		return d.numbers(i, count, e, p, size)
 	}
+	if e.op == opComplex && e.chain == nil && e.kind == reflect.Complex128 {
+		return d.complexes(i, unsafe.Slice((*complex128)(p), count))
+	}
 	for k := range count {
 		if i = d.value(i, e, unsafe.Add(p, uintptr(k)*size)); i < 0 {
 			return refused
@@ -273,6 +276,18 @@ func (d *decoder) numbers(i, count int, e *node, p unsafe.Pointer, size uintptr)
 		if x, i = quickUint(b, i); !e.store(x, unsafe.Add(p, uintptr(k)*size)) {
 			return refused
 		}
+	}
+	return i
+}
+
+// complexes is elements for numbers that have two parts.
+func (d *decoder) complexes(i int, s []complex128) int {
+	b := d.b
+	for k := range s {
+		var x, y uint64
+		x, i = quickUint(b, i)
+		y, i = quickUint(b, i)
+		s[k] = complex(float(x), float(y))
 	}
 	return i
 }

@@ -125,8 +125,11 @@ func (s *Scanner) walk(top *node, i int) (int, error) {
 			eng, elem, other, n = nil, nd.elem, nil, count
 			if nd.op == opMap {
 				elem, other, n = nd.key, nd.elem, 2*count
-			} else if elem.op == opUint {
+			} else if elem.op == opUint || elem.op == opComplex {
 				spent += uint64(n) * elem.fixed
+				if elem.op == opComplex {
+					n *= 2
+				}
 				for ; n > 0; n-- {
 					next := skipUint(b, i)
 					if next > len(b) {
