@@ -20,26 +20,40 @@ func (e *Encoder) empty(n *node, p unsafe.Pointer) bool {
 	if n.enc == opTime {
 		return (*time.Time)(p).IsZero()
 	}
-	v := reflect.NewAt(n.typ, p).Elem()
 	if n.isZeroer {
+		v := reflect.NewAt(n.typ, p).Elem()
 		return nilable(n.typ.Kind()) && v.IsNil() || v.Interface().(isZeroer).IsZero()
 	}
 	switch n.typ.Kind() {
-	case reflect.Array, reflect.Map, reflect.Slice, reflect.String:
-		return v.Len() == 0
+	case reflect.String:
+		return len(*(*string)(p)) == 0
+	case reflect.Slice:
+		return (*sliceHeader)(p).len == 0
+	case reflect.Array:
+		return n.typ.Len() == 0
+	case reflect.Map:
+		return *(*unsafe.Pointer)(p) == nil || reflect.NewAt(n.typ, p).Elem().Len() == 0
+	case reflect.Pointer:
+		return *(*unsafe.Pointer)(p) == nil
 	case reflect.Struct:
-		if n.enc != opStruct && !v.IsZero() {
+		if n.enc != opStruct && !reflect.NewAt(n.typ, p).Elem().IsZero() {
 			return false // its methods know what is in it
 		}
 		return e.emptyStruct(n, p)
-	case reflect.Pointer:
-		return v.IsNil()
-	case reflect.Bool,
-		reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
-		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		return v.IsZero()
-	case reflect.Float32, reflect.Float64:
-		return v.Float() == 0 // also the negative zero
+	case reflect.Bool, reflect.Int8, reflect.Uint8:
+		return *(*uint8)(p) == 0
+	case reflect.Int16, reflect.Uint16:
+		return *(*uint16)(p) == 0
+	case reflect.Int32, reflect.Uint32:
+		return *(*uint32)(p) == 0
+	case reflect.Int64, reflect.Uint64:
+		return *(*uint64)(p) == 0
+	case reflect.Int, reflect.Uint:
+		return *(*uint)(p) == 0
+	case reflect.Float32:
+		return *(*float32)(p) == 0 // also the negative zero
+	case reflect.Float64:
+		return *(*float64)(p) == 0
 	default:
 		return false
 	}
