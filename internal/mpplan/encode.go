@@ -3,6 +3,7 @@ package mpplan
 import (
 	"math"
 	"reflect"
+	"slices"
 	"time"
 	"unsafe"
 
@@ -153,17 +154,8 @@ func (e *Encoder) value(b []byte, n *node, p unsafe.Pointer) []byte {
 // isExtension reports whether c begins an extension.
 func isExtension(c byte) bool { return c >= 0xc7 && c <= 0xc9 || c >= 0xd4 && c <= 0xd8 }
 
+// string appends s, which is most often short and ASCII.
 func (e *Encoder) string(b []byte, s string) []byte {
-	if !validString(s) && !e.InvalidUTF8 {
-		e.failErr(notUTF8(s))
-		return b
-	}
-	e.limit(len(s))
-	return appendString(b, s)
-}
-
-// shortString is string for what is most often short and ASCII.
-func (e *Encoder) shortString(b []byte, s string) []byte {
 	if cap(b)-len(b) < room {
 		b = grow(b)
 	}
@@ -172,8 +164,36 @@ func (e *Encoder) shortString(b []byte, s string) []byte {
 		b[n] = 0xa0 | byte(len(s))
 		return b
 	}
-	return e.string(b, s)
+	return e.text(b, s)
 }
+
+// text is string for what is not.
+func (e *Encoder) text(b []byte, s string) []byte {
+	if len(s) < piece {
+		text := unsafe.Slice(unsafe.StringData(s), len(s))
+		if len(s) < 32 && validText(text) || len(s) >= 32 && validUTF8(text) || e.InvalidUTF8 {
+			return appendString(b, s)
+		}
+		e.failErr(notUTF8(s))
+		return b
+	}
+	e.limit(len(s))
+	// A long one is checked in pieces, which are in the cache when they are copied.
+	b = slices.Grow(appendLen(b, 0xd9, len(s)), len(s))
+	rest := unsafe.Slice(unsafe.StringData(s), len(s))
+	for len(rest) >= piece && asciiLines(rest[:piece]) == piece {
+		b = append(b, rest[:piece]...)
+		rest = rest[piece:]
+	}
+	if !e.InvalidUTF8 && !validUTF8(rest) {
+		e.failErr(notUTF8(s))
+		return b
+	}
+	return append(b, rest...)
+}
+
+// piece is how much of a long string is looked at before it is copied, in bytes.
+const piece = 4 << 10
 
 // limit refuses lengths and counts that have no format.
 func (e *Encoder) limit(n int) {

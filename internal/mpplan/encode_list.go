@@ -156,7 +156,7 @@ func (e *Encoder) strings(b []byte, ss []string) []byte {
 			b[n] = 0xa0 | byte(len(s))
 			continue
 		}
-		if b = e.string(b, s); len(b) > e.stop {
+		if b = e.text(b, s); len(b) > e.stop {
 			e.tooLong(b)
 		}
 		if e.err != nil {

@@ -13,7 +13,9 @@ import (
 type mapScratch struct {
 	iter      reflect.MapIter
 	key, elem reflect.Value // slices
-	texts     []string      // the keys that are strings, and the encodings of others
+	texts     []string      // the keys that are strings, or the encodings of others
+	encoded   bool          // they are encodings
+	ends      []int         // of encodings, one behind the other
 	order     ranks
 }
 
@@ -43,7 +45,7 @@ func hasPointers(t reflect.Type) bool {
 }
 
 // maxScratch is for how many entries memory is kept.
-const maxScratch = 1024
+const maxScratch = 8192
 
 // fill copies the entries of m.
 func (s *mapScratch) fill(m reflect.Value) {
@@ -67,7 +69,7 @@ func (s *mapScratch) clear() bool {
 		v.SetLen(0)
 	}
 	clear(s.texts)
-	s.texts = s.texts[:0]
+	s.texts, s.ends = s.texts[:0], s.ends[:0]
 	s.order.clear()
 	return s.key.Cap() <= maxScratch
 }
@@ -132,7 +134,11 @@ func (e *Encoder) sorted(b []byte, n *node, s *mapScratch) []byte {
 	keys, elems := s.key.UnsafePointer(), s.elem.UnsafePointer()
 	for i, r := range s.order.list {
 		start := len(b)
-		b = e.value(b, n.key, unsafe.Add(keys, uintptr(r.i)*n.key.size))
+		if s.encoded {
+			b = append(b, s.texts[r.i]...)
+		} else {
+			b = e.value(b, n.key, unsafe.Add(keys, uintptr(r.i)*n.key.size))
+		}
 		if names != nil && e.err == nil {
 			e.name(b[start:], names, s.key.Index(r.i))
 		}
@@ -228,7 +234,7 @@ func (e *Encoder) rank(b []byte, key *node, s *mapScratch) {
 	case opString:
 		s.texts = append(s.texts, unsafe.Slice((*string)(at), count)...)
 	default:
-		ends := make([]int, 0, 64)
+		s.encoded = true
 		start := len(b)
 		for i := range count {
 			b = e.value(b, key, unsafe.Add(at, uintptr(i)*key.size))
@@ -239,10 +245,10 @@ func (e *Encoder) rank(b []byte, key *node, s *mapScratch) {
 				e.inKey(i)
 				return
 			}
-			ends = append(ends, len(b)-start)
+			s.ends = append(s.ends, len(b)-start)
 		}
 		all, from := string(b[start:]), 0
-		for _, to := range ends {
+		for _, to := range s.ends {
 			s.texts = append(s.texts, all[from:to])
 			from = to
 		}

@@ -146,7 +146,7 @@ func (e *Encoder) members(b []byte, fs *fields, from, to int, p unsafe.Pointer) 
 				b = b[:n+int(k)+1+len(s)]
 				continue
 			}
-			if b = e.string(b[:n+int(k)], s); e.err != nil {
+			if b = e.text(b[:n+int(k)], s); e.err != nil {
 				e.inField(&fs.all[from+i])
 				return b
 			}

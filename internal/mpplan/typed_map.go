@@ -2,6 +2,7 @@ package mpplan
 
 import (
 	"reflect"
+	"slices"
 	"sync"
 	"unsafe"
 )
@@ -80,6 +81,8 @@ func (t *typedMap[K, V]) entries(e *Encoder, b []byte, n *node, p unsafe.Pointer
 	if !ok {
 		s = new(typedScratch[K, V])
 	}
+	s.keys, s.elems = slices.Grow(s.keys, len(m)), slices.Grow(s.elems, len(m))
+	s.order.list = slices.Grow(s.order.list, len(m))
 	for k, v := range m {
 		s.keys, s.elems = append(s.keys, k), append(s.elems, v)
 	}
@@ -87,7 +90,7 @@ func (t *typedMap[K, V]) entries(e *Encoder, b []byte, n *node, p unsafe.Pointer
 	s.order.sort()
 	for i, r := range s.order.list {
 		if text, ok := any(&s.keys[r.i]).(*string); ok {
-			b = e.shortString(b, *text)
+			b = e.string(b, *text)
 		} else {
 			b = e.value(b, n.key, unsafe.Pointer(&s.keys[r.i]))
 		}
@@ -111,15 +114,15 @@ func (t *typedMap[K, V]) entries(e *Encoder, b []byte, n *node, p unsafe.Pointer
 }
 
 func (s *typedScratch[K, V]) rank(key op) {
-	switch keys := any(s.keys).(type) {
-	case []string:
-		s.order.byText(keys)
-	case []uint64:
+	switch keys := any(&s.keys).(type) { // a pointer takes no memory
+	case *[]string:
+		s.order.byText(*keys)
+	case *[]uint64:
 		sign := uint64(0)
 		if key == opInt64 {
 			sign = signBit
 		}
-		for i, n := range keys {
+		for i, n := range *keys {
 			s.order.list = append(s.order.list, rank{n ^ sign, i})
 		}
 	}

@@ -6,11 +6,6 @@ import (
 	"unsafe"
 )
 
-// validString reports whether s is UTF-8.
-func validString(s string) bool {
-	return validUTF8(unsafe.Slice(unsafe.StringData(s), len(s)))
-}
-
 // highBits has the bit of each byte that no ASCII character sets, and lowBits the lowest of each.
 const (
 	highBits = 0x8080808080808080
@@ -50,26 +45,47 @@ func copyASCII(dst []byte, s string) bool {
 
 // validUTF8 reports whether b is UTF-8. Most strings are short and ASCII.
 func validUTF8(b []byte) bool {
-	rest := b
-	for len(rest) >= 32 {
-		w := binary.LittleEndian.Uint64(rest) | binary.LittleEndian.Uint64(rest[8:]) |
-			binary.LittleEndian.Uint64(rest[16:]) | binary.LittleEndian.Uint64(rest[24:])
-		if w&highBits != 0 {
-			return validText(rest)
-		}
-		rest = rest[32:]
-	}
+	rest := b[asciiLines(b):]
 	for len(rest) >= 8 {
 		if binary.LittleEndian.Uint64(rest)&highBits != 0 {
 			return validText(rest)
 		}
 		rest = rest[8:]
 	}
-	var all byte
-	for _, c := range rest {
-		all |= c
+	return lastWord(b, len(rest))&highBits == 0 || validText(rest)
+}
+
+// line is what is looked at in one piece.
+const line = 64
+
+// asciiLines returns how many bytes of b are ASCII, in whole lines.
+func asciiLines(b []byte) (n int) {
+	for ; len(b)-n >= line; n += line {
+		p := (*[line]byte)(b[n:])
+		w := binary.LittleEndian.Uint64(p[0:8]) | binary.LittleEndian.Uint64(p[8:16]) |
+			binary.LittleEndian.Uint64(p[16:24]) | binary.LittleEndian.Uint64(p[24:32]) |
+			binary.LittleEndian.Uint64(p[32:40]) | binary.LittleEndian.Uint64(p[40:48]) |
+			binary.LittleEndian.Uint64(p[48:56]) | binary.LittleEndian.Uint64(p[56:64])
+		if w&highBits != 0 {
+			break
+		}
 	}
-	return all < utf8.RuneSelf || utf8.Valid(rest)
+	return n
+}
+
+// lastWord returns the last n bytes of b, less than 8, with zeros behind them.
+func lastWord(b []byte, n int) uint64 {
+	if len(b) >= 8 {
+		return binary.LittleEndian.Uint64(b[len(b)-8:]) >> (8 * uint(8-n) & 63) & (1<<(8*uint(n)) - 1)
+	}
+	b = b[len(b)-n:]
+	switch {
+	case n >= 4:
+		return uint64(binary.LittleEndian.Uint32(b)) | uint64(binary.LittleEndian.Uint32(b[n-4:]))<<(8*uint(n-4))
+	case n > 0:
+		return uint64(b[0]) | uint64(b[n/2])<<(8*uint(n/2)) | uint64(b[n-1])<<(8*uint(n-1))
+	}
+	return 0
 }
 
 // validText is validUTF8 for what is not all ASCII. It looks at eight bytes at a time: each byte
@@ -81,17 +97,21 @@ func validText(b []byte) bool {
 		expect uint64 // bytes of the next word that have to continue a sequence
 		e0, ed uint64 // the last byte before it is one of those, after which not all is allowed
 	)
-	for len(rest) >= 8 {
-		w := binary.LittleEndian.Uint64(rest)
-		high := w & highBits
-		if expect == 0 && (high == 0 || high == highBits && len(rest) >= 24 && threes(rest)) {
-			if high == 0 {
+	for {
+		var w uint64
+		if len(rest) >= 8 {
+			w = binary.LittleEndian.Uint64(rest)
+			if high := w & highBits; expect == 0 && high == 0 {
 				rest = rest[8:]
-			} else {
+				continue
+			} else if expect == 0 && high == highBits && len(rest) >= 24 && threes(rest) {
 				rest = rest[24:]
+				continue
 			}
-			continue
+		} else {
+			w = lastWord(b, len(rest))
 		}
+		high := w & highBits
 		lead := high & (w << 1) // 11……
 		lead3 := lead & (w << 2)
 		lead4 := lead3 & (w << 3)
@@ -104,19 +124,13 @@ func validText(b []byte) bool {
 		if wrong != 0 {
 			return utf8.Valid(b)
 		}
+		if len(rest) < 8 {
+			return true // the zeros behind it have continued nothing
+		}
 		expect = lead>>56 | lead3>>48
 		e0, ed = afterE0>>56, afterED>>56
 		rest = rest[8:]
 	}
-	// Back to the beginning of a sequence that is not complete.
-	tail := b[len(b)-len(rest):]
-	for n := 1; expect != 0 && n <= 2; n++ {
-		tail = b[len(b)-len(rest)-n:]
-		if utf8.RuneStart(tail[0]) {
-			break
-		}
-	}
-	return utf8.Valid(tail)
 }
 
 // threes reports whether b begins with eight sequences of three bytes, as Chinese and Japanese
