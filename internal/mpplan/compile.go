@@ -36,6 +36,9 @@ func (b *builder) build(t reflect.Type) *node {
 		n.dec = m
 		n.direct = m == opV5 && !nilable(t.Kind()) // of those, v5 may call the method of the value
 	}
+	if n.enc >= opBinary || n.dec >= opBinary {
+		n.pointer = typeIn(reflect.Zero(reflect.PointerTo(t)).Interface())
+	}
 	return n
 }
 

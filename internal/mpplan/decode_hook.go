@@ -66,7 +66,11 @@ func (d *Decoder) hook(i int, n *node, p unsafe.Pointer) int {
 	return d.withV5(i, end, n, p, n.extension)
 }
 
-func methodsAt(n *node, p unsafe.Pointer) any { return reflect.NewAt(n.typ, p).Interface() }
+// methodsAt returns the pointer p to a value of n, of its real type.
+func methodsAt(n *node, p unsafe.Pointer) (v any) {
+	*(*interfaceHeader)(unsafe.Pointer(&v)) = interfaceHeader{n.pointer, p}
+	return v
+}
 
 // done returns end, unless a method returned an error.
 func (d *Decoder) done(err error, end int) int {

@@ -167,20 +167,25 @@ func (e *Encoder) string(b []byte, s string) []byte {
 	return e.text(b, s)
 }
 
-// text is string for what is not.
+// text is string for what is not. If it is short, there is a copy of it already behind the next
+// byte of b.
 func (e *Encoder) text(b []byte, s string) []byte {
-	if len(s) < piece {
-		text := unsafe.Slice(unsafe.StringData(s), len(s))
-		if len(s) < 32 && validText(text) || len(s) >= 32 && validUTF8(text) || e.InvalidUTF8 {
-			return appendString(b, s)
-		}
+	text := unsafe.Slice(unsafe.StringData(s), len(s))
+	switch n := len(b); {
+	case len(s) < 32 && (validText(text) || e.InvalidUTF8):
+		b = b[:n+1+len(s)]
+		b[n] = 0xa0 | byte(len(s))
+		return b
+	case len(s) < piece && (e.InvalidUTF8 || len(s) >= 32 && validUTF8(text)):
+		return appendString(b, s)
+	case len(s) < piece:
 		e.failErr(notUTF8(s))
 		return b
 	}
 	e.limit(len(s))
 	// A long one is checked in pieces, which are in the cache when they are copied.
 	b = slices.Grow(appendLen(b, 0xd9, len(s)), len(s))
-	rest := unsafe.Slice(unsafe.StringData(s), len(s))
+	rest := text
 	for len(rest) >= piece && asciiLines(rest[:piece]) == piece {
 		b = append(b, rest[:piece]...)
 		rest = rest[piece:]

@@ -13,8 +13,7 @@ import (
 
 // hook appends the value at p by a method of its own or by v5.
 func (e *Encoder) hook(b []byte, n *node, p unsafe.Pointer) []byte {
-	v := reflect.NewAt(n.typ, p).Elem()
-	if nilable(n.typ.Kind()) && v.IsNil() {
+	if nilable(n.typ.Kind()) && reflect.NewAt(n.typ, p).Elem().IsNil() {
 		return append(b, nilByte)
 	}
 	start := len(b)
@@ -23,24 +22,24 @@ func (e *Encoder) hook(b []byte, n *node, p unsafe.Pointer) []byte {
 		return e.checked(append(b, *(*[]byte)(p)...), start, n)
 
 	case opError:
-		return e.string(b, v.Interface().(error).Error())
+		return e.string(b, (*(*error)(p)).Error())
 
 	case opBinary:
-		data, err := v.Addr().Interface().(encoding.BinaryMarshaler).MarshalBinary()
+		data, err := methodsAt(n, p).(encoding.BinaryMarshaler).MarshalBinary()
 		if err != nil {
 			e.failErr(err)
 		}
 		return appendBytes(b, data)
 
 	case opText:
-		text, err := v.Addr().Interface().(encoding.TextMarshaler).MarshalText()
+		text, err := methodsAt(n, p).(encoding.TextMarshaler).MarshalText()
 		if err != nil {
 			e.failErr(err)
 		}
 		return appendBytes(b, text)
 
 	case opMarshal:
-		data, err := v.Addr().Interface().(msgpack.Marshaler).MarshalMsgpack()
+		data, err := methodsAt(n, p).(msgpack.Marshaler).MarshalMsgpack()
 		if err != nil {
 			e.failErr(err)
 			return b
@@ -64,9 +63,9 @@ func (e *Encoder) hook(b []byte, n *node, p unsafe.Pointer) []byte {
 	e.w.begin(b, e.depth)
 	var err error
 	if n.extension {
-		err = enc.EncodeValue(v)
+		err = enc.EncodeValue(reflect.NewAt(n.typ, p).Elem())
 	} else {
-		err = v.Addr().Interface().(msgpack.CustomEncoder).EncodeMsgpack(enc) // as v5 would, which has to look it up
+		err = methodsAt(n, p).(msgpack.CustomEncoder).EncodeMsgpack(enc) // as v5 would, which has to look it up
 	}
 	b = e.w.take()
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 )
 
 // op is how a value is encoded or decoded.
@@ -49,17 +50,18 @@ type node struct {
 	typ       reflect.Type
 	enc       op
 	dec       op
-	extension bool    // registered in v5
-	size      uintptr // of a value
-	elem      *node   // of pointers, slices, arrays, maps
-	key       *node   // of maps
-	len       int     // of arrays
-	fields    *fields // of structs
-	unfit     string  // why values cannot be sent and received, if they cannot
-	isZeroer  bool    // has IsZero
-	direct    bool    // DecodeMsgpack is called without v5
-	inside    place   // where an interface has it
-	typed     typed   // of maps, if there is one
+	extension bool           // registered in v5
+	size      uintptr        // of a value
+	elem      *node          // of pointers, slices, arrays, maps
+	key       *node          // of maps
+	len       int            // of arrays
+	fields    *fields        // of structs
+	unfit     string         // why values cannot be sent and received, if they cannot
+	isZeroer  bool           // has IsZero
+	direct    bool           // DecodeMsgpack is called without v5
+	pointer   unsafe.Pointer // to a value, as interfaces have that type; of types with methods
+	inside    place          // where an interface has it
+	typed     typed          // of maps, if there is one
 	scratch   *sync.Pool
 	apart     bool                    // of maps: keys stay different, whatever they are encoded as
 	always    bool                    // of maps: every key can be one

@@ -56,8 +56,8 @@ func (r *Reader) ReadByte() (byte, error) {
 		r.token = tokenAt(r.b, r.token.end)
 	}
 	// What is in a header goes on from its first byte.
-	if t := r.token; r.i != t.start && (r.i >= t.header || r.i != r.after) {
-		if err := r.enter(t); err != nil {
+	if r.i != r.token.start && (r.i >= r.token.header || r.i != r.after) {
+		if err := r.enter(r.token); err != nil {
 			return 0, err
 		}
 	}

@@ -42,6 +42,21 @@ func tokenAt(b []byte, i int) token {
 func Cost(b []byte) int {
 	total := 0
 	for i := 0; i < len(b); {
+		switch c := b[i]; { // the frequent ones without a token
+		case c <= 0x7f || c >= 0xe0:
+			total += BytesCost(1)
+			i++
+			continue
+		case c&0xf0 == 0x90:
+			total += SliceCost(int(c&0xf), anySize) + anySize
+			i++
+			continue
+		case c&0xe0 == 0xa0:
+			n := 1 + int(c&0x1f)
+			total += BytesCost(n)
+			i += n
+			continue
+		}
 		t := tokenAt(b, i)
 		switch t.kind {
 		case array:
