@@ -21,7 +21,7 @@ import (
 type shapeOptions struct {
 	match  *regexp.Regexp // names of shapes
 	rounds int
-	target time.Duration // of a run
+	target time.Duration // of a run, of processor time
 	files  string        // directory of documents, or ""
 	out    string
 }
@@ -45,7 +45,7 @@ type shapeRow struct {
 
 // A shapeCell is one direction: by qsocket, and by others.
 type shapeCell struct {
-	Nanos, V5Nanos       float64 // for one message, medians
+	Nanos, V5Nanos       float64 // of processor time for one message, medians
 	Allocs, V5Allocs     float64
 	Ratio                float64 // to v5
 	MsgpNanos, MsgpRatio float64 `json:",omitempty"` // to code that msgp generates, where there is some
@@ -75,6 +75,7 @@ func runShapes(o shapeOptions, stdout, stderr io.Writer) error {
 	}
 	bar := newBar(o.rounds*len(runs), stderr)
 	for round := range o.rounds {
+		runtime.GC()
 		for _, r := range runs {
 			bar.Describe(r.shape.Name)
 			if err := r.measure(round); err != nil {
@@ -134,12 +135,12 @@ func newShapeRun(s shapes.Shape, target time.Duration) (*shapeRun, error) {
 // calibrate finds out how often to do it in a round, and how many allocations one takes.
 func (s *shapeSubject) calibrate(target time.Duration) error {
 	for s.n = 1; ; s.n *= 2 {
-		start := time.Now()
+		start := cpuTime()
 		if err := s.do(s.n); err != nil {
 			return err
 		}
-		if took := time.Since(start); took > target/4 || s.n > 1<<24 {
-			s.n = max(1, int(float64(s.n)*float64(target)/float64(took)))
+		if took := cpuTime() - start; took > target/4 || s.n > 1<<24 {
+			s.n = max(1, int(float64(s.n)*float64(target)/float64(max(took, 1))))
 			break
 		}
 	}
@@ -154,15 +155,14 @@ func (s *shapeSubject) calibrate(target time.Duration) error {
 // measure takes the time of each subject once, in an order that changes: what comes first meets
 // other garbage.
 func (r *shapeRun) measure(round int) error {
-	runtime.GC()
 	for _, subjects := range [][]*shapeSubject{r.encode, r.decode} {
 		for i := range subjects {
 			s := subjects[(i+round)%len(subjects)]
-			start := time.Now()
+			start := cpuTime()
 			if err := s.do(s.n); err != nil {
 				return err
 			}
-			s.nanos = append(s.nanos, float64(time.Since(start))/float64(s.n))
+			s.nanos = append(s.nanos, float64(max(1, cpuTime()-start))/float64(s.n))
 		}
 	}
 	return nil

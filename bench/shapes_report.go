@@ -14,8 +14,8 @@ func (res *shapeResults) report() string {
 	m := res.Machine
 	return fmt.Sprintf(`# MessagePack, shape by shape
 
-Time of qsocket.Msgpack ÷ time of vmihailenco/msgpack v5, with compact integers, sorted maps, and an encoder and a decoder that are used again; below 1, qsocket is
-faster. The last columns compare with code that tinylib/msgp generates, which does not sort maps. On %d cores of %s, %s/%s, %s, %s. Medians of the ratios of %d interleaved rounds
+Processor time of qsocket.Msgpack ÷ that of vmihailenco/msgpack v5, with compact integers, sorted maps, and an encoder and a decoder that are used again; below 1, qsocket is
+faster. The last columns compare with code that tinylib/msgp generates, which does not sort maps. On %d cores of %s, %s/%s, %s, %s. Medians of the ratios in %d interleaved rounds
 with runs of about %s; `+"`cd bench && go run . -shapes`"+` makes this page again.
 
 %s
@@ -54,7 +54,7 @@ func (res *shapeResults) summary() string {
 		{"types that the codec knows", func(k shapes.Kind) bool { return k == shapes.Plain }},
 		{"documents", func(k shapes.Kind) bool { return k == shapes.Document }},
 		{"types with methods of their own", func(k shapes.Kind) bool { return k == shapes.Methods }},
-		{"strings of 1 MiB, which v5 does not check", func(k shapes.Kind) bool { return k == shapes.Long }},
+		{"long strings, which v5 does not check", func(k shapes.Kind) bool { return k == shapes.Long }},
 	} {
 		var encode, decode []float64
 		for _, r := range res.Rows {

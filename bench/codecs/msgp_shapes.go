@@ -85,3 +85,6 @@ func (generatedCoder[T, P]) Decode(payload []byte) (v T, err error) {
 	_, err = P(&v).UnmarshalMsg(payload)
 	return v, err
 }
+
+// MsgpShapes is how many shapes there are that msgp has code for.
+var MsgpShapes = len(msgpShapes)

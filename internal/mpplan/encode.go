@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"slices"
 	"time"
+	"unicode/utf8"
 	"unsafe"
 
 	"github.com/fb9bb4ed/qsocket/internal/mpscan"
@@ -185,16 +186,19 @@ func (e *Encoder) text(b []byte, s string) []byte {
 	e.limit(len(s))
 	// A long one is checked in pieces, which are in the cache when they are copied.
 	b = slices.Grow(appendLen(b, 0xd9, len(s)), len(s))
-	rest := text
-	for len(rest) >= piece && asciiLines(rest[:piece]) == piece {
-		b = append(b, rest[:piece]...)
-		rest = rest[piece:]
+	for len(text) > 0 {
+		n := min(len(text), piece)
+		for n < len(text) && n > piece-utf8.UTFMax && !utf8.RuneStart(text[n]) {
+			n--
+		}
+		if !validUTF8(text[:n]) && !e.InvalidUTF8 {
+			e.failErr(notUTF8(s))
+			return b
+		}
+		b = append(b, text[:n]...)
+		text = text[n:]
 	}
-	if !e.InvalidUTF8 && !validUTF8(rest) {
-		e.failErr(notUTF8(s))
-		return b
-	}
-	return append(b, rest...)
+	return b
 }
 
 // piece is how much of a long string is looked at before it is copied, in bytes.

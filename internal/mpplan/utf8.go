@@ -104,9 +104,11 @@ func validText(b []byte) bool {
 			if high := w & highBits; expect == 0 && high == 0 {
 				rest = rest[8:]
 				continue
-			} else if expect == 0 && high == highBits && len(rest) >= 24 && threes(rest) {
-				rest = rest[24:]
-				continue
+			} else if expect == 0 && high == highBits {
+				if n := threes(rest); n > 0 {
+					rest = rest[n:]
+					continue
+				}
 			}
 		} else {
 			w = lastWord(b, len(rest))
@@ -114,6 +116,14 @@ func validText(b []byte) bool {
 		high := w & highBits
 		lead := high & (w << 1) // 11……
 		lead3 := lead & (w << 2)
+		if lead3|e0|ed == 0 && len(rest) >= 8 { // no more than two bytes each
+			if (lead<<8|expect)^(high^lead)|lead&^(w<<3|w<<4|w<<5|w<<6) != 0 {
+				return utf8.Valid(b)
+			}
+			expect = lead >> 56
+			rest = rest[8:]
+			continue
+		}
 		lead4 := lead3 & (w << 3)
 		long := lead &^ (w<<3 | w<<4 | w<<5 | w<<6) // c0, c1, e0 or e1
 		wrong := (lead<<8 | lead3<<16 | expect) ^ (high ^ lead)
@@ -133,18 +143,26 @@ func validText(b []byte) bool {
 	}
 }
 
-// threes reports whether b begins with eight sequences of three bytes, as Chinese and Japanese
-// text does. It reports false for some that are.
-func threes(b []byte) bool {
+// threes returns how many bytes b begins with that are sequences of three, as Chinese and Japanese
+// text has them. It looks at eight sequences at a time, and stops before some that are right.
+func threes(b []byte) (n int) {
 	const (
 		first0, first1, first2 = 0x00ff0000ff0000ff, 0xff0000ff0000ff00, 0x0000ff0000ff0000 // where the first bytes are
 		top2                   = 0xc0c0c0c0c0c0c0c0
 		e0, ed                 = 0xe0 * lowBits, 0xed * lowBits
 	)
-	w0, w1, w2 := binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:]), binary.LittleEndian.Uint64(b[16:])
-	first := w0&first0 | w1&first1 | w2&first2
-	others := (w0&top2^highBits)&^first0 | (w1&top2^highBits)&^first1 | (w2&top2^highBits)&^first2
-	// Of e0 to ef, whose low halves do not borrow, neither of the two.
-	neither := ((first ^ e0 | highBits) - lowBits) & ((first ^ ed | highBits) - lowBits)
-	return others == 0 && (first^e0)&0xf0f0f0f0f0f0f0f0 == 0 && neither&highBits == highBits
+	for ; len(b)-n >= 24; n += 24 {
+		p := (*[24]byte)(b[n:])
+		w0, w1, w2 := binary.LittleEndian.Uint64(p[0:8]), binary.LittleEndian.Uint64(p[8:16]), binary.LittleEndian.Uint64(p[16:24])
+		first := w0&first0 | w1&first1 | w2&first2
+		wrong := (w0&top2^highBits)&^first0 | (w1&top2^highBits)&^first1 | (w2&top2^highBits)&^first2
+		wrong |= (first ^ e0) & 0xf0f0f0f0f0f0f0f0
+		// Of e0 to ef, whose low halves do not borrow, neither of the two.
+		wrong |= ^((first ^ e0 | highBits) - lowBits) & highBits
+		wrong |= ^((first ^ ed | highBits) - lowBits) & highBits
+		if wrong != 0 {
+			break
+		}
+	}
+	return n
 }

@@ -31,7 +31,7 @@ type Kind int
 const (
 	Plain    Kind = iota
 	Methods       // types that encode and decode themselves
-	Long          // a string of a mebibyte, which v5 does not check
+	Long          // strings of a kibibyte and more, which v5 does not check
 	Document      // documents as they are found in the world
 )
 
