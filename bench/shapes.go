@@ -36,11 +36,11 @@ type shapeResults struct {
 
 // A shapeRow is what is known of a shape. Ratios are medians of those of the rounds; below 1, ours is faster.
 type shapeRow struct {
-	Shape   string
-	Kind    shapes.Kind
-	Bytes   int
-	Encode  shapeCell
-	Decode  shapeCell
+	Shape  string
+	Kind   shapes.Kind
+	Bytes  int
+	Encode shapeCell
+	Decode shapeCell
 }
 
 // A shapeCell is one direction: by qsocket, and by others.

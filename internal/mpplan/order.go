@@ -28,12 +28,12 @@ func (r *ranks) byText(texts []string) {
 }
 
 // common returns how many bytes two strings have in common at their beginnings.
-func common(a, b string) int {
-	n := min(len(a), len(b))
-	for i := range n {
-		if a[i] != b[i] {
-			return i
-		}
+func common(a, b string) (n int) {
+	for len(a)-n >= 8 && len(b)-n >= 8 && a[n:n+8] == b[n:n+8] {
+		n += 8
+	}
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
 	}
 	return n
 }

@@ -76,7 +76,7 @@ func asciiLines(b []byte) (n int) {
 // lastWord returns the last n bytes of b, less than 8, with zeros behind them.
 func lastWord(b []byte, n int) uint64 {
 	if len(b) >= 8 {
-		return binary.LittleEndian.Uint64(b[len(b)-8:]) >> (8 * uint(8-n) & 63) & (1<<(8*uint(n)) - 1)
+		return binary.LittleEndian.Uint64(b[len(b)-8:]) >> (8 * uint(8-n))
 	}
 	b = b[len(b)-n:]
 	switch {
@@ -116,9 +116,12 @@ func validText(b []byte) bool {
 		high := w & highBits
 		lead := high & (w << 1) // 11……
 		lead3 := lead & (w << 2)
-		if lead3|e0|ed == 0 && len(rest) >= 8 { // no more than two bytes each
+		if lead3|e0|ed == 0 { // no more than two bytes each
 			if (lead<<8|expect)^(high^lead)|lead&^(w<<3|w<<4|w<<5|w<<6) != 0 {
 				return utf8.Valid(b)
+			}
+			if len(rest) < 8 {
+				return true // the zeros behind it have continued nothing
 			}
 			expect = lead >> 56
 			rest = rest[8:]
@@ -135,7 +138,7 @@ func validText(b []byte) bool {
 			return utf8.Valid(b)
 		}
 		if len(rest) < 8 {
-			return true // the zeros behind it have continued nothing
+			return true
 		}
 		expect = lead>>56 | lead3>>48
 		e0, ed = afterE0>>56, afterED>>56
