@@ -58,7 +58,9 @@ func (d *Decoder) decode(payload []byte, n *node, p unsafe.Pointer) error {
 	}
 	d.b = nil
 	d.expected, d.shared, d.room = d.shared-len(d.room), 0, nil
-	d.boxes = boxes{}
+	if d.boxes.numbers|d.boxes.strings != 0 {
+		d.boxes = boxes{}
+	}
 	if d.err == nil {
 		return nil
 	}

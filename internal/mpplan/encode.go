@@ -33,11 +33,12 @@ type Encoder struct {
 	stop  int // where its encoding has become too long
 	held  int // see Held
 	looks int // how much may still be looked at to see whether a field is empty
-	types typeCache
 
 	v5   *msgpack.Encoder // nil: to be made
 	w    writer           // of v5
 	scan mpscan.Scanner
+
+	types typeCache // of what interfaces held
 }
 
 func (e *Encoder) append(dst []byte, n *node, p unsafe.Pointer) ([]byte, error) {

@@ -5,6 +5,8 @@ import (
 	"math/bits"
 	"slices"
 	"unsafe"
+
+	"github.com/fb9bb4ed/qsocket/internal/mpscan"
 )
 
 // structure appends the struct at p.
@@ -14,9 +16,6 @@ func (e *Encoder) structure(b []byte, n *node, p unsafe.Pointer) []byte {
 	}
 	e.depth++
 	fs := n.fields
-	if e.Tally {
-		e.held += fs.cost
-	}
 	if e.Arrays || fs.asArray {
 		b = appendArray(b, fs.written)
 		if e.hops > 0 {
@@ -198,6 +197,11 @@ var widths = func() (w [65]uint8) {
 
 // field appends the value of the field f of the struct at p.
 func (e *Encoder) field(b []byte, f *field, p unsafe.Pointer) []byte {
+	if e.Tally {
+		for i := range f.hops { // each field counts them: too much is no fault
+			e.held += mpscan.BytesCost(int(f.hops[i].typ.Size()))
+		}
+	}
 	p, ok := f.of(p)
 	if !ok {
 		return append(b, nilByte)

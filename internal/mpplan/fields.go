@@ -7,7 +7,6 @@ import (
 	"unsafe"
 
 	"github.com/fb9bb4ed/qsocket/internal/fit"
-	"github.com/fb9bb4ed/qsocket/internal/mpscan"
 )
 
 // fields is a struct type as v5 sees it.
@@ -20,7 +19,6 @@ type fields struct {
 	omits   bool           // some field is omitted if empty
 	unfit   string         // why the struct cannot be encoded and decoded
 	twice   string         // a name that two written fields have, or ""
-	cost    int            // what a decoder allocates beside the struct, at most
 }
 
 // field is one field of a struct, or of a struct that is inlined in it.
@@ -128,14 +126,8 @@ func (b *builder) complete(t reflect.Type, f *field) {
 // finish makes hot, now that all nodes are complete.
 func (fs *fields) finish() {
 	fs.hot = make([]member, len(fs.all))
-	if len(fs.all) > fewFields {
-		fs.cost = mpscan.BytesCost(len(fs.all))
-	}
 	for i := range fs.all {
 		f, m := &fs.all[i], &fs.hot[i]
-		for _, h := range f.hops {
-			fs.cost += mpscan.BytesCost(int(h.typ.Size()))
-		}
 		m.enc, m.dec = f.node.enc, f.node.dec
 		m.offset = f.offset
 		m.max = f.node.most()
