@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/fb9bb4ed/qsocket/internal/excerpt"
+	"github.com/fb9bb4ed/qsocket/internal/hints"
 	"github.com/fb9bb4ed/qsocket/internal/oversize"
 )
 
@@ -81,8 +82,11 @@ type limiter interface {
 
 // limit tells enc, if it wants to know, how long a payload may be.
 func limit[T any](enc Encoder[T], n int) {
-	if l, ok := enc.(limiter); ok {
+	switch l := enc.(type) {
+	case limiter:
 		l.limitPayload(n)
+	case hints.Limiter:
+		l.LimitPayload(hints.Limit(n))
 	}
 }
 
@@ -127,8 +131,12 @@ const otherFactor = 8
 
 // maxDecoded is that of the Decoder dec.
 func maxDecoded(dec any) (factor, free int) {
-	if s, ok := dec.(sizer); ok {
+	switch s := dec.(type) {
+	case sizer:
 		return s.maxDecoded()
+	case hints.Sizer:
+		most := s.MaxDecoded()
+		return most.Factor, most.Free
 	}
 	return otherFactor, 0
 }
@@ -145,8 +153,12 @@ func decodedSize(dec, v any, n, limit int) int {
 	case *string:
 		return len(*v)
 	}
-	if s, ok := dec.(sizer); ok {
+	switch s := dec.(type) {
+	case sizer:
 		return s.decodedSize(v, n, limit)
+	case hints.Sizer:
+		size := s.DecodedSize()
+		return size.Factor*n + size.Free
 	}
 	return otherFactor * n
 }
@@ -159,8 +171,11 @@ type fitter interface {
 
 // unfit returns why no message can get across in c, as far as it knows.
 func unfit[T any](c Codec[T]) error {
-	if f, ok := c.(fitter); ok {
+	switch f := c.(type) {
+	case fitter:
 		return f.unfit()
+	case hints.Fitter:
+		return f.Unfit().Err
 	}
 	return nil
 }
