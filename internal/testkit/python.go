@@ -10,13 +10,31 @@ import (
 // if there is none. The command is killed when the test takes too long.
 func Python(t testing.TB, args ...string) *exec.Cmd {
 	t.Helper()
+	cmd := python(t, "import msgpack, sys; assert sys.version_info >= (3, 8)", args)
+	if cmd == nil {
+		t.Skip("no Python 3.8 or later with the package msgpack: apt-get install python3-msgpack, or pip install msgpack")
+	}
+	return cmd
+}
+
+// PlainPython is Python without packages.
+func PlainPython(t testing.TB, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := python(t, "import sys; assert sys.version_info >= (3, 6)", args)
+	if cmd == nil {
+		t.Skip("no Python 3.6 or later on PATH: apt-get install python3, or python.org")
+	}
+	return cmd
+}
+
+// python returns a command for the first Python that can run check, or nil.
+func python(t testing.TB, check string, args []string) *exec.Cmd {
 	for _, python := range []string{"python3", "/usr/bin/python3", "python"} {
-		if exec.Command(python, "-c", "import msgpack, sys; assert sys.version_info >= (3, 8)").Run() == nil {
+		if exec.Command(python, "-c", check).Run() == nil {
 			cmd := exec.CommandContext(Context(t), python, args...)
 			cmd.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1")
 			return cmd
 		}
 	}
-	t.Skip("no Python 3.8 or later with the package msgpack: apt-get install python3-msgpack, or pip install msgpack")
-	panic("unreachable")
+	return nil
 }
