@@ -1,11 +1,12 @@
 package pickle
 
-// slotSize is what a place in marks or memo may cost, with what slices need to grow.
+// slotSize is what a place in the memo may cost, with what slices need to grow.
 const slotSize = 16
 
+// mark begins the values of a container, or the arguments of a function.
 func (m *machine) mark() bool {
-	if !m.spend(slotSize) {
-		return false
+	if len(m.marks) > MaxDepth {
+		return m.tooDeep()
 	}
 	m.marks = append(m.marks, m.top)
 	return true
@@ -112,7 +113,9 @@ func (m *machine) store(i uint64) bool {
 		}
 	}
 	if m.memo[i] == 0 {
-		m.memoized++
+		if m.memoized++; m.memoized >= int(m.count) {
+			return m.fail("%s of more values than there are", m.name())
+		}
 	}
 	m.memo[i], _ = m.follow(m.top)
 	return true

@@ -5,11 +5,13 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"math"
 	"math/big"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -93,11 +95,11 @@ func run(t *testing.T, output func() ([]byte, error)) []byte {
 	t.Helper()
 	out, err := output()
 	if err != nil {
-		var stderr []byte
-		if e, ok := err.(interface{ Unwrap() error }); ok {
-			stderr = []byte(fmt.Sprint(e.Unwrap()))
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			err = fmt.Errorf("%w: %s", err, exit.Stderr)
 		}
-		t.Fatalf("Python: %v %s", err, stderr)
+		t.Fatalf("Python: %v", err)
 	}
 	return out
 }

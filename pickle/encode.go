@@ -277,7 +277,7 @@ func (e *encoder) textMethod(b []byte, v reflect.Value) ([]byte, bool) {
 
 func (e *encoder) decimal(b []byte, d Decimal) ([]byte, bool) {
 	if d == "" {
-		d = "0"
+		return append(b, opNone), true
 	}
 	if !isDecimal(d) {
 		return b, e.fail("Decimal %s, which Python would refuse", excerpt.Quote(string(d), maxName))

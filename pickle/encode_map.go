@@ -103,6 +103,9 @@ func (e *encoder) entry(p *plan, key reflect.Value) (k entry, ok bool) {
 	if k.code, ok = alone.value(nil, p, key); !ok {
 		return k, e.failErr(alone.err)
 	}
+	if len(k.code) == 1 && k.code[0] == opNone {
+		return k, e.fail("the zero %v, which is None, cannot be the key of a dict", p.typ)
+	}
 	k.rank = rankOther
 	if p.form == formText {
 		k.rank = rankString // it may be equal to a string

@@ -54,6 +54,9 @@ func (e *encoder) duration(b []byte, d time.Duration) ([]byte, bool) {
 }
 
 func (e *encoder) date(b []byte, d Date) ([]byte, bool) {
+	if d == (Date{}) {
+		return append(b, opNone), true
+	}
 	w := wall{year: d.Year, month: int(d.Month), day: d.Day}
 	if !w.valid() {
 		return b, e.fail("date %v, which there is not", d)

@@ -76,7 +76,7 @@ func (m *machine) stop() (int32, bool) {
 	case m.frameEnd > 0 && m.frameEnd != m.i:
 		return 0, m.fail("frame ends at byte %d, STOP at %d", m.frameEnd, m.i-1)
 	case len(m.marks) > 0:
-		return 0, m.fail("STOP after %d MARKs that nothing has used", len(m.marks))
+		return 0, m.fail("STOP after a MARK that nothing has used")
 	}
 	i, ok := m.pop()
 	if !ok {

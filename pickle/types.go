@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Date is a datetime.date: a day without a time and a zone.
+// Date is a datetime.date: a day without a time and a zone. The zero Date is sent as None.
 type Date struct {
 	Year  int // 1 to 9999
 	Month time.Month
@@ -26,7 +26,7 @@ func (t TimeOfDay) String() string {
 }
 
 // Decimal is a decimal.Decimal as Python writes it: "1.50", "-1E+3", "NaN", "Infinity". The
-// empty one is sent as 0.
+// empty one is sent as None.
 type Decimal string
 
 // maxExponent is how many digits it may have: Python refuses numbers with some of 18.

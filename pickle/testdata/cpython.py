@@ -151,7 +151,7 @@ def pickled(v, protocol, r):
 def main(args):
     if args[0] == "read":
         for line in sys.stdin:
-            print(text(pickle.loads(bytes.fromhex(line))))
+            print(text(pickle.loads(bytes.fromhex(line.strip()))))
         return
     seed, count = int(args[1]), int(args[2])
     for i in range(count):

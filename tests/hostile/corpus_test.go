@@ -15,7 +15,7 @@ import (
 //	go test -run TestFault01MsgpackCorpus -v ./tests/hostile    what each was told, and what it cost
 func TestFault01MsgpackCorpus(t *testing.T) {
 	testkit.CheckGoroutines(t)
-	cases, err := readMsgpackCases("testdata/msgpack/corpus.txt")
+	cases, err := readHexCases("testdata/msgpack/corpus.txt")
 	if err != nil {
 		t.Fatal(err)
 	}

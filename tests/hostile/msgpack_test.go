@@ -2,13 +2,12 @@ package hostile
 
 import (
 	"bufio"
-	"bytes"
-	"encoding/hex"
 	"fmt"
 	"os"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/fb9bb4ed/qsocket/internal/testkit"
 )
 
 type (
@@ -33,8 +32,8 @@ type (
 	}
 )
 
-// readMsgpackCases reads a file of cases, which explains its columns.
-func readMsgpackCases(path string) (cases []hostileCase, err error) {
+// readHexCases reads a file of cases, which explains its columns.
+func readHexCases(path string) (cases []hostileCase, err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -49,7 +48,7 @@ func readMsgpackCases(path string) (cases []hostileCase, err error) {
 		if len(cols) != 4 {
 			return nil, fmt.Errorf("%s: %d columns, want 4: %s", path, len(cols), line)
 		}
-		payload, err := repeatedHex(cols[2])
+		payload, err := testkit.RepeatedHex(cols[2])
 		if err != nil {
 			return nil, fmt.Errorf("%s: %s: %w", path, cols[0], err)
 		}
@@ -60,23 +59,4 @@ func readMsgpackCases(path string) (cases []hostileCase, err error) {
 		cases = append(cases, c)
 	}
 	return cases, nil
-}
-
-// repeatedHex reads words of hexadecimal digits, each of which N* repeats.
-func repeatedHex(s string) (b []byte, err error) {
-	for _, word := range strings.Fields(s) {
-		n, digits := 1, word
-		if count, rest, ok := strings.Cut(word, "*"); ok {
-			if n, err = strconv.Atoi(count); err != nil {
-				return nil, err
-			}
-			digits = rest
-		}
-		part, err := hex.DecodeString(digits)
-		if err != nil {
-			return nil, err
-		}
-		b = append(b, bytes.Repeat(part, n)...)
-	}
-	return b, nil
 }

@@ -135,7 +135,7 @@ func TestPayloadsGiveExcerpts(t *testing.T) {
 // the module, and hostile texts in the places in which a codec may quote them.
 func allPayloads(t *testing.T) (payloads [][]byte) {
 	t.Helper()
-	mp, err := readMsgpackCases("testdata/msgpack/corpus.txt")
+	mp, err := readHexCases("testdata/msgpack/corpus.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
