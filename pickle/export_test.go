@@ -1,0 +1,4 @@
+package pickle
+
+// OpcodeNames has the names of all opcodes, by opcode.
+var OpcodeNames = names
