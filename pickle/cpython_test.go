@@ -80,7 +80,7 @@ func compareRead(t *testing.T, pickles io.Reader, want []string) {
 	t.Helper()
 	cmd := testkit.PlainPython(t, "testdata/cpython.py", "read")
 	cmd.Stdin = pickles
-	got := strings.Split(strings.TrimSpace(string(run(t, cmd.Output))), "\n")
+	got := strings.Fields(string(run(t, cmd.Output)))
 	if len(got) != len(want) {
 		t.Fatalf("CPython read %d pickles, want %d", len(got), len(want))
 	}

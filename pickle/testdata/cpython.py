@@ -3,9 +3,13 @@
     cpython.py write SEED COUNT    writes COUNT random values, each with protocols 2 to 5: a line has the
                                    pickle in hexadecimal, a space, and the text of the value
     cpython.py read                reads pickles, in hexadecimal, and writes the texts of their values
+    cpython.py repr                the same, and writes what Python shows of them
+    cpython.py eval                reads expressions, and writes the pickles of their values, in hexadecimal
 """
+import collections
 import datetime
 import decimal
+import fractions
 import io
 import pickle
 import pickletools
@@ -148,10 +152,28 @@ def pickled(v, protocol, r):
     return pickletools.optimize(b) if how == 1 else b
 
 
+def evaluated(expression):
+    """The value of an expression in docs/pickle.md."""
+    names = {"itself": [], "nested": [], "collections": collections, "datetime": datetime, "decimal": decimal, "fractions": fractions}
+    names["itself"].append(names["itself"])
+    for _ in range(100):
+        names["nested"] = [names["nested"]]
+    return eval(expression, names)
+
+
 def main(args):
-    if args[0] == "read":
+    for stream in sys.stdin, sys.stdout:
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8")
+    if args[0] != "write":
         for line in sys.stdin:
-            print(text(pickle.loads(bytes.fromhex(line.strip()))))
+            line = line.strip()
+            if args[0] == "read":
+                print(text(pickle.loads(bytes.fromhex(line))))
+            elif args[0] == "repr":
+                print(repr(pickle.loads(bytes.fromhex(line))))
+            else:
+                print(pickle.dumps(evaluated(line), 4).hex())
         return
     seed, count = int(args[1]), int(args[2])
     for i in range(count):
