@@ -12,6 +12,7 @@ import (
 	"github.com/fb9bb4ed/qsocket/internal/leak"
 	"github.com/fb9bb4ed/qsocket/internal/testkit"
 	"github.com/fb9bb4ed/qsocket/pickle"
+	"github.com/google/go-cmp/cmp"
 )
 
 // TestMain fails the run if goroutines of the module outlive the tests.
@@ -176,5 +177,32 @@ func TestDecodedSize(t *testing.T) {
 	}
 	if _, err := dec.Decode([]byte("N.")); err != nil || sizer.DecodedSize() != (hints.Size{}) {
 		t.Errorf("got %v for None, error %v", sizer.DecodedSize(), err)
+	}
+}
+
+// One codec serves many connections at the same time.
+func TestConcurrent(t *testing.T) {
+	c := pickle.Codec[everything]()
+	want := full()
+	done := make(chan error)
+	const many = 8
+	for range many {
+		go func() { // ends after its rounds
+			var err error
+			enc, dec := c.NewEncoder(), c.NewDecoder()
+			for range 100 {
+				b, e := enc.Append(nil, want)
+				got, f := dec.Decode(b)
+				if err = errors.Join(err, e, f); err == nil && !cmp.Equal(want, got, equal) {
+					err = errors.New("arrived changed")
+				}
+			}
+			done <- err
+		}()
+	}
+	for range many {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -5,7 +5,7 @@ const slotSize = 16
 
 // mark begins the values of a container, or the arguments of a function.
 func (m *machine) mark() bool {
-	if len(m.marks) > MaxDepth {
+	if len(m.marks) > maxDepth {
 		return m.tooDeep()
 	}
 	m.marks = append(m.marks, m.top)

@@ -142,8 +142,8 @@ func addressable(v reflect.Value) reflect.Value {
 
 // open begins a container.
 func (e *encoder) open() bool {
-	if e.depth == MaxDepth {
-		return e.fail("nested deeper than %d levels, or a value that contains itself", MaxDepth)
+	if e.depth == maxDepth {
+		return e.fail("nested deeper than %d levels, or a value that contains itself", maxDepth)
 	}
 	e.depth++
 	return true

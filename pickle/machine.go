@@ -11,8 +11,8 @@ import (
 	"github.com/fb9bb4ed/qsocket/internal/mpscan"
 )
 
-// MaxDepth is how many lists, tuples, dicts and sets may be nested, both ways.
-const MaxDepth = mpscan.MaxDepth
+// maxDepth is how many lists, tuples, dicts and sets may be nested, both ways.
+const maxDepth = mpscan.MaxDepth
 
 // machine runs a pickle, and makes nodes of it. It knows nothing of Go's types.
 //
@@ -85,7 +85,7 @@ func (m *machine) stop() (int32, bool) {
 	if m.top != 0 {
 		return 0, m.fail("STOP leaves more than one value on the stack, want one")
 	}
-	if m.at(i).depth > MaxDepth {
+	if m.at(i).depth > maxDepth {
 		return 0, m.tooDeep()
 	}
 	return i, m.adopt(m.at(i))

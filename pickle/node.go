@@ -139,7 +139,7 @@ func (m *machine) take(n int32) (first, last, count int32, depth uint8, ok bool)
 
 // adopt makes n part of another value.
 func (m *machine) adopt(n *node) bool {
-	if n.depth > MaxDepth {
+	if n.depth > maxDepth {
 		return m.tooDeep()
 	}
 	if n.kind == kindGlobal || n.kind == kindRef && m.at(int32(n.x)).kind == kindGlobal {
@@ -150,5 +150,5 @@ func (m *machine) adopt(n *node) bool {
 }
 
 func (m *machine) tooDeep() bool {
-	return m.fail("%s: containers are nested deeper than %d levels", m.name(), MaxDepth)
+	return m.fail("%s: containers are nested deeper than %d levels", m.name(), maxDepth)
 }
