@@ -42,7 +42,7 @@ func (d *decoding) decode(payload []byte, p *plan, v reflect.Value) (spent int, 
 // value sets v, which is zero, to the node at.
 func (d *decoding) value(at int32, p *plan, v reflect.Value) bool {
 	if d.work--; d.work < 0 {
-		return d.fail("%w: a payload of %d bytes, parts of which are shared", errExpansion, len(d.b))
+		return d.overworked()
 	}
 	at, n := d.follow(at)
 	if n.kind == kindNone {
@@ -103,6 +103,10 @@ func (d *decoding) value(at int32, p *plan, v reflect.Value) bool {
 	default:
 		return d.special(n, p, v)
 	}
+}
+
+func (d *decoding) overworked() bool {
+	return d.fail("%w: a payload of %d bytes, parts of which are shared", errExpansion, len(d.b))
 }
 
 // unexpected reports a node that no value of p's type can be made of.

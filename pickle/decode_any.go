@@ -2,6 +2,7 @@ package pickle
 
 import (
 	"math"
+	"reflect"
 	"time"
 
 	"github.com/fb9bb4ed/qsocket/internal/mpscan"
@@ -26,7 +27,7 @@ var (
 // any returns what is at, as one of the types that docs/pickle.md lists.
 func (d *decoding) any(at int32) (any, bool) {
 	if d.work--; d.work < 0 {
-		return nil, d.fail("%w: a payload of %d bytes, parts of which are shared", errExpansion, len(d.b))
+		return nil, d.overworked()
 	}
 	_, n := d.follow(at)
 	switch n.kind {
@@ -142,10 +143,10 @@ func (d *decoding) anyDict(n *node) (any, bool) {
 	}
 	m := make(map[string]any, count)
 	at := n.first()
-	for range count {
+	for i := range count {
 		_, k := d.follow(at)
 		key, ok := d.string(k)
-		if !ok {
+		if !ok || !d.hash(k) {
 			return nil, false
 		}
 		at = d.at(at).next
@@ -153,10 +154,12 @@ func (d *decoding) anyDict(n *node) (any, bool) {
 		if !ok {
 			return nil, d.inEntry(quote(key))
 		}
-		m[key] = elem
+		if m[key] = elem; len(m) != i+1 {
+			return nil, d.twice(n, reflect.ValueOf(key))
+		}
 		at = d.at(at).next
 	}
-	return m, d.distinct(n, len(m))
+	return m, true
 }
 
 func (d *decoding) anyKeys(n *node) (any, bool) {
@@ -166,7 +169,7 @@ func (d *decoding) anyKeys(n *node) (any, bool) {
 	}
 	m := make(map[any]any, count)
 	at := n.first()
-	for range count {
+	for i := range count {
 		key, ok := d.anyKey(at)
 		if !ok {
 			return nil, d.inKey()
@@ -176,10 +179,12 @@ func (d *decoding) anyKeys(n *node) (any, bool) {
 		if !ok {
 			return nil, d.inEntry(showAny(key))
 		}
-		m[key] = elem
+		if m[key] = elem; len(m) != i+1 {
+			return nil, d.twice(n, reflect.ValueOf(&key).Elem())
+		}
 		at = d.at(at).next
 	}
-	return m, d.distinct(n, len(m))
+	return m, true
 }
 
 func (d *decoding) anySet(n *node) (any, bool) {
@@ -189,26 +194,28 @@ func (d *decoding) anySet(n *node) (any, bool) {
 	}
 	m := make(map[any]struct{}, count)
 	at := n.first()
-	for range count {
+	for i := range count {
 		key, ok := d.anyKey(at)
 		if !ok {
 			return nil, d.inKey()
 		}
-		m[key] = struct{}{}
+		if m[key] = struct{}{}; len(m) != i+1 {
+			return nil, d.twice(n, reflect.ValueOf(&key).Elem())
+		}
 		at = d.at(at).next
 	}
-	return m, d.distinct(n, len(m))
+	return m, true
 }
 
 func (d *decoding) anyKey(at int32) (any, bool) {
-	if _, n := d.follow(at); !n.keyable() {
+	_, n := d.follow(at)
+	if !n.keyable() {
 		return nil, d.unkeyable(n)
 	}
+	if !d.hash(n) {
+		return nil, false
+	}
 	return d.any(at)
-}
-
-func (d *decoding) distinct(n *node, got int) bool {
-	return got == int(n.n) || d.fail("%v of %d has %d different keys", n.kind, n.n, got)
 }
 
 func (n *node) first() int32 {

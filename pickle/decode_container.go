@@ -74,6 +74,9 @@ func (fs *fields) find(name []byte, i int) (int, bool) {
 	if i < len(fs.all) && fs.all[i].name == string(name) {
 		return i, true
 	}
+	if len(name) > fs.most { // which would take long to look for, time and again if it is shared
+		return 0, false
+	}
 	i, ok := fs.index[string(name)]
 	return i, ok
 }
@@ -90,7 +93,7 @@ func (d *decoding) mapping(n *node, p *plan, v reflect.Value) bool {
 	v.Set(reflect.MakeMapWithSize(p.typ, count))
 	key, elem := reflect.New(p.key.typ).Elem(), reflect.New(p.elem.typ).Elem()
 	at := n.first()
-	for range count {
+	for i := range count {
 		key.SetZero()
 		elem.SetZero()
 		if !d.key(at, p.key, key) {
@@ -103,14 +106,33 @@ func (d *decoding) mapping(n *node, p *plan, v reflect.Value) bool {
 			at = d.at(at).next
 		}
 		v.SetMapIndex(key, elem)
+		if v.Len() != i+1 {
+			return d.twice(n, key)
+		}
 	}
-	return d.distinct(n, v.Len())
+	return true
+}
+
+// twice reports a key that is there already.
+func (d *decoding) twice(n *node, key reflect.Value) bool {
+	return d.fail("%s is in %v twice", show(key), n.kind)
+}
+
+// hash counts the work of finding a place in a map for the string n: it may be the key of
+// many maps.
+func (d *decoding) hash(n *node) bool {
+	if n.kind == kindStr {
+		d.work -= int(n.n) / 16
+	}
+	return d.work >= 0 || d.overworked()
 }
 
 // key is value for the key of a map. In an interface it has to be of a type that can be one.
 func (d *decoding) key(at int32, p *plan, v reflect.Value) bool {
 	_, n := d.follow(at)
 	switch {
+	case !d.hash(n):
+		return false
 	case p.form == formAny && !n.keyable():
 		return d.unkeyable(n)
 	case p.form != formAny && n.kind == kindNone: // elsewhere it is zero

@@ -71,7 +71,7 @@ func TestDecodeTypes(t *testing.T) {
 		{"dict for a set", decodes[map[string]struct{}], "}\x8c\x01aNs.", wantError("a dict for map[string]struct {}")},
 		{"tuple as a key", decodes[map[[2]int]string], "}K\x01K\x02\x86\x8c\x01as.", map[[2]int]string{{1, 2}: "a"}},
 		{"None as a key", decodes[map[string]int], "}NK\x01s.", wantError("None for string")},
-		{"key twice", decodes[map[float64]int], "}(K\x01NG\x3f\xf0\x00\x00\x00\x00\x00\x00Nu.", wantError("a dict of 2 has 1 different keys")},
+		{"key twice", decodes[map[float64]int], "}(K\x01NG\x3f\xf0\x00\x00\x00\x00\x00\x00Nu.", wantError("1 is in a dict twice")},
 		{"str for a duration", decodes[time.Duration], "\x8c\x021s.", wantError("a str for time.Duration")},
 		{"int for a duration", decodes[time.Duration], "K\x01.", wantError("an int for time.Duration")},
 		{"Decimal for a float", decodes[float64], "cdecimal\nDecimal\n\x8c\x041.50\x85R.", wantError("a Decimal for float64")},
@@ -137,6 +137,31 @@ func TestSharedStrings(t *testing.T) {
 	}
 	if s := v.([]string); len(s) != 10_001 || s[10_000] != s[0] || len(s[0]) != 1<<16 {
 		t.Errorf("got %d strings", len(s))
+	}
+}
+
+// What is shared is looked at as often as it occurs, within a bound.
+func TestSharedWork(t *testing.T) {
+	long := "\x8d\x40\x0d\x03\x00\x00\x00\x00\x00" + strings.Repeat("1", 200_000) + "\x94"
+	const latin1, many = "\x8c\x06latin1\x94", 20_000
+	tests := []struct {
+		name, payload string
+		decode        func(string, ...pickle.Option) (any, error)
+	}{
+		{"encode", "}\x8c\x01x(" + long + latin1 + "c_codecs\nencode\n\x94" + strings.Repeat("h\x02h\x00h\x01\x86R", many) + "ts.", decodes[struct{}]},
+		{"Decimal", "}\x8c\x01x(" + long + "cdecimal\nDecimal\n\x94" + strings.Repeat("h\x01h\x00\x85R", many) + "ts.", decodes[struct{}]},
+		{"key of anys", "(" + long + strings.Repeat("}h\x00Ns", many) + "t.", decodes[[]any]},
+		{"key of sets", "(" + long + strings.Repeat("(h\x00\x91", many) + "t.", decodes[[]any]},
+		{"key of maps", "](}" + long + "Ns" + strings.Repeat("}h\x00Ns", many) + "e.", decodes[[]map[string]int]},
+	}
+	for _, tt := range tests {
+		if _, err := tt.decode(tt.payload, pickle.MaxExpansion(100)); err == nil || !strings.Contains(err.Error(), "MaxExpansion") {
+			t.Errorf("%s: got error %v, want one about MaxExpansion", tt.name, err)
+		}
+	}
+	payload := "(" + long + "t."
+	if _, err := decodes[[]string](payload); err != nil {
+		t.Error(err)
 	}
 }
 

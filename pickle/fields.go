@@ -13,6 +13,7 @@ import (
 type fields struct {
 	all   []field
 	index map[string]int // into all, by name
+	most  int            // the length of the longest name
 	unfit string         // why the struct cannot be sent, if that is so
 }
 
@@ -74,6 +75,7 @@ func (fs *fields) list(t reflect.Type, path []int) {
 			fs.fault("two fields of %s are named %q; give one another name by a tag", fit.Name(t), name)
 		}
 		fs.index[name] = len(fs.all)
+		fs.most = max(fs.most, len(name))
 		fs.all = append(fs.all, field{name: name, goName: f.Name, index: index, omitEmpty: options == "omitempty"})
 	}
 }

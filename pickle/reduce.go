@@ -192,8 +192,11 @@ func (m *machine) latinOf(args []int32) bool {
 		return false
 	}
 	text := m.at(args[0])
-	if e := string(m.raw(m.at(args[1]))); e != "latin1" && e != "latin-1" {
-		return m.fail("bytes as text in the encoding %s, want latin1", excerpt.Quote(e, maxName))
+	if !m.spend(int(text.n)) { // one text may be the argument of many calls
+		return false
+	}
+	if e := m.raw(m.at(args[1])); string(e) != "latin1" && string(e) != "latin-1" {
+		return m.fail("bytes as text in the encoding %s, want latin1", excerpt.Quote(string(e), maxName))
 	}
 	for rest := m.raw(text); len(rest) > 0; {
 		r, n := utf8.DecodeRune(rest)
@@ -231,6 +234,9 @@ func (m *machine) decimalOf(args []int32) bool {
 		return false
 	}
 	s := m.at(args[0])
+	if !m.spend(int(s.n)) { // as above
+		return false
+	}
 	if !isDecimal(m.raw(s)) {
 		return m.fail("decimal.Decimal of %s, which is no number", excerpt.Quote(string(m.raw(s)), maxName))
 	}
