@@ -29,7 +29,7 @@ func refusal[T any]() error {
 }
 
 type (
-	hiding struct{ n int }
+	hiding time.Time // without its methods
 	half   struct{ N int }
 	loop   *loop
 	both   struct {

@@ -45,9 +45,8 @@ type everything struct {
 }
 
 type Embedded struct {
-	Inner  string `pickle:"inner,omitempty"`
-	hidden int
-	Left   int `pickle:"-"`
+	Inner string `pickle:"inner,omitempty"`
+	Left  int    `pickle:"-"`
 }
 
 var equal = cmp.Options{
@@ -55,7 +54,6 @@ var equal = cmp.Options{
 	cmp.Comparer(time.Time.Equal),
 	cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
 	cmp.Comparer(func(a, b float64) bool { return math.Float64bits(a) == math.Float64bits(b) }),
-	cmp.AllowUnexported(Embedded{}),
 }
 
 func full() everything {
