@@ -18,10 +18,13 @@
 //     an element of the same allocation, never kept as a uintptr, and never moved
 //     past the end. As long as it is there, the collector keeps the allocation.
 //   - It is read and written as a type with the memory layout of the real one: a
-//     named type as its underlying type, a slice as sliceHeader. So stores of
-//     pointers are seen by the collector.
+//     named type as its underlying type, a slice as sliceHeader, an interface without
+//     methods as interfaceHeader. So stores of pointers are seen by the collector.
 //   - Memory for values comes from make, reflect.New and reflect.Value.Grow with
-//     the real type: the collector knows where its pointers are.
+//     the real type, or one that has its pointers at the same places, and for the keys
+//     of maps the same hash: see typedMap.
+//   - What an interface holds is only read, in place, and never by a method that could
+//     write to it: that gets a copy.
 //   - Nothing that is decoded refers to the payload: strings and bytes are copies.
 //     Slices of the payload are never passed to code that could keep them.
 //   - The value to encode, or to decode into, is on the heap: methods of the
