@@ -10,3 +10,9 @@ func AppendValue(e *Encoder, dst []byte, p any) ([]byte, error) {
 
 // ValidUTF8 is validUTF8.
 var ValidUTF8 = validUTF8
+
+// DecodeValue is Plan.Decode for what p points to, whatever its type is.
+func DecodeValue(d *Decoder, payload []byte, p any) error {
+	v := reflect.ValueOf(p)
+	return d.decode(payload, nodeFor(v.Type().Elem()), v.UnsafePointer())
+}
