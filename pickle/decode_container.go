@@ -37,6 +37,9 @@ func (d *decoding) structure(n *node, p *plan, v reflect.Value) bool {
 	if n.kind != kindDict {
 		return d.unexpected(n, p)
 	}
+	if d.work -= int(n.n); d.work < 0 { // for keys that are skipped, time and again if the dict is shared
+		return d.overworked()
+	}
 	all := p.fields.all
 	first := len(d.seen)
 	for range all {

@@ -151,6 +151,7 @@ func TestSharedWork(t *testing.T) {
 		{"encode", "}\x8c\x01x(" + long + latin1 + "c_codecs\nencode\n\x94" + strings.Repeat("h\x02h\x00h\x01\x86R", many) + "ts.", decodes[struct{}]},
 		{"Decimal", "}\x8c\x01x(" + long + "cdecimal\nDecimal\n\x94" + strings.Repeat("h\x01h\x00\x85R", many) + "ts.", decodes[struct{}]},
 		{"key of anys", "(" + long + strings.Repeat("}h\x00Ns", many) + "t.", decodes[[]any]},
+		{"keys that are skipped", "](}\x94(\x8c\x01x\x94" + strings.Repeat("Nh\x01", many) + "Nu" + strings.Repeat("h\x00", many) + "e.", decodes[[]struct{}]},
 		{"key of sets", "(" + long + strings.Repeat("(h\x00\x91", many) + "t.", decodes[[]any]},
 		{"key of maps", "](}" + long + "Ns" + strings.Repeat("}h\x00Ns", many) + "e.", decodes[[]map[string]int]},
 	}

@@ -18,6 +18,7 @@ type (
 		T time.Time
 		W []struct{ A [1024]byte }
 		E [][][]struct{}
+		F []struct{}
 		P *pkStruct
 		A any
 	}
@@ -26,6 +27,7 @@ type (
 		L []pkTree
 		S string
 		E [][][]struct{}
+		F []struct{}
 		P *pkTree
 	}
 )
