@@ -85,3 +85,24 @@ func TestRoundTrip(t *testing.T) {
 		}
 	}
 }
+
+// The longest durations of Go get across, and what is longer does not.
+func TestDurations(t *testing.T) {
+	for _, d := range []time.Duration{math.MaxInt64 / 1000 * 1000, math.MinInt64 / 1000 * 1000, -time.Microsecond, 0, -24 * time.Hour} {
+		b, err := encodes(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := decodes[time.Duration](b); err != nil || got != d {
+			t.Errorf("got %v, error %v, want %v", got, err, d)
+		}
+	}
+	for name, delta := range map[string]string{
+		"beyond the longest":  "J\xff\xa0\x01\x00J\x84\x4e\x01\x00J\xf8\x0a\x0d\x00",
+		"beyond the shortest": "J\x00\x5f\xfe\xffJ\xfb\x02\x00\x00J\x48\x37\x02\x00",
+	} {
+		if v, err := decodes[time.Duration]("cdatetime\ntimedelta\n" + delta + "\x87R."); err == nil {
+			t.Errorf("%s: got %v, want an error", name, v)
+		}
+	}
+}

@@ -207,10 +207,11 @@ func (m *machine) zoneOf(args []int32) bool {
 // duration returns the timedelta n, if there is one so long in Go.
 func (n *node) duration() (time.Duration, bool) {
 	seconds, micros := n.parts()
-	const most = math.MaxInt64 / int64(time.Microsecond)
 	total := int64(n.n)*day + seconds // below 1e14
-	if total > most/1e6-1 || total < -(most/1e6) {
+	const most = math.MaxInt64 / int64(time.Microsecond)
+	if total > most/1e6 || total < -most/1e6-1 {
 		return 0, false
 	}
-	return time.Duration(total*1e6+micros) * time.Microsecond, true
+	total = total*1e6 + micros
+	return time.Duration(total) * time.Microsecond, total >= -most && total <= most
 }
