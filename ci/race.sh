@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 packages=()
 for package in $(go list ./...); do
 	case $package in
-	*/tests/codecs | */tests/fit | */tests/schema | */internal/schema | */internal/gobscan) ;;
+	*/tests/codecs | */tests/fit | */tests/schema | */tests/shapes | */internal/schema | */internal/gobscan | */pickle) ;;
 	*) packages+=("$package") ;;
 	esac
 done

@@ -28,7 +28,7 @@ for name; do
 	packages=() skip='^(TestNoValueEndsTheProcess|TestDrawnTypes|TestFailures|TestRollingRestart)$'
 	for package in $(go list ./...); do
 		case $package in
-		*/tests/faults | */tests/hostile | */tests/fit | */tests/schema | */internal/schema) ;;
+		*/tests/faults | */tests/hostile | */tests/fit | */tests/schema | */tests/shapes | */internal/schema) ;;
 		*) packages+=("$package") ;;
 		esac
 	done
