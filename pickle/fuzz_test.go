@@ -3,6 +3,7 @@ package pickle_test
 import (
 	"bytes"
 	"hash/crc32"
+	"math/rand/v2"
 	"os"
 	"strings"
 	"testing"
@@ -111,26 +112,44 @@ func corpus(t testing.TB) (payloads [][]byte) {
 // protocol, and equal ones have equal payloads.
 func FuzzRoundTrip(f *testing.F) {
 	f.Add([]byte("\x06\x05\x00\x01\x02\xff\xff\xff\xff\xff\xff\xff\xff\x03\x04\x03abc\x08\x02\x04\x01a\x07\x01\x0a\x0b\x0c\x0d\x0e"))
-	codecs := []qsocket.Codec[any]{pickle.Codec[any](), pickle.Codec[any](pickle.Protocol3())}
-	f.Fuzz(func(t *testing.T, script []byte) {
-		g := maker{script: script}
-		v := g.value(0)
-		for _, c := range codecs {
-			enc := c.NewEncoder()
-			b, err := enc.Append([]byte("before"), v)
-			if err != nil {
-				t.Fatalf("%s does not encode: %v", text(v), err)
-			}
-			got, err := c.NewDecoder().Decode(b[len("before"):])
-			if err != nil {
-				t.Fatalf("%s: %x does not decode: %v", text(v), b, err)
-			}
-			if text(got) != text(v) {
-				t.Fatalf("got %s, want %s", text(got), text(v))
-			}
-			if again, err := enc.Append([]byte("before"), got); err != nil || !bytes.Equal(again, b) {
-				t.Fatalf("encodes as %x and as %x, %v", b, again, err)
-			}
+	f.Fuzz(roundTrip)
+}
+
+// TestRandomRoundTrip is FuzzRoundTrip with random scripts, of which it makes as many as
+// TestMutations makes mutants.
+func TestRandomRoundTrip(t *testing.T) {
+	r := rand.New(rand.NewPCG(uint64(*seed), 1))
+	for range *mutations {
+		script := make([]byte, r.IntN(200))
+		for i := range script {
+			script[i] = byte(r.Uint32())
 		}
-	})
+		if roundTrip(t, script); t.Failed() {
+			t.Fatalf("script %x", script)
+		}
+	}
+}
+
+var roundTripCodecs = []qsocket.Codec[any]{pickle.Codec[any](), pickle.Codec[any](pickle.Protocol3())}
+
+func roundTrip(t *testing.T, script []byte) {
+	g := maker{script: script}
+	v := g.value(0)
+	for _, c := range roundTripCodecs {
+		enc := c.NewEncoder()
+		b, err := enc.Append([]byte("before"), v)
+		if err != nil {
+			t.Fatalf("%s does not encode: %v", text(v), err)
+		}
+		got, err := c.NewDecoder().Decode(b[len("before"):])
+		if err != nil {
+			t.Fatalf("%s: %x does not decode: %v", text(v), b, err)
+		}
+		if text(got) != text(v) {
+			t.Fatalf("got %s, want %s", text(got), text(v))
+		}
+		if again, err := enc.Append([]byte("before"), got); err != nil || !bytes.Equal(again, b) {
+			t.Fatalf("encodes as %x and as %x, %v", b, again, err)
+		}
+	}
 }
