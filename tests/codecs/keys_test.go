@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fb9bb4ed/qsocket"
+	"github.com/fb9bb4ed/qsocket/internal/testkit"
 )
 
 // Types of keys whose texts are not what encoding/json takes for them everywhere.
@@ -57,10 +58,10 @@ func TestKeysWithMethods(t *testing.T) {
 func arrivesOrNot[T any](t *testing.T, codec string, v T, must bool) {
 	t.Helper()
 	c := map[string]qsocket.Codec[T]{"msgpack": qsocket.Msgpack[T](), "json": qsocket.JSON[T](), "gob": qsocket.Gob[T]()}[codec]
-	a, b, err := qsocket.Pipe(qsocket.Protocol[T]{Codec: c}, nil)
+	err := testkit.Unfit(c)
+	var payload []byte
 	if err == nil {
-		defer func() { _, _ = a.Close(), b.Close() }()
-		err = a.Send(t.Context(), v)
+		payload, err = c.NewEncoder().Append(nil, v)
 	}
 	if err != nil {
 		if must {
@@ -68,7 +69,7 @@ func arrivesOrNot[T any](t *testing.T, codec string, v T, must bool) {
 		}
 		return
 	}
-	got, err := b.Recv(t.Context())
+	got, err := c.NewDecoder().Decode(payload)
 	if err != nil {
 		t.Errorf("%s of %v: it was accepted, but the receiver says: %v", codec, v, err)
 	} else if !reflect.DeepEqual(got, v) && !(codec == "gob" && fmt.Sprint(got) == fmt.Sprint(v)) {

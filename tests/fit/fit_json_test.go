@@ -18,6 +18,7 @@ import (
 	"unsafe"
 
 	"github.com/fb9bb4ed/qsocket"
+	"github.com/fb9bb4ed/qsocket/internal/testkit"
 )
 
 // Types with one half of a pair of methods, or with halves of two pairs.
@@ -337,10 +338,4 @@ func TestNamedPointersToMethods(t *testing.T) {
 	}
 }
 
-func fitOf[T any]() error {
-	a, b, err := qsocket.Pipe(qsocket.Protocol[T]{Codec: qsocket.JSON[T]()}, nil)
-	if err == nil {
-		_, _ = a.Close(), b.Close()
-	}
-	return err
-}
+func fitOf[T any]() error { return testkit.Unfit(qsocket.JSON[T]()) }

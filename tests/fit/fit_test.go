@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fb9bb4ed/qsocket"
+	"github.com/fb9bb4ed/qsocket/internal/testkit"
 )
 
 // cannotCarry fails the test unless a Protocol with the codec is refused with the error, and
@@ -17,7 +18,7 @@ import (
 func cannotCarry[T any](t *testing.T, name string, codec qsocket.Codec[T], want string, values ...T) {
 	t.Run(name, func(t *testing.T) {
 		for range 2 { // the second answer is remembered
-			_, _, err := qsocket.Pipe(qsocket.Protocol[T]{Codec: codec}, nil)
+			err := testkit.Unfit(codec)
 			if err == nil {
 				t.Fatal("it is accepted")
 			}
@@ -41,17 +42,11 @@ func cannotCarry[T any](t *testing.T, name string, codec qsocket.Codec[T], want 
 // carries fails the test unless a Protocol with the codec is accepted and the values arrive.
 func carries[T any](t *testing.T, name string, codec qsocket.Codec[T], values ...T) {
 	t.Run(name, func(t *testing.T) {
-		a, b, err := qsocket.Pipe(qsocket.Protocol[T]{Codec: codec}, nil)
-		if err != nil {
+		if err := testkit.Unfit(codec); err != nil {
 			t.Fatal(err)
 		}
-		defer a.Close()
-		defer b.Close()
 		for _, v := range values {
-			if err := a.Send(t.Context(), v); err != nil {
-				t.Fatal(err)
-			}
-			if got, err := b.Recv(t.Context()); err != nil || !reflect.DeepEqual(got, v) {
+			if got, err := across(codec, v); err != nil || !reflect.DeepEqual(got, v) {
 				t.Errorf("%+v arrived as %+v, %v", v, got, err)
 			}
 		}
@@ -192,7 +187,7 @@ func TestErrorsOfLargeTypesAreShort(t *testing.T) {
 		}
 	}
 	for _, codec := range []qsocket.Codec[T]{qsocket.JSON[T](), qsocket.Msgpack[T]()} {
-		_, _, err := qsocket.Pipe(qsocket.Protocol[T]{Codec: codec}, nil)
+		err := testkit.Unfit(codec)
 		if err == nil {
 			t.Fatal("it is accepted")
 		}
@@ -212,7 +207,7 @@ func (h *halfBinary) UnmarshalBinary(b []byte) error       { h.N = int(b[0]); re
 // be sent by the codecs that know only MarshalBinary.
 func TestHalfBinaryTypes(t *testing.T) {
 	for _, codec := range []qsocket.Codec[halfBinary]{qsocket.Msgpack[halfBinary](), qsocket.Gob[halfBinary]()} {
-		_, _, err := qsocket.Pipe(qsocket.Protocol[halfBinary]{Codec: codec}, nil)
+		err := testkit.Unfit(codec)
 		if err == nil || !strings.Contains(err.Error(), "no MarshalBinary") {
 			t.Errorf("%s: got %v, want an error about MarshalBinary", codec.Name(), err)
 		}
