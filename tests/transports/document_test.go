@@ -149,7 +149,7 @@ func TestDocumentCode(t *testing.T) {
 	}
 	unindented := func(code string) string { return regexp.MustCompile(`(?m)^\t+`).ReplaceAllString(code, "") }
 	var source strings.Builder
-	for _, f := range append(files, "../../dial_context_test.go") {
+	for _, f := range append(files, "../service/dial_context_test.go") {
 		text, err := os.ReadFile(f)
 		if err != nil {
 			t.Fatal(err)
