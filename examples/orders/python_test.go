@@ -36,9 +36,10 @@ func TestPythonClient(t *testing.T) {
 // A client learns that the gateway goes away, and finishes.
 func TestPythonClientGoingAway(t *testing.T) {
 	g, end := startGateway(t)
+	cmd := testkit.Python(t, "../python/orders.py", g.ln.Addr().String(), "100000000") // which may skip the test, so not below
 	client := testkit.Async(func() error {
-		out, err := runPython(t, g.ln.Addr().String(), "100000000")
-		if err != nil || !strings.HasSuffix(strings.TrimSpace(out), "verified") {
+		out, err := cmd.CombinedOutput()
+		if err != nil || !strings.HasSuffix(strings.TrimSpace(string(out)), "verified") {
 			t.Errorf("client: %v\n%s", err, out)
 		}
 		return err
