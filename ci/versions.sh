@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs go test with the oldest Go that go.mod allows and with the newest one released,
-# which the go command fetches. The fault group and the hostile peers are left out, and
-# packages in which only types are compared: they run with the Go installed (ci/test.sh).
+# which the go command fetches. The fault group, the hostile peers and other programs are
+# left out, and packages in which only types are compared: they run with the Go installed (ci/test.sh).
 #
 #	ci/versions.sh           both
 #	ci/versions.sh oldest    or newest
@@ -25,10 +25,11 @@ for name; do
 	esac
 	echo "--- $name: $GOTOOLCHAIN"
 	# What takes gigabytes, starts processes or compiles is run once, by test.sh.
-	packages=() skip='^(TestNoValueEndsTheProcess|TestDrawnTypes|TestFailures|TestRollingRestart)$'
+	packages=() skip='^(TestNoValueEndsTheProcess|TestDrawnTypes|TestFailures|TestRollingRestart|TestSendPaths|TestDecodedBuffer)$'
 	for package in $(go list ./...); do
-		case $package in
-		*/tests/faults | */tests/hostile | */tests/fit | */tests/schema | */tests/shapes | */internal/schema) ;;
+		case ${package#*/qsocket/} in
+		tests/faults | tests/hostile* | tests/fit | tests/schema | tests/shapes | internal/schema) ;;
+		examples/orders | examples/python | examples/original | examples/echo) ;;
 		*) packages+=("$package") ;;
 		esac
 	done
