@@ -164,6 +164,7 @@ func TestSessionBackoff(t *testing.T) {
 		time.Sleep(20 * time.Second)
 		k.cut()
 		time.Sleep(2 * time.Second)
+		synctest.Wait() // which orders what Backoff has written
 		if want := []int{0, 1, 2, 0}; !slices.Equal(asked, want) {
 			t.Errorf("got %v, want %v", asked, want)
 		}
