@@ -14,4 +14,4 @@ for package in $(go list ./...); do
 	*) packages+=("$package") ;;
 	esac
 done
-CGO_ENABLED=1 go test -race -count=1 -timeout=30m -skip '^TestWhatFitsIsSent$' "$@" "${packages[@]}"
+CGO_ENABLED=1 go test -race -vet=off -count=1 -timeout=30m -skip '^TestWhatFitsIsSent$' "$@" "${packages[@]}"
