@@ -19,7 +19,7 @@ import (
 )
 
 var (
-	drawnCount = flag.Int("codecs.types", 12, "types that TestDrawnTypes draws")
+	drawnCount = flag.Int("codecs.types", 6, "types that TestDrawnTypes draws")
 	drawnSeed  = flag.Uint64("codecs.seed", 1, "what they are drawn with")
 	drawnKeep  = flag.String("codecs.keep", "", "file to leave the source of the types in")
 )

@@ -289,3 +289,5 @@ func asJSON(v any) ([]byte, error) {
 	}
 	return b, err
 }
+
+var _ = asJSON // which only drawn types call
