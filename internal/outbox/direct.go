@@ -70,7 +70,7 @@ var takeOvers atomic.Uint64
 var processActive atomic.Int64
 
 // wantDirectLocked reports whether the frame that was just accepted is to be
-// written by its sender, if it can. The writer is idle: no flusher has been started.
+// written by its sender, which it can. The writer is idle: no flusher has been started.
 func (o *Outbox) wantDirectLocked() bool {
 	if path := Path(forcedPath.Load()); path != Chosen {
 		return path == Direct

@@ -46,12 +46,9 @@ func (o *Outbox) flushLocked() {
 		if o.wantTakeOverLocked() {
 			o.writeDirectLocked()
 		}
-	case !o.wantDirectLocked():
-		o.scheduleLocked()
-	case o.canDirectLocked():
+	case o.canDirectLocked() && o.wantDirectLocked():
 		o.writeDirectLocked()
 	default:
-		o.hurry = true
 		o.scheduleLocked()
 	}
 }
@@ -87,11 +84,9 @@ func (o *Outbox) progressLocked() {
 func (o *Outbox) flush() {
 	// Let other runnable senders add their frames to the first write. A stream of small
 	// messages that has a system call for each costs 40 times as much.
-	if !o.hurry {
-		runtime.Gosched()
-	}
+	runtime.Gosched()
 	o.mu.Lock()
-	o.scheduled, o.hurry = false, false
+	o.scheduled = false
 	if o.writing || o.writeErr != nil { // a Send writes, or has failed
 		o.mu.Unlock()
 		return

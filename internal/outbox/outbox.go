@@ -74,7 +74,6 @@ type Outbox struct {
 	mu          sync.Mutex       // guards following
 	writing     bool             // the flusher writes, or a Send does by itself
 	scheduled   bool             // a flusher has been started and has not looked yet for what there is to write
-	hurry       bool             // ... and is not to wait for more: set before it starts, and not changed until it looks
 	goodbyeSent wire.GoodbyeKind // named mode: no message is accepted behind it
 	failing     bool             // writeErr is set, or about to be
 	sealed      bool             // named mode: no control frame is accepted either: the write side is about to be closed
