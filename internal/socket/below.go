@@ -18,12 +18,13 @@ type below struct {
 // buffers are. (TLS adds some tens.)
 const SmallWrite = 1 << 10
 
-// belowOf returns the kernel's socket that nc, one of package tls, runs over, and nil for any
-// other: a type that embeds one may do anything in its Write.
+// belowOf returns the kernel's socket that nc, one of package tls after its handshake, runs over, and
+// nil for any other: a type that embeds one may do anything in its Write. Before TLS 1.3 a Write may
+// wait for the peer in another way, because it renegotiates.
 func belowOf(nc net.Conn) *below {
 	t, ok := nc.(*tls.Conn)
 	for range maxLayers {
-		if !ok {
+		if !ok || t.ConnectionState().Version < tls.VersionTLS13 {
 			break
 		}
 		nc = t.NetConn()

@@ -2,6 +2,7 @@ package netconns
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"runtime"
@@ -31,8 +32,8 @@ func written(t *testing.T, c *qsocket.Conn[[]byte], n int, message []byte) (dire
 	return direct
 }
 
-// Over TLS a small message on a quiet connection is written by its sender; a larger one, or any over
-// a wrapper, is left to the flusher, which has not begun when Send returns.
+// Over TLS 1.3 a small message on a quiet connection is written by its sender; a larger one, or any before
+// that version or over a wrapper, is left to the flusher, which has not begun when Send returns.
 func TestSenderWritesOverTLS(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // the flusher does not start while this goroutine runs
 	for _, test := range []struct {
@@ -43,6 +44,7 @@ func TestSenderWritesOverTLS(t *testing.T) {
 		{"tls", 100, asks()},
 		{"tls", 1000, asks()},
 		{"tls", 1100, false}, // above 1 KiB
+		{"tls 1.2", 100, false},
 		{"wrapped", 100, false},
 	} {
 		na, nb := pairOver(t, test.transport)
@@ -117,9 +119,15 @@ func TestAnswersToDeafPeer(t *testing.T) {
 // pairOver returns the two ends of a connection; "wrapped" is TCP below a type of the program's.
 func pairOver(t testing.TB, transport string) (client, server net.Conn) {
 	t.Helper()
-	if transport == "wrapped" {
+	switch transport {
+	case "wrapped":
 		client, server = testkit.NetPair(t, "tcp")
 		return wrapped{client}, wrapped{server}
+	case "tls 1.2":
+		client, server = testkit.NetPair(t, "tcp")
+		old := testkit.ClientTLS()
+		old.MaxVersion, old.ServerName = tls.VersionTLS12, "localhost"
+		return tls.Client(client, old), tls.Server(server, testkit.ServerTLS())
 	}
 	return testkit.NetPair(t, transport)
 }
