@@ -36,27 +36,7 @@ func (t trail) wrap(typ reflect.Type, err error) error {
 	return excerpt.Wrap("pickle: "+excerpt.Text(way, excerpt.MaxName)+": ", err)
 }
 
-// show is what an error says of the key of a map. It calls no methods of the program.
-func show(key reflect.Value) string {
-	for key.Kind() == reflect.Interface && !key.IsNil() {
-		key = key.Elem()
-	}
-	switch {
-	case key.Kind() == reflect.String:
-		return quote(key.String())
-	case key.CanInt():
-		return strconv.FormatInt(key.Int(), 10)
-	case key.CanUint():
-		return strconv.FormatUint(key.Uint(), 10)
-	case key.CanFloat():
-		return strconv.FormatFloat(key.Float(), 'g', -1, 64)
-	case key.Kind() == reflect.Bool:
-		return strconv.FormatBool(key.Bool())
-	case key.Kind() == reflect.Interface:
-		return "nil"
-	}
-	return "a " + key.Type().String()
-}
+func show(key reflect.Value) string { return excerpt.Key(key) }
 
 func showAny(key any) string {
 	if key == nil {

@@ -37,26 +37,7 @@ func (t *trail) in(step string)            { t.path = append(t.path, step) }
 func (t *trail) reset()                    { t.err, t.path = nil, nil }
 func (t *trail) wrap(n *node) error        { return &pathError{n.name(), t.path, t.err} }
 
-// show is what an error says of the key of a map. It does not call methods of
-// the program, and does not repeat large keys.
-func show(key reflect.Value) string {
-	for key.Kind() == reflect.Interface && !key.IsNil() {
-		key = key.Elem()
-	}
-	switch {
-	case key.Kind() == reflect.String:
-		return quote(key.String())
-	case key.CanInt():
-		return strconv.FormatInt(key.Int(), 10)
-	case key.CanUint():
-		return strconv.FormatUint(key.Uint(), 10)
-	case key.CanFloat():
-		return strconv.FormatFloat(key.Float(), 'g', -1, 64)
-	case key.Kind() == reflect.Bool:
-		return strconv.FormatBool(key.Bool())
-	}
-	return "a " + key.Type().String()
-}
+func show(key reflect.Value) string { return excerpt.Key(key) }
 
 // quote shortens and quotes a name or key.
 func quote(s string) string { return excerpt.Quote(s, 40) }
