@@ -46,10 +46,13 @@ func (c *Conn[T]) Recv(ctx context.Context) (v T, err error) {
 	if err = ctx.Err(); err != nil {
 		return v, err
 	}
-	if c.queued.Load() || !c.link.In.TryLock() {
-		err = c.recvInTurn(ctx, &v)
-	} else {
+	switch {
+	case c.queued.Load():
+		err = c.recvQueued(ctx, &v)
+	case c.link.In.TryLock():
 		err = c.pull(ctx, &v)
+	default:
+		err = c.recvInTurn(ctx, &v)
 	}
 	return v, err
 }
@@ -87,11 +90,12 @@ func (c *Conn[T]) pull(ctx context.Context, v *T) error {
 		in.Unlock()
 		return c.recvQueued(ctx, v)
 	}
-	payload, err := in.Next(ctx)
+	session := c.session.Load()
+	payload, err := c.nextPayload(ctx, session)
 	for err == nil {
 		if err = c.decode(payload); err == nil {
-			if s := c.session.Load(); s != nil {
-				(*s).onMessage(len(payload))
+			if session != nil {
+				(*session).onMessage(len(payload))
 			}
 			in.Release()
 			var zero T
@@ -104,7 +108,7 @@ func (c *Conn[T]) pull(ctx context.Context, v *T) error {
 			break
 		}
 		if err = ctx.Err(); err == nil { // a stream of such messages does not keep the caller
-			payload, err = in.Next(ctx)
+			payload, err = c.nextPayload(ctx, session)
 		}
 	}
 	if err != nil {
@@ -112,6 +116,18 @@ func (c *Conn[T]) pull(ctx context.Context, v *T) error {
 	}
 	in.Unlock()
 	return err
+}
+
+// nextPayload returns the payload of the next frame, and tells the session first, unless that is nil, if it
+// has to wait for it.
+func (c *Conn[T]) nextPayload(ctx context.Context, session *sessionEnd) ([]byte, error) {
+	if session != nil {
+		if payload, ok, err := c.link.In.Cut(); ok || err != nil {
+			return payload, err
+		}
+		(*session).onWait()
+	}
+	return c.link.In.Next(ctx)
 }
 
 // inputReady reports whether more messages can be received without waiting for

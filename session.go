@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fb9bb4ed/qsocket/internal/backlog"
@@ -65,10 +66,14 @@ type Session[T any] struct {
 	plain    *Conn[T] // the peer has no sessions: all calls go there; nil otherwise
 	id       [wire.SessionIDSize]byte
 	messages chan T
-	backlog  *backlog.Backlog // owned by the pump
+	backlog  *backlog.Backlog // what it points to is owned by the pump
 	turn     chan struct{}    // an entry for the sender that waits for room first
 
+	owes atomic.Bool // what the program takes may make an ack due: in.Owes, set with mu held
+
 	events events
+
+	_ [64]byte // what is written for each message shares no cache line with what Recv reads for each
 
 	mu          sync.Mutex // guards following
 	enc         Encoder[T]
@@ -78,14 +83,15 @@ type Session[T any] struct {
 	last        *attachment[T] // the latest one, whose pump may still be there
 	held        T              // a message that was had and is in no queue
 	holding     bool           // there is one
-	inHand      bool           // the pump has another one
-	hand        hand           // the size of either: there is never more than one
+	inHand      atomic.Bool    // the pump has another one: written by the pump, without mu
+	hand        hand           // the size of either, owned by the pump: there is never more than one
 	dropped     bool           // a message that was read is dropped, because this end has closed
 	feeders     int            // goroutines that have a frame of the ring in their hands
 	waiting     int            // senders that wait for room, or for the turn to do so
 	syncs       int            // calls of Sync that wait
 	changed     chan struct{}  // closed when anything has changed that a call waits for; nil if none does
 	sending     sending
+	closes      atomic.Bool // sending is closing: for the pump, which looks without mu
 	reason      link.Reason // of the end
 	recvOver    bool        // no more messages come, or are wanted: messages is closed
 	delivering  bool        // the pump waits for space in messages
@@ -98,6 +104,8 @@ type Session[T any] struct {
 	lookTime    *time.Timer // looks for what was taken while an ack is owed
 	lookFrom    time.Time   // since when it is
 	looking     bool
+	unnoted     atomic.Bool // the pump has put messages into the queue that in does not know: cleared with mu held
+	urgent      atomic.Bool // somebody waits for in to know them; set with mu held, while unnoted
 	ackTime     *time.Timer // acks what is taken now and then
 	acking      bool
 	giveUp      *time.Timer // of CloseTimeout, after Close

@@ -19,6 +19,13 @@ type attachment[T any] struct {
 	left   chan struct{} // closed by the pump, its last act
 	resume bool          // it is not the first one
 
+	// Owned by the pump.
+	wanted   bool  // the message that was just received
+	put      []int // messages, by their size, that are in the queue and not yet noted, see noteLocked
+	putBytes int
+
+	noteBytes int // immutable: noteAfter, in bytes
+
 	// Guarded by the session's mu.
 	cursor  session.Cursor // the next message to be sent
 	feeding bool
@@ -37,6 +44,7 @@ func (s *Session[T]) attachLocked(c *Conn[T], got uint64, keep int, resumed bool
 	a.cursor = s.ring.From(got + 1)
 	a.from, a.replay = got+1, s.ring.Sent()
 	s.in.SetKeep(keep)
+	a.noteBytes = keep / 16 // an ack is due at a quarter
 	s.at, s.last = a, a
 	end := sessionEnd(a)
 	c.session.Store(&end)
@@ -52,6 +60,7 @@ func (s *Session[T]) attachLocked(c *Conn[T], got uint64, keep int, resumed bool
 	if s.dropped {
 		c.link.In.Drop()
 	}
+	s.in.Look(len(s.messages))
 	if s.in.Taken() > 0 { // the last ack may have been lost
 		c.link.Out.SendAck(s.in.Ack())
 	}
@@ -83,7 +92,12 @@ func (s *Session[T]) feed(a *attachment[T]) {
 		}
 		if !ok {
 			end := s.sending
-			if s.at != a || a.said == end {
+			more := s.at == a && a.said != end
+			if more && s.unnoted.Load() { // the ack before the end tells of all that was taken: the pump calls feedLocked
+				s.urgent.Store(true)
+				more = false
+			}
+			if !more {
 				a.feeding = false
 				s.feeders--
 				s.askLocked(a)
@@ -92,6 +106,7 @@ func (s *Session[T]) feed(a *attachment[T]) {
 			}
 			a.said = end
 			reason := s.reason
+			s.in.Look(len(s.messages))
 			if s.in.Unacked() {
 				a.c.link.Out.SendAck(s.in.Ack())
 			}

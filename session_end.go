@@ -59,9 +59,8 @@ func (s *Session[T]) end(err error) {
 		err, s.confirmed = nil, true // its program has taken everything, and we want nothing more of it
 	}
 	s.over, s.err = true, err
-	if s.sending < closing {
-		s.sending = closing
-	}
+	s.sending = closing
+	s.closes.Store(true)
 	a := s.detachLocked()
 	said := sendsMore
 	if a != nil {

@@ -30,22 +30,25 @@ func (s *Session[T]) pump(a *attachment[T]) {
 		s.held, s.holding = zero, false
 		s.mu.Unlock()
 	}
+	next := new(T) // one for all messages, as measure takes its address
 	for {
-		v, err := a.c.Recv(context.Background())
+		var err error
+		a.wanted = false // what a reader goroutine has read, which the Conn has after a close, onMessage is not told
+		*next, err = a.c.Recv(context.Background())
 		if err != nil {
 			s.received(a, err)
 			return
 		}
-		memory := s.measure(a, &v)
-		s.mu.Lock()
-		s.hand.memory = memory
-		wanted, size := s.inHand, s.hand
-		s.mu.Unlock()
-		if !wanted || s.deliver(a, v, size) {
+		if !a.wanted {
+			continue
+		}
+		s.hand.memory = s.measure(a, next)
+		if s.put(a, *next) || s.deliver(a, *next, s.hand) {
 			continue
 		}
 		s.mu.Lock()
-		s.held, s.holding, s.inHand = v, true, false
+		s.held, s.holding = *next, true
+		s.inHand.Store(false)
 		leave := s.over || s.sending < closing
 		s.mu.Unlock()
 		if leave {
@@ -56,7 +59,7 @@ func (s *Session[T]) pump(a *attachment[T]) {
 
 // measure returns the memory that v takes, the message that a's Conn has just decoded.
 func (s *Session[T]) measure(a *attachment[T], v *T) int {
-	size := s.hand.bytes // which only this goroutine writes, in onMessage
+	size := s.hand.bytes
 	if size <= s.backlog.Small {
 		return s.backlog.Share()
 	}
@@ -68,14 +71,28 @@ func (s *Session[T]) measure(a *attachment[T], v *T) int {
 // were read.
 func (a *attachment[T]) onMessage(size int) {
 	s := a.s
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.inHand = s.sending < closing; !s.inHand {
-		s.dropLocked()
+	s.inHand.Store(true)
+	a.wanted = !s.closes.Load()
+	if a.wanted {
+		s.in.Have()
+		s.hand.bytes = size
 		return
 	}
-	s.in.Have()
-	s.hand.bytes = size
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.inHand.Store(false)
+	s.dropLocked()
+}
+
+// onWait is told that the Conn has no whole message, and waits for one.
+func (a *attachment[T]) onWait() {
+	if len(a.put) == 0 {
+		return
+	}
+	s := a.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.noteLocked(a)
 }
 
 // dropLocked notes that a message of the peer's is dropped.
@@ -88,13 +105,65 @@ func (s *Session[T]) dropLocked() {
 
 // received notes that a Conn has no more messages, because of err.
 func (s *Session[T]) received(a *attachment[T], err error) {
-	if err != io.EOF {
-		return
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.holding {
+	s.noteLocked(a)
+	if err == io.EOF && !s.holding {
 		s.closeMessagesLocked()
+	}
+}
+
+// put puts v, the message in hand, into the queue without waiting, and reports false if there is no space.
+// It takes no lock: to lock mu for each message costs as much as to decode a small one. So what was put is noted
+// later, for many at once: before the pump waits, or when an ack may be due.
+func (s *Session[T]) put(a *attachment[T], v T) bool {
+	size := s.hand
+	waiting, ok := s.hasMemory(size.memory)
+	if !ok {
+		return false
+	}
+	if len(a.put) == 0 {
+		s.unnoted.Store(true)
+	}
+	select { // nobody closes it while inHand
+	case s.messages <- v:
+	default:
+		return false // deliver sees to unnoted
+	}
+	if s.accounts(size.memory) {
+		s.backlog.Put(size.memory, waiting)
+	}
+	a.put = append(a.put, size.bytes)
+	a.putBytes += size.bytes
+	s.inHand.Store(false)
+	if len(a.put) >= noteAfter || a.putBytes >= a.noteBytes || s.owes.Load() || s.urgent.Load() || s.closes.Load() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.noteLocked(a)
+		if s.sending == closing {
+			s.closeMessagesLocked()
+		}
+	}
+	return true
+}
+
+// noteAfter is how many messages are put into the queue before they are noted.
+const noteAfter = 64
+
+// noteLocked notes what a's pump, which calls it, has put into the queue, and acks what was taken if that is due.
+// A feeder that waits for that goes on.
+func (s *Session[T]) noteLocked(a *attachment[T]) {
+	for _, n := range a.put {
+		s.in.Put(n)
+	}
+	a.put, a.putBytes = a.put[:0], 0
+	s.unnoted.Store(false)
+	s.lookLocked()
+	if s.urgent.Load() {
+		s.urgent.Store(false)
+		if s.at == a {
+			s.feedLocked(a)
+		}
 	}
 }
 
@@ -103,12 +172,15 @@ func (s *Session[T]) received(a *attachment[T], err error) {
 func (s *Session[T]) deliver(a *attachment[T], v T, size hand) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.recvOver {
-		return false
-	}
-	for start := time.Now(); ; {
-		waiting := len(s.messages)
-		if s.hasMemory(size.memory, waiting) {
+	s.noteLocked(a)
+	defer func() {
+		if s.sending == closing {
+			s.closeMessagesLocked()
+		}
+	}()
+	for start := time.Now(); !s.recvOver; {
+		waiting, ok := s.hasMemory(size.memory)
+		if ok {
 			select {
 			case s.messages <- v:
 				s.putLocked(size, waiting)
@@ -121,23 +193,21 @@ func (s *Session[T]) deliver(a *attachment[T], v T, size hand) bool {
 		sent := s.awaitConsumer(a, v, size.memory, start)
 		s.mu.Lock()
 		s.delivering = false
-		if s.sending == closing {
-			s.closeMessagesLocked()
-		}
 		if sent {
 			s.putLocked(size, waiting)
 			return true
 		}
-		if a.dropped || s.recvOver {
+		if a.dropped {
 			return false
 		}
 	}
+	return false
 }
 
 // awaitConsumer waits until v has been put into the queue, which it reports, or there may be memory for
 // it, or letGo is closed.
 func (s *Session[T]) awaitConsumer(a *attachment[T], v T, memory int, start time.Time) (sent bool) {
-	if s.hasMemory(memory, len(s.messages)) {
+	if _, ok := s.hasMemory(memory); ok {
 		select {
 		case s.messages <- v:
 			return true
@@ -154,18 +224,25 @@ func (s *Session[T]) awaitConsumer(a *attachment[T], v T, memory int, start time
 	return false
 }
 
-// hasMemory reports whether a message of that size may wait beside those that do. Only the pump calls it.
-func (s *Session[T]) hasMemory(memory, waiting int) bool {
-	b := s.backlog
-	return !b.On() && memory <= b.Share() || b.Fits(memory, waiting)
+// hasMemory reports whether a message of that size may wait beside those that do. If it is one to be accounted
+// for, waiting is their number. Only the pump calls it.
+func (s *Session[T]) hasMemory(memory int) (waiting int, ok bool) {
+	if !s.accounts(memory) {
+		return 0, true
+	}
+	waiting = len(s.messages)
+	return waiting, s.backlog.Fits(memory, waiting)
 }
+
+// accounts reports whether a message of that size is accounted for in the backlog.
+func (s *Session[T]) accounts(memory int) bool { return s.backlog.On() || memory > s.backlog.Share() }
 
 // putLocked notes that a message was put into the queue, in which others were waiting.
 func (s *Session[T]) putLocked(size hand, waiting int) {
-	if b := s.backlog; b.On() || size.memory > b.Share() {
-		b.Put(size.memory, waiting)
+	if s.accounts(size.memory) {
+		s.backlog.Put(size.memory, waiting)
 	}
-	s.inHand = false
+	s.inHand.Store(false)
 	s.in.Put(size.bytes)
 	s.lookLocked()
 }
@@ -177,10 +254,14 @@ func (s *Session[T]) lookLocked() {
 	if s.in.Due() && s.at != nil && s.sending < closing {
 		s.at.c.link.Out.SendAck(s.in.Ack())
 	}
+	owes := s.in.Owes()
+	if s.owes.Load() != owes {
+		s.owes.Store(owes)
+	}
 	if s.over {
 		return
 	}
-	if s.in.Owes() && !s.looking {
+	if owes && !s.looking {
 		s.looking, s.lookFrom = true, time.Now()
 		s.lookAfterLocked(backlog.Pause(0))
 	}
@@ -250,6 +331,7 @@ func (s *Session[T]) ackNow() {
 type sessionEnd interface {
 	onControl(kind byte, body []byte) error
 	onMessage(size int)
+	onWait()
 	onSkip(size int)
 	onGoingAway()
 }
@@ -263,6 +345,7 @@ func (a *attachment[T]) onControl(kind byte, body []byte) error {
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
+		s.noteLocked(a)
 		if s.at == a && s.sending < closing {
 			s.in.Look(len(s.messages))
 			s.in.Ask()
@@ -292,6 +375,7 @@ func (a *attachment[T]) onSkip(size int) {
 	s := a.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.noteLocked(a)
 	s.in.Skip(size, len(s.messages))
 	s.lookLocked()
 }
@@ -320,6 +404,9 @@ func (s *Session[T]) Recv(ctx context.Context) (v T, err error) {
 	case v, ok = <-s.messages:
 	case <-ctx.Done():
 		return v, ctx.Err()
+	}
+	if ok && !s.owes.Load() { // nothing is due, whatever is taken
+		return v, nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -379,14 +379,16 @@ func (s *Session[T]) startCloseLocked(reason link.Reason) {
 		return
 	}
 	s.sending, s.reason = closing, reason
+	s.closes.Store(true) // before inHand is looked at; the pump does it the other way round, so one sees the other
 	s.closedFirst = !s.recvOver
-	if s.holding || s.inHand {
+	inHand := s.inHand.Load()
+	if s.holding || inHand {
 		s.dropLocked()
 	}
 	if s.last != nil {
 		s.last.dropLocked()
 	}
-	if !s.delivering {
+	if !s.delivering && !inHand { // or the pump does it
 		s.closeMessagesLocked()
 	}
 	s.wakeLocked()

@@ -34,7 +34,7 @@ type Ring struct {
 	limit  int // bytes of frames, beyond which no more fit unless there are none
 	bytes  int
 	blocks []block
-	spare  []byte // for the next block; nil if there is none
+	spare  [][]byte // for the next blocks
 
 	taken uint64 // by the peer's program, as its acks say
 	sent  uint64 // the last message that was ever given to a connection
@@ -66,8 +66,8 @@ func (r *Ring) Buffer() []byte {
 			return b
 		}
 	}
-	if b := r.spare; b != nil {
-		return b
+	if n := len(r.spare); n > 0 {
+		return r.spare[n-1]
 	}
 	return make([]byte, 0, blockSize)
 }
@@ -90,8 +90,9 @@ func (r *Ring) Accept(b []byte, start int) {
 		}
 		b = append(make([]byte, 0, max(len(b)-start, blockSize)), b[start:]...)
 	}
-	if cap(b) == cap(r.spare) {
-		r.spare = nil // it was that, or is as good
+	if n := len(r.spare); n > 0 && cap(b) == blockSize { // it was the last one, or is as good
+		r.spare[n-1] = nil
+		r.spare = r.spare[:n-1]
 	}
 	r.blocks = append(r.blocks, block{first: r.last, n: 1, buf: b})
 }
@@ -152,8 +153,8 @@ func (r *Ring) Ack(taken uint64, unused bool) error {
 	}
 	for len(r.blocks) > 0 && r.blocks[0].first+r.blocks[0].n-1 <= taken {
 		r.bytes -= len(r.blocks[0].buf) - r.blocks[0].gone
-		if unused && cap(r.blocks[0].buf) == blockSize {
-			r.spare = r.blocks[0].buf[:0]
+		if unused && cap(r.blocks[0].buf) == blockSize && len(r.spare) < r.limit/4/blockSize+1 { // an ack is due at a quarter
+			r.spare = append(r.spare, r.blocks[0].buf[:0])
 		}
 		r.blocks[0] = block{}
 		r.blocks = r.blocks[1:]

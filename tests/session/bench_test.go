@@ -16,8 +16,9 @@ type benchEnd interface {
 
 var benchBlobs = qsocket.Protocol[[]byte]{Name: "blobs/1"}
 
-func benchPair(b *testing.B, session bool) (client, server benchEnd) {
+func benchPair(b *testing.B, kind string) (client, server benchEnd) {
 	b.Helper()
+	session := kind == "session"
 	opts := &qsocket.Options{}
 	if session {
 		opts.MaxSessions = 1
@@ -44,6 +45,10 @@ func benchPair(b *testing.B, session bool) (client, server benchEnd) {
 		b.Fatal(err)
 	}
 	server = <-arrived
+	if kind == "messages" {
+		client.(*qsocket.Conn[[]byte]).Messages()
+		server.(*qsocket.Conn[[]byte]).Messages()
+	}
 	b.Cleanup(func() {
 		go client.Close()
 		server.Close()
@@ -55,14 +60,14 @@ func benchPair(b *testing.B, session bool) (client, server benchEnd) {
 	return client, server
 }
 
-// BenchmarkSession compares a Session with a Conn: a stream of messages of 100 bytes, and a round trip of one.
+// BenchmarkSession compares a Session, which always reads ahead, with a Conn that does, because Messages was called,
+// and with one that does not: a stream of messages of 100 bytes, one of 1 MiB, and a round trip of one.
 func BenchmarkSession(b *testing.B) {
 	ctx := context.Background()
 	message := make([]byte, 100)
-	for _, session := range []bool{false, true} {
-		name := map[bool]string{false: "conn", true: "session"}[session]
+	for _, name := range []string{"pull", "messages", "session"} {
 		b.Run("stream/"+name, func(b *testing.B) {
-			client, server := benchPair(b, session)
+			client, server := benchPair(b, name)
 			done := make(chan error, 1)
 			go func() {
 				for range b.N {
@@ -86,7 +91,7 @@ func BenchmarkSession(b *testing.B) {
 			b.StopTimer()
 		})
 		b.Run("roundtrip/"+name, func(b *testing.B) {
-			client, server := benchPair(b, session)
+			client, server := benchPair(b, name)
 			go func() {
 				for {
 					v, err := server.Recv(ctx)
