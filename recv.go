@@ -118,6 +118,36 @@ func (c *Conn[T]) pull(ctx context.Context, v *T) error {
 	return err
 }
 
+// pullEach is pull for the pump of a session, with the inbox's lock, which it unlocks: it goes on while take, which is
+// called for each message in next, returns true, and no reader goroutine was started.
+func (c *Conn[T]) pullEach(session *sessionEnd, take func() bool) error {
+	ctx := context.Background()
+	in := &c.link.In
+	defer in.Unlock()
+	for {
+		if c.queued.Load() {
+			(*session).onWait()
+			return nil
+		}
+		payload, err := c.nextPayload(ctx, session)
+		if err == nil {
+			if err = c.decode(payload); err == errSkipped {
+				continue
+			} else if err != nil {
+				in.Fail(err)
+			}
+		}
+		if err != nil {
+			return c.link.EndReceiving(ctx, err)
+		}
+		(*session).onMessage(len(payload))
+		in.Release()
+		if !take() {
+			return nil
+		}
+	}
+}
+
 // nextPayload returns the payload of the next frame, and tells the session first, unless that is nil, if it
 // has to wait for it.
 func (c *Conn[T]) nextPayload(ctx context.Context, session *sessionEnd) ([]byte, error) {

@@ -83,7 +83,6 @@ type Session[T any] struct {
 	last        *attachment[T] // the latest one, whose pump may still be there
 	held        T              // a message that was had and is in no queue
 	holding     bool           // there is one
-	inHand      atomic.Bool    // the pump has another one: written by the pump, without mu
 	hand        hand           // the size of either, owned by the pump: there is never more than one
 	dropped     bool           // a message that was read is dropped, because this end has closed
 	feeders     int            // goroutines that have a frame of the ring in their hands
@@ -94,7 +93,7 @@ type Session[T any] struct {
 	closes      atomic.Bool // sending is closing: for the pump, which looks without mu
 	reason      link.Reason // of the end
 	recvOver    bool        // no more messages come, or are wanted: messages is closed
-	delivering  bool        // the pump waits for space in messages
+	delivering  bool        // the pump has a message in hand, for which it waits for space in messages
 	closedFirst bool        // this end has closed before the peer's messages had ended
 	confirmed   bool        // the peer has everything
 	over        bool        // the session has ended
@@ -104,8 +103,8 @@ type Session[T any] struct {
 	lookTime    *time.Timer // looks for what was taken while an ack is owed
 	lookFrom    time.Time   // since when it is
 	looking     bool
-	unnoted     atomic.Bool // the pump has put messages into the queue that in does not know: cleared with mu held
-	urgent      atomic.Bool // somebody waits for in to know them; set with mu held, while unnoted
+	busy        atomic.Bool // the pump has messages that in does not know, and is about to note them: cleared with mu held
+	urgent      atomic.Bool // a feeder waits for that: set with mu held, while busy
 	ackTime     *time.Timer // acks what is taken now and then
 	acking      bool
 	giveUp      *time.Timer // of CloseTimeout, after Close

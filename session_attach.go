@@ -20,8 +20,10 @@ type attachment[T any] struct {
 	resume bool          // it is not the first one
 
 	// Owned by the pump.
+	busy     bool  // as s.busy
 	wanted   bool  // the message that was just received
-	put      []int // messages, by their size, that are in the queue and not yet noted, see noteLocked
+	had      int   // messages that were received and are not yet noted
+	put      []int // those of them that are in the queue, by their size
 	putBytes int
 
 	noteBytes int // immutable: noteAfter, in bytes
@@ -93,7 +95,7 @@ func (s *Session[T]) feed(a *attachment[T]) {
 		if !ok {
 			end := s.sending
 			more := s.at == a && a.said != end
-			if more && s.unnoted.Load() { // the ack before the end tells of all that was taken: the pump calls feedLocked
+			if more && s.busy.Load() { // the ack before the end tells of all that was taken: the pump calls feedLocked
 				s.urgent.Store(true)
 				more = false
 			}

@@ -21,34 +21,57 @@ func (s *Session[T]) pump(a *attachment[T]) {
 	s.mu.Lock()
 	v, size, holding := s.held, s.hand, s.holding
 	s.mu.Unlock()
+	var zero T
 	if holding {
 		if !s.deliver(a, v, size) {
 			return // it is held as before
 		}
-		var zero T
+		v = zero
 		s.mu.Lock()
 		s.held, s.holding = zero, false
 		s.mu.Unlock()
 	}
-	next := new(T) // one for all messages, as measure takes its address
+	c := a.c
+	full := false // there was no space for v
+	offer := func(next *T) {
+		if a.wanted {
+			s.hand.memory = s.measure(a, next)
+			if full = !s.put(a, *next); full {
+				v = *next
+			}
+		}
+		*next = zero
+	}
+	take := func() bool {
+		offer(&c.next)
+		return !full
+	}
+	session, next := c.session.Load(), new(T)
 	for {
-		var err error
-		a.wanted = false // what a reader goroutine has read, which the Conn has after a close, onMessage is not told
-		*next, err = a.c.Recv(context.Background())
+		err := error(nil)
+		if !c.queued.Load() && c.link.In.TryLock() {
+			err = c.pullEach(session, take)
+		} else { // somebody looks at the counters, or the reader goroutine of a Conn that was closed drops what comes
+			a.onWait()
+			a.wanted = false
+			if *next, err = c.Recv(context.Background()); err == nil {
+				offer(next)
+			}
+		}
 		if err != nil {
 			s.received(a, err)
 			return
 		}
-		if !a.wanted {
+		if !full {
 			continue
 		}
-		s.hand.memory = s.measure(a, next)
-		if s.put(a, *next) || s.deliver(a, *next, s.hand) {
+		full = false
+		if s.deliver(a, v, s.hand) {
+			v = zero
 			continue
 		}
 		s.mu.Lock()
-		s.held, s.holding = *next, true
-		s.inHand.Store(false)
+		s.held, s.holding = v, true
 		leave := s.over || s.sending < closing
 		s.mu.Unlock()
 		if leave {
@@ -71,22 +94,25 @@ func (s *Session[T]) measure(a *attachment[T], v *T) int {
 // were read.
 func (a *attachment[T]) onMessage(size int) {
 	s := a.s
-	s.inHand.Store(true)
+	if !a.busy {
+		a.busy = true
+		s.busy.Store(true) // before closes is looked at, see startCloseLocked
+	}
 	a.wanted = !s.closes.Load()
 	if a.wanted {
-		s.in.Have()
+		a.had++
 		s.hand.bytes = size
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.inHand.Store(false)
 	s.dropLocked()
+	s.noteLocked(a)
 }
 
 // onWait is told that the Conn has no whole message, and waits for one.
 func (a *attachment[T]) onWait() {
-	if len(a.put) == 0 {
+	if !a.busy {
 		return
 	}
 	s := a.s
@@ -114,35 +140,28 @@ func (s *Session[T]) received(a *attachment[T], err error) {
 }
 
 // put puts v, the message in hand, into the queue without waiting, and reports false if there is no space.
-// It takes no lock: to lock mu for each message costs as much as to decode a small one. So what was put is noted
-// later, for many at once: before the pump waits, or when an ack may be due.
+// It takes no lock, nor does it write what others look at: either costs as much as to decode a small message. So
+// what was put is noted later, for many at once: before the pump waits, or when an ack may be due.
 func (s *Session[T]) put(a *attachment[T], v T) bool {
 	size := s.hand
 	waiting, ok := s.hasMemory(size.memory)
 	if !ok {
 		return false
 	}
-	if len(a.put) == 0 {
-		s.unnoted.Store(true)
-	}
-	select { // nobody closes it while inHand
+	select { // nobody closes it while the pump is busy
 	case s.messages <- v:
 	default:
-		return false // deliver sees to unnoted
+		return false
 	}
 	if s.accounts(size.memory) {
 		s.backlog.Put(size.memory, waiting)
 	}
 	a.put = append(a.put, size.bytes)
 	a.putBytes += size.bytes
-	s.inHand.Store(false)
 	if len(a.put) >= noteAfter || a.putBytes >= a.noteBytes || s.owes.Load() || s.urgent.Load() || s.closes.Load() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.noteLocked(a)
-		if s.sending == closing {
-			s.closeMessagesLocked()
-		}
 	}
 	return true
 }
@@ -150,15 +169,22 @@ func (s *Session[T]) put(a *attachment[T], v T) bool {
 // noteAfter is how many messages are put into the queue before they are noted.
 const noteAfter = 64
 
-// noteLocked notes what a's pump, which calls it, has put into the queue, and acks what was taken if that is due.
-// A feeder that waits for that goes on.
+// noteLocked notes what a's pump, which calls it, has received and put into the queue, and acks what was taken if
+// that is due. The pump is not busy after that, so it closes messages if it was for the pump to do, and a feeder that
+// waits for it goes on.
 func (s *Session[T]) noteLocked(a *attachment[T]) {
+	s.in.Have(a.had)
+	a.had = 0
 	for _, n := range a.put {
 		s.in.Put(n)
 	}
 	a.put, a.putBytes = a.put[:0], 0
-	s.unnoted.Store(false)
 	s.lookLocked()
+	a.busy = false
+	s.busy.Store(false)
+	if s.sending == closing && !s.delivering {
+		s.closeMessagesLocked()
+	}
 	if s.urgent.Load() {
 		s.urgent.Store(false)
 		if s.at == a {
@@ -168,12 +194,14 @@ func (s *Session[T]) noteLocked(a *attachment[T]) {
 }
 
 // deliver puts v into the queue, and reports false if letGo was closed before there was space, and memory
-// for it.
+// for it, or this end has closed: then v is dropped.
 func (s *Session[T]) deliver(a *attachment[T], v T, size hand) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.delivering = true // so messages is not closed
 	s.noteLocked(a)
 	defer func() {
+		s.delivering = false
 		if s.sending == closing {
 			s.closeMessagesLocked()
 		}
@@ -188,17 +216,19 @@ func (s *Session[T]) deliver(a *attachment[T], v T, size hand) bool {
 			default:
 			}
 		}
-		s.delivering = true // so messages is not closed
+		if s.sending == closing {
+			s.dropLocked()
+			break
+		}
 		s.mu.Unlock()
 		sent := s.awaitConsumer(a, v, size.memory, start)
 		s.mu.Lock()
-		s.delivering = false
 		if sent {
 			s.putLocked(size, waiting)
 			return true
 		}
 		if a.dropped {
-			return false
+			break
 		}
 	}
 	return false
@@ -242,7 +272,6 @@ func (s *Session[T]) putLocked(size hand, waiting int) {
 	if s.accounts(size.memory) {
 		s.backlog.Put(size.memory, waiting)
 	}
-	s.inHand.Store(false)
 	s.in.Put(size.bytes)
 	s.lookLocked()
 }

@@ -379,16 +379,16 @@ func (s *Session[T]) startCloseLocked(reason link.Reason) {
 		return
 	}
 	s.sending, s.reason = closing, reason
-	s.closes.Store(true) // before inHand is looked at; the pump does it the other way round, so one sees the other
+	s.closes.Store(true) // before busy is looked at; the pump does it the other way round, so one sees the other
 	s.closedFirst = !s.recvOver
-	inHand := s.inHand.Load()
-	if s.holding || inHand {
+	busy := s.busy.Load()
+	if s.holding || s.delivering {
 		s.dropLocked()
 	}
 	if s.last != nil {
 		s.last.dropLocked()
 	}
-	if !s.delivering && !inHand { // or the pump does it
+	if !s.delivering && !busy { // or the pump does it
 		s.closeMessagesLocked()
 	}
 	s.wakeLocked()

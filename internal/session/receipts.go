@@ -1,7 +1,5 @@
 package session
 
-import "sync/atomic"
-
 // Receipts counts the messages of the peer. A message has been had when it was read from a
 // connection, whether or not it has gone into the queue: it need not be sent again. It has
 // been taken when the program has it, which is told to the peer in acks.
@@ -11,11 +9,11 @@ import "sync/atomic"
 // The queue is a channel, and Go tells nobody when a value is taken from one. So the owner
 // says, whenever it looks, how many values are in it.
 //
-// Its owner guards it, but for Have.
+// Its owner guards it.
 type Receipts struct {
 	keep int // what the peer keeps for us at most, bytes: an ack is due at a quarter
 
-	had   atomic.Uint64
+	had   uint64
 	taken uint64
 	acked uint64 // what the peer has been told of taken
 	owed  int    // bytes taken since then
@@ -34,11 +32,11 @@ type receipt struct {
 // SetKeep says how many bytes of unacknowledged messages the peer holds at most.
 func (r *Receipts) SetKeep(keep int) { r.keep = keep }
 
-func (r *Receipts) Had() uint64   { return r.had.Load() }
+func (r *Receipts) Had() uint64   { return r.had }
 func (r *Receipts) Taken() uint64 { return r.taken }
 
-// Have notes that a message was read. The goroutine that reads needs no guard for it.
-func (r *Receipts) Have() { r.had.Add(1) }
+// Have notes that n messages were read.
+func (r *Receipts) Have(n int) { r.had += uint64(n) }
 
 // Put notes that a message of that many bytes, which was had, was put into the queue. That may be noted
 // later, also when it has been taken already: until then the message is not taken.
@@ -54,7 +52,7 @@ func (r *Receipts) Put(bytes int) {
 // Skip notes that a message of that many bytes was read and dropped: it is had, and taken when all
 // before it are. queued is how many values are in the queue.
 func (r *Receipts) Skip(bytes, queued int) {
-	r.had.Add(1)
+	r.had++
 	r.Look(queued)
 	if n := len(r.queue); n > r.head {
 		last := &r.queue[n-1]

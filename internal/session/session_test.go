@@ -123,7 +123,7 @@ func TestReceipts(t *testing.T) {
 			case 0:
 				if !hand {
 					had++
-					in.Have()
+					in.Have(1)
 					hand = true
 				}
 			case 1:
