@@ -36,6 +36,7 @@ type attachment[T any] struct {
 	replay  uint64  // messages up to this one were sent before
 	asked   uint64  // an ack is asked for: it will tell of all up to that message
 	dropped bool    // letGo is closed
+	refuses bool    // the Conn has refused a frame: nothing more is given to it, least of all the end, which the peer would confirm
 }
 
 // attachLocked makes c, whose peer has had that many of our messages and keeps so many bytes of its
@@ -76,7 +77,7 @@ func (s *Session[T]) attachLocked(c *Conn[T], got uint64, keep int, resumed bool
 
 // feedLocked starts a feeder if a has something to be told.
 func (s *Session[T]) feedLocked(a *attachment[T]) {
-	if !a.feeding && (a.cursor.Next() <= s.ring.Last() || a.said < s.sending) {
+	if !a.feeding && !a.refuses && (a.cursor.Next() <= s.ring.Last() || a.said < s.sending) {
 		a.feeding = true
 		s.feeders++
 		go s.feed(a) // ends when there is nothing more to be told, or with a
@@ -126,7 +127,7 @@ func (s *Session[T]) feed(a *attachment[T]) {
 				s.end(err)
 			}
 			s.mu.Lock()
-			a.feeding = false
+			a.feeding, a.refuses = false, true
 			s.feeders--
 			s.mu.Unlock()
 			return

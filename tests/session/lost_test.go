@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -447,6 +448,42 @@ func TestSession29OnSessionBlocksOrCloses(t *testing.T) {
 		<-server.Done()
 		if server.Err() != nil || client.Err() != nil {
 			t.Errorf("%v, %v", server.Err(), client.Err())
+		}
+	})
+}
+
+// What is accepted between the peer's goodbye and the end of the session is not confirmed with what came before
+// it: Shutdown says so, and Unacknowledged has it.
+func TestSendBehindPeersGoodbye(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t, serverOptions())
+		slow := qsockettest.Faults{Latency: 10 * time.Millisecond}
+		proxy := qsockettest.NewProxy(1, slow, slow)
+		defer proxy.Close()
+		opts := k.clientOptions()
+		opts.DialContext = proxy.Through(k.dialContext)
+		client, server := k.pair(opts)
+		send(t, client, 1, 3)
+		expect(t, server, 1, 3)
+		shutdown := testkit.Async(func() error { return client.Shutdown(t.Context()) })
+		if v, err := server.Recv(t.Context()); err != io.EOF {
+			t.Fatalf("Recv: got %d, %v, want io.EOF", v, err)
+		}
+		synctest.Wait() // the goodbye is answered, and the client's confirm is on its way
+		send(t, server, 1, 1)
+		synctest.Wait() // the Conn has refused it
+		if err := server.Shutdown(t.Context()); !errors.Is(err, qsocket.ErrUnconfirmed) {
+			t.Errorf("Shutdown of the server: got %v, want ErrUnconfirmed", err)
+		}
+		var left []int
+		for v := range server.Unacknowledged() {
+			left = append(left, v)
+		}
+		if !slices.Equal(left, []int{1}) {
+			t.Errorf("Unacknowledged: got %v, want [1]", left)
+		}
+		if err := <-shutdown; err != nil {
+			t.Errorf("Shutdown of the client: %v", err)
 		}
 	})
 }
