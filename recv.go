@@ -123,7 +123,9 @@ func (c *Conn[T]) pull(ctx context.Context, v *T) error {
 func (c *Conn[T]) pullEach(session *sessionEnd, take func() bool) error {
 	ctx := context.Background()
 	in := &c.link.In
+	(*session).pull(true)
 	defer in.Unlock()
+	defer (*session).pull(false)
 	for {
 		if c.queued.Load() {
 			(*session).onWait()

@@ -26,6 +26,8 @@ type attachment[T any] struct {
 	put      []int // those of them that are in the queue, by their size
 	putBytes int
 
+	pulling bool // guarded by the inbox's lock, see pull
+
 	noteBytes int // immutable: noteAfter, in bytes
 
 	// Guarded by the session's mu.

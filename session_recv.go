@@ -110,6 +110,10 @@ func (a *attachment[T]) onMessage(size int) {
 	s.noteLocked(a)
 }
 
+// pull is told that the pump begins, or ends, to receive with the inbox's lock: what comes otherwise, by the reader
+// goroutine of a Conn that was closed, is none of what the pump owns.
+func (a *attachment[T]) pull(on bool) { a.pulling = on }
+
 // onWait is told that the Conn has no whole message, and waits for one.
 func (a *attachment[T]) onWait() {
 	if !a.busy {
@@ -358,6 +362,7 @@ func (s *Session[T]) ackNow() {
 
 // sessionEnd is an attachment as its Conn sees it.
 type sessionEnd interface {
+	pull(on bool) // the pump begins, and ends, to hold the inbox
 	onControl(kind byte, body []byte) error
 	onMessage(size int)
 	onWait()
@@ -374,7 +379,9 @@ func (a *attachment[T]) onControl(kind byte, body []byte) error {
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.noteLocked(a)
+		if a.pulling {
+			s.noteLocked(a)
+		}
 		if s.at == a && s.sending < closing {
 			s.in.Look(len(s.messages))
 			s.in.Ask()
@@ -404,7 +411,9 @@ func (a *attachment[T]) onSkip(size int) {
 	s := a.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.noteLocked(a)
+	if a.pulling {
+		s.noteLocked(a)
+	}
 	s.in.Skip(size, len(s.messages))
 	s.lookLocked()
 }
