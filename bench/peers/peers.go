@@ -126,6 +126,7 @@ func All() []Contestant {
 var families = []func() []Contestant{
 	rawContestants,
 	qsocketContestants,
+	sessionContestants,
 	byhandContestants,
 	netrpcContestants,
 	grpcContestants,

@@ -54,6 +54,8 @@ func qsocketContestant(name string, channel bool, codec string, over Transport) 
 type qsocketKind interface {
 	listen(channel bool) (Server, error)
 	dial(ctx context.Context, addr string, channel bool) (End, error)
+	listenSessions() (Server, error)
+	dialSession(ctx context.Context, addr string) (End, error)
 }
 
 // qsocketProtocol is a qsocketKind: a protocol, and what it needs to set and
