@@ -87,7 +87,9 @@ type Session[T any] struct {
 	dropped     bool           // a message that was read is dropped, because this end has closed
 	feeders     int            // goroutines that have a frame of the ring in their hands
 	waiting     int            // senders that wait for room, or for the turn to do so
+	starving    int            // those that have found the room taken too often: others wait behind them
 	syncs       int            // calls of Sync that wait
+	flushes     int            // and of Flush
 	changed     chan struct{}  // closed when anything has changed that a call waits for; nil if none does
 	sending     sending
 	closes      atomic.Bool // sending is closing: for the pump, which looks without mu

@@ -86,55 +86,59 @@ func (s *Session[T]) feedLocked(a *attachment[T]) {
 	}
 }
 
+// feedBytes is about how much a feeder takes from the ring at a time, bytes.
+const feedBytes = 16 << 10
+
 // feed gives frames of the ring to a, and then the end of them, until there is nothing more, or
 // a has ended.
 func (s *Session[T]) feed(a *attachment[T]) {
-	for {
-		s.mu.Lock()
-		frame, ok := []byte(nil), false
-		if s.at == a {
-			frame, ok = s.ring.Frame(&a.cursor)
-		}
-		if !ok {
-			end := s.sending
-			more := s.at == a && a.said != end
-			if more && s.busy.Load() { // the ack before the end tells of all that was taken: the pump calls feedLocked
-				s.urgent.Store(true)
-				more = false
-			}
-			if !more {
-				a.feeding = false
-				s.feeders--
-				s.askLocked(a)
-				s.mu.Unlock()
-				return
-			}
-			a.said = end
-			reason := s.reason
-			s.in.Look(len(s.messages))
-			if s.in.Unacked() {
-				a.c.link.Out.SendAck(s.in.Ack())
-			}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer func() {
+		a.feeding = false
+		s.feeders--
+	}()
+	for s.at == a {
+		if frames := s.ring.Frames(&a.cursor, feedBytes); frames != nil {
 			s.mu.Unlock()
-			if end == closing {
-				a.c.link.StartClose(reason)
-			} else {
-				a.c.link.StartCloseWrite()
-			}
-			continue
-		}
-		s.mu.Unlock()
-		if err := a.c.link.Out.SendFrame(context.Background(), nil, frame, len(frame)-4); err != nil {
+			n, bytes, err := a.c.link.Out.SendFrames(context.Background(), nil, frames)
 			if errors.Is(err, ErrFrameTooLarge) { // the peer's MaxFrame is less than it was
 				s.end(err)
 			}
 			s.mu.Lock()
-			a.feeding, a.refuses = false, true
-			s.feeders--
-			s.mu.Unlock()
-			return
+			if err != nil {
+				a.refuses = true
+				return
+			}
+			a.cursor.Pass(n, bytes)
+			if s.flushes > 0 {
+				s.wakeLocked()
+			}
+			continue
 		}
+		end := s.sending
+		if a.said == end {
+			break
+		}
+		if s.busy.Load() { // the ack before the end tells of all that was taken: the pump calls feedLocked
+			s.urgent.Store(true)
+			break
+		}
+		a.said = end
+		reason := s.reason
+		s.in.Look(len(s.messages))
+		if s.in.Unacked() {
+			a.c.link.Out.SendAck(s.in.Ack())
+		}
+		s.mu.Unlock()
+		if end == closing {
+			a.c.link.StartClose(reason)
+		} else {
+			a.c.link.StartCloseWrite()
+		}
+		s.mu.Lock()
 	}
+	s.askLocked(a)
 }
 
 // askLocked asks the peer for an ack if a sender or a Sync waits for one, unless it has been asked for

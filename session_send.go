@@ -129,7 +129,7 @@ func (s *Session[T]) acceptLocked(b []byte, start int) {
 	}
 	if a.cursor.Next() == s.ring.Last() {
 		if sent, err := a.c.link.Out.TrySendFrame(frame, len(frame)-4); sent && err == nil {
-			_, _ = s.ring.Frame(&a.cursor)
+			s.ring.Sends(&a.cursor, len(frame))
 			return
 		}
 	}
@@ -156,12 +156,15 @@ func (s *Session[T]) send(ctx context.Context, v *T, m *Prepared[T], gone <-chan
 		s.mu.Unlock()
 		return err
 	}
-	if s.waiting == 0 && s.ring.Fits(len(b)-len(buf)) {
+	if s.starving == 0 && s.ring.Fits(len(b)-len(buf)) {
 		s.acceptLocked(b, len(buf))
 		s.mu.Unlock()
 		return nil
 	}
-	frame := append([]byte(nil), b[len(buf):]...) // the ring's memory is the next sender's
+	frame := b[len(buf):]
+	if cap(b) == cap(buf) { // in the ring's memory, which is the next sender's
+		frame = append([]byte(nil), frame...)
+	}
 	s.waiting++
 	s.mu.Unlock()
 	err = s.sendInTurn(ctx, frame, gone)
@@ -170,6 +173,10 @@ func (s *Session[T]) send(ctx context.Context, v *T, m *Prepared[T], gone <-chan
 	s.mu.Unlock()
 	return err
 }
+
+// maxLostRaces is how often a sender that waits finds the room taken by others that have not waited, as in package
+// outbox: in strict order, once the ring has been full each Send would wait for the one before it.
+const maxLostRaces = 2
 
 // sendInTurn accepts frame when those that have waited longer are through, and there is room.
 func (s *Session[T]) sendInTurn(ctx context.Context, frame []byte, gone <-chan struct{}) error {
@@ -183,15 +190,22 @@ func (s *Session[T]) sendInTurn(ctx context.Context, frame []byte, gone <-chan s
 		return link.ErrGone
 	case <-done:
 	}
-	for {
+	for lost := 0; ; lost++ {
 		s.mu.Lock()
+		if lost == maxLostRaces {
+			s.starving++ // others wait from now on
+			defer func() {
+				s.mu.Lock()
+				s.starving--
+				s.mu.Unlock()
+			}()
+		}
 		if err := s.refusalLocked(); err != nil {
 			s.mu.Unlock()
 			return err
 		}
 		if s.ring.Fits(len(frame)) {
-			b := s.ring.Buffer()
-			s.acceptLocked(append(b, frame...), len(b))
+			s.acceptLocked(s.ring.Add(frame))
 			s.mu.Unlock()
 			return nil
 		}
@@ -220,7 +234,7 @@ func (s *Session[T]) trySend(v *T, m *Prepared[T]) (sent bool, err error) {
 	if err := s.refusalLocked(); err != nil {
 		return false, err
 	}
-	if s.waiting > 0 {
+	if s.starving > 0 {
 		return false, nil
 	}
 	buf := s.ring.Buffer()
@@ -240,7 +254,13 @@ func (s *Session[T]) Flush(ctx context.Context) error {
 	}
 	s.mu.Lock()
 	target := s.ring.Last()
+	s.flushes++
 	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		s.flushes--
+		s.mu.Unlock()
+	}()
 	return s.await(ctx, func() (bool, error) {
 		a := s.at
 		if s.ring.Taken() >= target {

@@ -151,6 +151,52 @@ func (o *Outbox) SendFrame(ctx context.Context, gone <-chan struct{}, frame []by
 	return nil
 }
 
+// SendFrames is SendFrame for as many of the whole frames in frames as there is space for, and for one at least: it
+// returns how many that were, and their bytes. It is for framing Uint32.
+func (o *Outbox) SendFrames(ctx context.Context, gone <-chan struct{}, frames []byte) (n, size int, err error) {
+	frame := firstFrame(frames)
+	if size = len(frame); size == len(frames) {
+		return 1, size, o.SendFrame(ctx, gone, frame, size-4)
+	}
+	o.mu.Lock()
+	if !o.openLocked() {
+		if err := o.awaitSpaceLocked(ctx, gone); err != nil {
+			o.mu.Unlock()
+			return 0, 0, err
+		}
+	}
+	if size-4 > o.maxPayload {
+		return 0, 0, o.Abort(o.sizeError(size-4, false), false)
+	}
+	o.stageLocked(frame)
+	if !o.fitsLocked() {
+		return 1, size, o.awaitCommit(ctx, gone, false)
+	}
+	for n = 1; ; n++ {
+		o.traceLocked()
+		o.commitLocked()
+		if size == len(frames) {
+			break
+		}
+		frame = firstFrame(frames[size:])
+		if len(frame)-4 > o.maxPayload {
+			break // the next call says so
+		}
+		o.stageLocked(frame)
+		if !o.fitsLocked() {
+			o.discardStagedLocked()
+			break
+		}
+		size += len(frame)
+	}
+	o.flushLocked()
+	o.mu.Unlock()
+	return n, size, nil
+}
+
+// firstFrame returns the first of the whole frames in b.
+func firstFrame(b []byte) []byte { return b[:4+binary.BigEndian.Uint32(b)] }
+
 // TrySendFrame is SendFrame without waiting: it reports false if there is no space.
 func (o *Outbox) TrySendFrame(frame []byte, payload int) (sent bool, err error) {
 	o.mu.Lock()

@@ -35,6 +35,8 @@ type Ring struct {
 	bytes  int
 	blocks []block
 	spare  [][]byte // for the next blocks
+	large  []byte   // a block that was made for a large frame, for the next one; nil if there is none
+	size   int      // of the last frame
 
 	taken uint64 // by the peer's program, as its acks say
 	sent  uint64 // the last message that was ever given to a connection
@@ -66,6 +68,9 @@ func (r *Ring) Buffer() []byte {
 			return b
 		}
 	}
+	if r.large != nil && r.size > blockSize {
+		return r.large
+	}
 	if n := len(r.spare); n > 0 {
 		return r.spare[n-1]
 	}
@@ -80,7 +85,8 @@ func (r *Ring) Fits(size int) bool { return r.bytes == 0 || r.bytes+size <= r.li
 // appended to it; its memory may be another by now.
 func (r *Ring) Accept(b []byte, start int) {
 	r.last++
-	r.bytes += len(b) - start
+	r.size = len(b) - start
+	r.bytes += r.size
 	if n := len(r.blocks); n > 0 && start > 0 {
 		last := &r.blocks[n-1]
 		if cap(b) == cap(last.buf) { // the frame has found space in it
@@ -93,14 +99,20 @@ func (r *Ring) Accept(b []byte, start int) {
 	if n := len(r.spare); n > 0 && cap(b) == blockSize { // it was the last one, or is as good
 		r.spare[n-1] = nil
 		r.spare = r.spare[:n-1]
+	} else if cap(b) == cap(r.large) {
+		r.large = nil
 	}
 	r.blocks = append(r.blocks, block{first: r.last, n: 1, buf: b})
 }
 
-// AcceptFrame makes a whole frame the last message. It is copied.
-func (r *Ring) AcceptFrame(frame []byte) {
-	b := r.Buffer()
-	r.Accept(append(b, frame...), len(b))
+// Add returns what Accept takes for a whole frame, whose memory becomes the ring's unless it is small: then it
+// is copied.
+func (r *Ring) Add(frame []byte) (b []byte, start int) {
+	if len(frame) > blockSize {
+		return frame, 0
+	}
+	b = r.Buffer()
+	return append(b, frame...), len(b)
 }
 
 // Cursor is a place in a Ring: that of a message that is to be sent next.
@@ -116,12 +128,50 @@ func (r *Ring) From(n uint64) Cursor { return Cursor{next: n} }
 // Next returns the number of the message at c.
 func (c *Cursor) Next() uint64 { return c.next }
 
+// Frames returns the frames at c that lie one behind the other, those that begin within the first most bytes and one
+// at least. They count as sent. There are none at the end.
+func (r *Ring) Frames(c *Cursor, most int) []byte {
+	if c.next > r.last {
+		return nil
+	}
+	b := r.locate(c)
+	end, n := c.at, c.next
+	for ; end < len(b.buf) && end-c.at < most; n++ {
+		end += frameSize(b.buf[end:])
+	}
+	r.sent = max(r.sent, n-1)
+	return b.buf[c.at:end]
+}
+
+// Pass moves c behind n frames of that many bytes, which Frames has returned.
+func (c *Cursor) Pass(n, bytes int) {
+	c.next += uint64(n)
+	c.at += bytes
+}
+
+// Sends moves c behind the last frame, at which it is, and which counts as sent.
+func (r *Ring) Sends(c *Cursor, bytes int) {
+	if b := &r.blocks[len(r.blocks)-1]; c.block == b.first {
+		c.at += bytes
+	} else {
+		c.block = 0
+	}
+	c.next++
+	r.sent = max(r.sent, r.last)
+}
+
 // Frame returns the frame at c, and moves c behind it. The message counts as sent. ok is false
 // if there is none yet.
 func (r *Ring) Frame(c *Cursor) (frame []byte, ok bool) {
-	if c.next > r.last {
+	if frame = r.Frames(c, 1); frame == nil {
 		return nil, false
 	}
+	c.Pass(1, len(frame))
+	return frame, true
+}
+
+// locate returns the block of the message at c, which exists, and notes where it is in that.
+func (r *Ring) locate(c *Cursor) *block {
 	i := len(r.blocks) - 1 // mostly it is there
 	for r.blocks[i].first > c.next {
 		i--
@@ -133,11 +183,7 @@ func (r *Ring) Frame(c *Cursor) (frame []byte, ok bool) {
 			c.at += frameSize(b.buf[c.at:])
 		}
 	}
-	frame = b.buf[c.at:][:frameSize(b.buf[c.at:])]
-	c.at += len(frame)
-	r.sent = max(r.sent, c.next)
-	c.next++
-	return frame, true
+	return b
 }
 
 func frameSize(b []byte) int { return headerSize + int(binary.BigEndian.Uint32(b)) }
@@ -153,14 +199,18 @@ func (r *Ring) Ack(taken uint64, unused bool) error {
 	}
 	for len(r.blocks) > 0 && r.blocks[0].first+r.blocks[0].n-1 <= taken {
 		r.bytes -= len(r.blocks[0].buf) - r.blocks[0].gone
-		if unused && cap(r.blocks[0].buf) == blockSize && len(r.spare) < r.limit/4/blockSize+1 { // an ack is due at a quarter
-			r.spare = append(r.spare, r.blocks[0].buf[:0])
+		switch b := r.blocks[0].buf; {
+		case !unused:
+		case cap(b) > max(blockSize, cap(r.large)):
+			r.large = b[:0]
+		case cap(b) == blockSize && len(r.spare) < r.limit/4/blockSize+1: // an ack is due at a quarter
+			r.spare = append(r.spare, b[:0])
 		}
 		r.blocks[0] = block{}
 		r.blocks = r.blocks[1:]
 	}
 	if len(r.blocks) == 0 {
-		r.blocks, r.spare = nil, nil // an idle session holds nothing
+		r.blocks, r.spare, r.large = nil, nil, nil // an idle session holds nothing
 	} else if b := &r.blocks[0]; taken >= b.first {
 		for n := max(b.first, r.taken+1); n <= taken; n++ {
 			size := frameSize(b.buf[b.gone:])

@@ -30,7 +30,7 @@ func TestRingIsAList(t *testing.T) {
 		}
 		c := ring.From(1)
 		for range 500 {
-			switch r.IntN(5) {
+			switch r.IntN(6) {
 			case 0, 1:
 				f := frame(uint64(len(list)+1), r.IntN(1<<r.IntN(16)))
 				if fits := held() == 0 || held()+len(f) <= limit; ring.Fits(len(f)) != fits {
@@ -42,9 +42,25 @@ func TestRingIsAList(t *testing.T) {
 					b := ring.Buffer()
 					ring.Accept(append(b, f...), len(b))
 				} else {
-					ring.AcceptFrame(f)
+					ring.Accept(ring.Add(f))
 				}
 				list = append(list, f)
+				if c.Next() == ring.Last() && r.IntN(2) == 0 {
+					ring.Sends(&c, len(f))
+				}
+			case 5:
+				got := ring.Frames(&c, 1+r.IntN(1<<15))
+				if (got == nil) != (c.Next() > ring.Last()) {
+					t.Fatalf("seed %d: at message %d of %d: %d bytes", seed, c.Next(), ring.Last(), len(got))
+				}
+				for n, most := 0, r.IntN(5); len(got) > 0 && n < most; n++ { // as many as were taken
+					f := list[c.Next()-1]
+					if !bytes.HasPrefix(got, f) {
+						t.Fatalf("seed %d: message %d: got %d bytes that are not it", seed, c.Next(), len(got))
+					}
+					c.Pass(1, len(f))
+					got = got[len(f):]
+				}
 			case 2:
 				for range r.IntN(5) {
 					n := c.Next()
@@ -85,7 +101,7 @@ func TestRingIsAList(t *testing.T) {
 func TestRingRefusesCounts(t *testing.T) {
 	ring := NewRing(1000)
 	for n := range uint64(5) {
-		ring.AcceptFrame(frame(n, 10))
+		ring.Accept(ring.Add(frame(n, 10)))
 	}
 	c := ring.From(1)
 	for range 3 {

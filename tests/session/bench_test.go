@@ -66,30 +66,12 @@ func BenchmarkSession(b *testing.B) {
 	ctx := context.Background()
 	message := make([]byte, 100)
 	for _, name := range []string{"pull", "messages", "session"} {
-		b.Run("stream/"+name, func(b *testing.B) {
-			client, server := benchPair(b, name)
-			done := make(chan error, 1)
-			go func() {
-				for range b.N {
-					if _, err := server.Recv(ctx); err != nil {
-						done <- err
-						return
-					}
-				}
-				done <- nil
-			}()
-			b.ReportAllocs()
-			b.ResetTimer()
-			for range b.N {
-				if err := client.Send(ctx, message); err != nil {
-					b.Fatal(err)
-				}
-			}
-			if err := <-done; err != nil {
-				b.Fatal(err)
-			}
-			b.StopTimer()
-		})
+		for _, c := range []struct {
+			name          string
+			size, senders int
+		}{{"stream", 100, 1}, {"senders=16", 100, 16}, {"stream of 1 MiB", 1<<20 - 100, 1}} {
+			b.Run(c.name+"/"+name, func(b *testing.B) { benchStream(b, name, c.size, c.senders) })
+		}
 		b.Run("roundtrip/"+name, func(b *testing.B) {
 			client, server := benchPair(b, name)
 			go func() {
@@ -112,4 +94,40 @@ func BenchmarkSession(b *testing.B) {
 			b.StopTimer()
 		})
 	}
+}
+
+func benchStream(b *testing.B, kind string, size, senders int) {
+	ctx := b.Context()
+	client, server := benchPair(b, kind)
+	message := make([]byte, size)
+	done := make(chan error, senders+1)
+	go func() { // ends with the last message
+		for range b.N {
+			if _, err := server.Recv(ctx); err != nil {
+				done <- err
+				return
+			}
+		}
+		done <- nil
+	}()
+	b.SetBytes(int64(size))
+	b.ReportAllocs()
+	b.ResetTimer()
+	for i := range senders {
+		go func() { // ends with its share of the messages
+			for range b.N/senders + min(max(b.N%senders-i, 0), 1) {
+				if err := client.Send(ctx, message); err != nil {
+					done <- err
+					return
+				}
+			}
+			done <- nil
+		}()
+	}
+	for range senders + 1 {
+		if err := <-done; err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.StopTimer()
 }
