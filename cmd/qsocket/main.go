@@ -1,0 +1,146 @@
+// Command qsocket looks at servers of package qsocket, and talks to them, without their Go types.
+//
+//	go install github.com/fb9bb4ed/qsocket/cmd/qsocket@latest
+//	qsocket --help
+//
+// docs/command.md has each command with what it prints. One file has one command:
+//
+//	main.go        the program: run, from arguments to an exit code
+//	options.go     the options that all commands with an address have, and how they connect
+//	errors.go      errors, each one line, with the exit code that they mean
+//	output.go      what is printed: lines for people, JSON, nothing unprintable
+//	completion.go  completion for bash, zsh and fish
+//
+//	probe.go       what is there, and is it well?
+//	schema.go      the types of its messages, and what a change of them means
+//	cat.go         JSON lines in, JSON lines out
+//	tap.go         a proxy that shows every frame
+//	replay.go      one side of a recording, at its own pace
+//	load.go        load, and the latency under it
+//	bench.go       codecs with messages of your own
+//
+//	internal/address  tcp://, unix:// and tls://, parsed and dialed
+//	internal/greet    the handshake of an observer: it learns protocol, codec and types
+//	internal/value    messages as JSON, by a schema instead of a Go type
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// commands is the command line: one field for each command.
+type commands struct {
+	Probe      probeCommand      `cmd:"" help:"Say what is at an address, and whether it is well."`
+	Schema     schemaCommand     `cmd:"" help:"Print the types of the messages, or compare two versions of them."`
+	Completion completionCommand `cmd:"" help:"Print the completion script of a shell."`
+	Version    versionCommand    `cmd:"" help:"Print the version of this program."`
+}
+
+// program is what a command may use of the world around it. Its Run takes one.
+type program struct {
+	ctx    context.Context // ended by an interrupt
+	in     io.Reader
+	out    io.Writer
+	err    io.Writer
+	parser *kong.Kong
+}
+
+// run is the whole program: it returns the exit code. Tests call it beside the built binary.
+func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
+	p := &program{ctx: ctx, in: in, out: out, err: errOut}
+	code, err := p.run(args)
+	if err != nil {
+		p.complain(err)
+	}
+	return code
+}
+
+// exited is what kong's Exit hook panics with: --help has been printed.
+type exited int
+
+func (p *program) run(args []string) (code int, err error) {
+	defer func() {
+		if e, ok := recover().(exited); ok {
+			code, err = int(e), nil
+		}
+	}()
+	p.parser, err = kong.New(new(commands),
+		kong.Name("qsocket"),
+		kong.Description("Looks at servers of package qsocket, and talks to them.\n\n"+
+			"An address is tcp://host:port, unix://path or tls://host:port; host:port alone is tcp.\n\n"+
+			"Exit codes: 0 all is well; 1 what was found is not; 2 it could not be asked, such as a wrong option."),
+		kong.Writers(p.out, p.err),
+		kong.Exit(func(code int) { panic(exited(code)) }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.ShortUsageOnError(),
+	)
+	if err != nil {
+		return exitUsage, err
+	}
+	parsed, err := p.parser.Parse(doubleDashes(p.parser.Model, args))
+	if err != nil {
+		return exitUsage, usage(err)
+	}
+	err = parsed.Run(p)
+	return exitCode(err), err
+}
+
+// doubleDashes makes --name of -name, for each flag that there is: users of Go's own tools
+// write one dash.
+func doubleDashes(model *kong.Application, args []string) []string {
+	known := make(map[string]bool)
+	_ = kong.Visit(model, func(node kong.Visitable, next kong.Next) error {
+		if flag, ok := node.(*kong.Flag); ok {
+			known[flag.Name] = true
+		}
+		return next(nil)
+	})
+	known["help"] = true
+	spelled := make([]string, len(args))
+	for i, arg := range args {
+		if arg == "--" {
+			copy(spelled[i:], args[i:])
+			break
+		}
+		spelled[i] = arg
+		if len(arg) > 2 && arg[0] == '-' && arg[1] != '-' {
+			name := arg[1:]
+			for j := range len(name) {
+				if name[j] == '=' {
+					name = name[:j]
+					break
+				}
+			}
+			if known[name] {
+				spelled[i] = "-" + arg
+			}
+		}
+	}
+	return spelled
+}
+
+// exitCode is that of an error of a command.
+func exitCode(err error) int {
+	var coded *codedError
+	switch {
+	case err == nil:
+		return exitWell
+	case errors.As(err, &coded):
+		return coded.code
+	}
+	return exitFound
+}
