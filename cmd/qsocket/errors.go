@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/fb9bb4ed/qsocket/internal/excerpt"
 )
@@ -49,7 +50,10 @@ func (p *program) complain(err error) {
 	if errors.As(err, &coded) && coded.err == nil {
 		return
 	}
-	fmt.Fprintln(p.err, "qsocket:", excerpt.Text(err.Error(), maxComplaint))
+	fmt.Fprintln(p.err, "qsocket:", excerpt.Text(plain(err), maxComplaint))
 }
+
+// plain is the text of an error without the library's name, which is the program's as well.
+func plain(err error) string { return strings.ReplaceAll(": "+err.Error(), ": qsocket: ", ": ")[2:] }
 
 const maxComplaint = 4096 // bytes

@@ -57,7 +57,11 @@ func (o *peerOptions) dial(ctx context.Context, addr string) (net.Conn, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
-	return a.Dial(ctx, config)
+	nc, err := a.Dial(ctx, config)
+	if err != nil {
+		return nil, adviseDial(ctx, a, o, err)
+	}
+	return nc, nil
 }
 
 // observe connects to addr, whose server has a hello, and greets it as an observer.
@@ -66,7 +70,17 @@ func (o *peerOptions) observe(ctx context.Context, addr string, ask greet.Ask) (
 	if err != nil {
 		return nil, err
 	}
+	return o.greet(ctx, addr, nc, ask)
+}
+
+// greet does the handshake of an observer over nc, a connection to addr. The Peer is not nil if
+// the server's hello has come, even if there is an error.
+func (o *peerOptions) greet(ctx context.Context, addr string, nc net.Conn, ask greet.Ask) (*greet.Peer, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
-	return greet.Hello(ctx, nc, &greet.Options{Name: o.Name, Codec: o.Codec, Attributes: o.Attr, Ask: ask})
+	peer, err := greet.Hello(ctx, nc, &greet.Options{Name: o.Name, Codec: o.Codec, Attributes: o.Attr, Ask: ask})
+	if err != nil {
+		err = advise(addr, o, err)
+	}
+	return peer, err
 }

@@ -48,7 +48,9 @@ func printJSON(w io.Writer, v any) error {
 }
 
 // inMS is a time in the unit of all times in JSON.
-func inMS(d time.Duration) float64 { return float64(d.Round(time.Microsecond)) / float64(time.Millisecond) }
+func inMS(d time.Duration) float64 {
+	return float64(d.Round(time.Microsecond)) / float64(time.Millisecond)
+}
 
 // inUnits shows a time to three digits.
 func inUnits(d time.Duration) string {
