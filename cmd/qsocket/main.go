@@ -30,7 +30,11 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
 )
@@ -99,35 +103,25 @@ func (p *program) run(args []string) (code int, err error) {
 	return exitCode(err), err
 }
 
-// doubleDashes makes --name of -name, for each flag that there is: users of Go's own tools
-// write one dash.
+// doubleDashes makes --name of -name, as users of Go's own tools write it: of each word behind one
+// dash, unless its first letter is a short option.
 func doubleDashes(model *kong.Application, args []string) []string {
-	known := make(map[string]bool)
+	long, short := map[string]bool{"help": true}, map[rune]bool{'h': true}
 	_ = kong.Visit(model, func(node kong.Visitable, next kong.Next) error {
 		if flag, ok := node.(*kong.Flag); ok {
-			known[flag.Name] = true
+			long[flag.Name], short[flag.Short] = true, true
 		}
 		return next(nil)
 	})
-	known["help"] = true
-	spelled := make([]string, len(args))
+	spelled := slices.Clone(args)
 	for i, arg := range args {
 		if arg == "--" {
-			copy(spelled[i:], args[i:])
 			break
 		}
-		spelled[i] = arg
-		if len(arg) > 2 && arg[0] == '-' && arg[1] != '-' {
-			name := arg[1:]
-			for j := range len(name) {
-				if name[j] == '=' {
-					name = name[:j]
-					break
-				}
-			}
-			if known[name] {
-				spelled[i] = "-" + arg
-			}
+		name, _, _ := strings.Cut(strings.TrimPrefix(arg, "-"), "=")
+		first, size := utf8.DecodeRuneInString(name)
+		if len(arg) > 2 && arg[0] == '-' && unicode.IsLetter(first) && len(name) > size && (long[name] || !short[first]) {
+			spelled[i] = "-" + arg
 		}
 	}
 	return spelled

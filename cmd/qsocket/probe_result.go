@@ -157,7 +157,7 @@ func (r *probeResult) print(w io.Writer, c *probeCommand) {
 	case r.Raw:
 	case r.Types == "":
 		t.add("types", "not told")
-	case r.Schema == "" && r.described > 0:
+	case r.Schema == "" && r.described > 0 && r.Error == "":
 		t.add("types", "%s; qsocket schema %s prints them", r.Types, c.Address)
 	default:
 		t.add("types", "%s", r.Types)
