@@ -1,10 +1,19 @@
 module github.com/fb9bb4ed/qsocket/cmd/qsocket
 
-go 1.25
+go 1.25.0
 
 require (
 	github.com/alecthomas/kong v1.17.0
+	github.com/fatih/color v1.19.0
 	github.com/fb9bb4ed/qsocket v0.1.0
+	golang.org/x/term v0.44.0
+)
+
+require (
+	github.com/mattn/go-colorable v0.1.14 // indirect
+	github.com/mattn/go-isatty v0.0.22 // indirect
+	github.com/stretchr/testify v1.11.1 // indirect
+	golang.org/x/sys v0.46.0 // indirect
 )
 
 require (

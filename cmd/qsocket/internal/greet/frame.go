@@ -3,47 +3,47 @@ package greet
 import (
 	"cmp"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/fb9bb4ed/qsocket/internal/handshake"
 	"github.com/fb9bb4ed/qsocket/internal/wire"
 )
 
-// Frame is one frame of the server's.
-type Frame struct {
-	Control bool
-	Kind    byte   // of a control frame
-	Body    []byte // of a control frame; valid until the next call
-	Size    int    // of a message, which has been skipped
+// frame is a control frame, or a message, which has been skipped.
+type frame struct {
+	control bool
+	kind    byte
+	body    []byte // valid until the next call
 }
 
-// Next reads the next frame. It is an error if none comes before ctx ends.
-func (p *Peer) Next(ctx context.Context) (f Frame, err error) {
-	defer p.until(ctx)(&err)
-	var header [4]byte
-	if _, err := io.ReadFull(p.in, header[:]); err != nil {
-		return f, err
-	}
-	_, size, err := wire.Uint32.ParseHeader(header[:])
+// next reads the next frame.
+func (p *Peer) next() (f frame, err error) {
+	header, err := p.in.Peek(4)
 	if err != nil {
+		if len(header) > 0 && err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
 		return f, err
 	}
+	size := binary.BigEndian.Uint32(header)
+	_, _ = p.in.Discard(len(header))
 	if size&wire.ControlBit == 0 {
-		f.Size = int(size)
-		_, err := io.CopyN(io.Discard, p.in, int64(size))
+		_, err := p.in.Discard(int(size))
 		return f, err
 	}
 	n := int(size &^ wire.ControlBit)
 	if n < 1 || n > wire.MaxControl {
 		return f, fmt.Errorf("control frame of %d bytes, want 1 to %d", n, wire.MaxControl)
 	}
-	body := make([]byte, n)
-	_, err = io.ReadFull(p.in, body)
-	f = Frame{Control: true, Kind: body[0], Body: body[1:]}
-	if f.Kind == wire.KindGoingAway && err == nil {
-		g, _ := wire.ParseGoingAway(f.Body)
+	p.body = slices.Grow(p.body[:0], n)[:n]
+	_, err = io.ReadFull(p.in, p.body)
+	f = frame{control: true, kind: p.body[0], body: p.body[1:]}
+	if f.kind == wire.KindGoingAway && err == nil {
+		g, _ := wire.ParseGoingAway(f.body)
 		p.GoingAway = cmp.Or(g.Reason, "it gives no reason")
 	}
 	return f, err
@@ -52,6 +52,7 @@ func (p *Peer) Next(ctx context.Context) (f Frame, err error) {
 // until makes reads and writes end with ctx. What it returns is deferred, and makes the error that
 // of ctx if that was the reason.
 func (p *Peer) until(ctx context.Context) func(*error) {
+	_ = p.nc.SetDeadline(time.Time{})                                                // of an earlier one
 	stop := context.AfterFunc(ctx, func() { _ = p.nc.SetDeadline(time.Unix(1, 0)) }) // a goroutine that ends with the call
 	return func(err *error) {
 		if !stop() && *err != nil {
@@ -64,49 +65,64 @@ func (p *Peer) until(ctx context.Context) func(*error) {
 // read up to there. Messages that come meanwhile are skipped. It returns a *handshake.Refused if the
 // server ends the connection with a reason.
 func (p *Peer) HalfGoodbye(ctx context.Context) (took time.Duration, err error) {
+	defer p.until(ctx)(&err)
 	begin := time.Now()
-	if err := p.say(ctx, wire.Goodbye{}); err != nil {
+	if err := p.say(wire.Goodbye{}); err != nil {
 		return 0, err
 	}
 	for {
-		f, err := p.Next(ctx)
+		f, err := p.next()
 		if err != nil {
 			return 0, err
 		}
 		switch {
-		case f.Control && f.Kind == wire.KindConfirm:
+		case f.control && f.kind == wire.KindConfirm:
 			return time.Since(begin), nil
-		case f.Control && f.Kind == wire.KindGoodbye:
-			g, err := wire.ParseGoodbye(f.Body)
-			if err != nil {
-				return 0, err
-			}
-			if g.Reason != "" || g.Code != 0 {
-				return 0, &handshake.Refused{Reason: g.Reason, Code: g.Code}
-			}
-			if err := p.write(ctx, wire.ConfirmFrame); err != nil {
+		case f.control && f.kind == wire.KindGoodbye:
+			if err := p.answer(f.body); err != nil {
 				return 0, err
 			}
 		}
 	}
 }
 
+// answer answers a goodbye. It returns a *handshake.Refused for one with a reason.
+func (p *Peer) answer(body []byte) error {
+	g, err := wire.ParseGoodbye(body)
+	switch {
+	case err != nil:
+		return err
+	case g.Reason != "" || g.Code != 0:
+		return &handshake.Refused{Reason: g.Reason, Code: g.Code}
+	case g.Kind() <= p.heard:
+		return fmt.Errorf("%w: a goodbye after a goodbye", wire.ErrProtocol)
+	}
+	first := p.heard == wire.GoodbyeNone
+	if p.heard = g.Kind(); first {
+		return p.write(wire.ConfirmFrame)
+	}
+	return nil
+}
+
 // Leave says a full goodbye, answers the server's, and closes the connection. It waits for the
 // server's end until ctx ends.
-func (p *Peer) Leave(ctx context.Context) error {
+func (p *Peer) Leave(ctx context.Context) (err error) {
 	defer p.nc.Close()
-	if err := p.say(ctx, wire.Goodbye{Full: true}); err != nil {
+	defer p.until(ctx)(&err)
+	if err := p.say(wire.Goodbye{Full: true}); err != nil {
 		return err
 	}
 	for {
-		f, err := p.Next(ctx)
+		f, err := p.next()
 		switch {
 		case err == io.EOF:
 			return nil
 		case err != nil:
 			return err
-		case f.Control && f.Kind == wire.KindGoodbye:
-			_ = p.write(ctx, wire.ConfirmFrame)
+		case f.control && f.kind == wire.KindGoodbye:
+			if err := p.answer(f.body); err != nil {
+				return err
+			}
 			if half, ok := p.nc.(interface{ CloseWrite() error }); ok {
 				_ = half.CloseWrite()
 			}
@@ -117,16 +133,15 @@ func (p *Peer) Leave(ctx context.Context) error {
 // Close closes the connection without a goodbye, where one is of no use.
 func (p *Peer) Close() error { return p.nc.Close() }
 
-func (p *Peer) say(ctx context.Context, g wire.Goodbye) error {
+func (p *Peer) say(g wire.Goodbye) error {
 	if g.Kind() <= p.said {
 		return nil
 	}
 	p.said = g.Kind()
-	return p.write(ctx, g.Frame())
+	return p.write(g.Frame())
 }
 
-func (p *Peer) write(ctx context.Context, frame []byte) (err error) {
-	defer p.until(ctx)(&err)
-	_, err = p.nc.Write(frame)
+func (p *Peer) write(frame []byte) error {
+	_, err := p.nc.Write(frame)
 	return err
 }

@@ -47,7 +47,9 @@ type Peer struct {
 
 	nc   net.Conn
 	in   *bufio.Reader
-	said wire.GoodbyeKind
+	body []byte // of the last control frame
+
+	said, heard wire.GoodbyeKind
 }
 
 // speech is the one-line text that an observer tells as its types. It is no description, so the
