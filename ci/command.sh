@@ -8,9 +8,22 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-export GOWORK=$PWD/ci/command.work
+root=$PWD
+module=$(go list -m)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# go mod tidy, with a replace that is taken back.
 cd cmd/qsocket
+cp go.mod go.sum "$work"
+go mod edit -replace="$module=$root" "$work/go.mod"
+GOWORK=off go mod tidy -modfile="$work/go.mod"
+go mod edit -dropreplace="$module" "$work/go.mod"
+diff go.mod "$work/go.mod"
+diff <(grep -vF "$module v" go.sum || true) <(grep -vF "$module v" "$work/go.sum" || true) # those of the library come with its tag
+
+export GOWORK=$root/ci/command.work
 go vet ./...
-bash ../../ci/lint.sh cmd/qsocket
+bash "$root/ci/lint.sh" cmd/qsocket
 go build -buildvcs=false -o /dev/null .
 go test -count=1 "$@" ./...
