@@ -277,8 +277,13 @@ func (r *catRun) finish(err error) error {
 }
 
 // isTerminal reports whether r is one.
-func isTerminal(r io.Reader) bool {
-	f, ok := r.(*os.File)
+func isTerminal(r io.Reader) bool { return isDevice(r) }
+
+// isTerminalOut reports whether w is one.
+func isTerminalOut(w io.Writer) bool { return isDevice(w) }
+
+func isDevice(v any) bool {
+	f, ok := v.(*os.File)
 	if !ok {
 		return false
 	}

@@ -204,3 +204,8 @@ func (s *Splitter) end(emit func(*Frame, int), at int) {
 	s.body = s.body[:0]
 	s.frame = Frame{}
 }
+
+// Begun reports whether the hello is over, if there is one: what follows can be joined.
+func (s *Splitter) Begun() bool {
+	return s.raw || s.state == inHeader || s.state == inBody && s.frame.Kind != Hello
+}
