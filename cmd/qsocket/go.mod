@@ -6,6 +6,7 @@ require (
 	github.com/alecthomas/kong v1.17.0
 	github.com/fatih/color v1.19.0
 	github.com/fb9bb4ed/qsocket v0.1.0
+	github.com/google/go-cmp v0.7.0
 	golang.org/x/term v0.44.0
 )
 

@@ -90,7 +90,7 @@ func (p *program) run(args []string) (code int, err error) {
 		kong.Writers(p.out, p.err),
 		kong.Exit(func(code int) { panic(exited(code)) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
-		kong.ShortUsageOnError(),
+		kong.ExplicitGroups([]kong.Group{{Key: "protocol", Title: "What the server speaks:"}, {Key: "tls", Title: "For tls://host:port:"}}),
 	)
 	if err != nil {
 		return exitUsage, err
