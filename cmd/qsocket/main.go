@@ -50,6 +50,7 @@ func main() {
 type commands struct {
 	Probe      probeCommand      `cmd:"" help:"Say what is at an address, and whether it is well."`
 	Schema     schemaCommand     `cmd:"" help:"Print the types of the messages, or compare two versions of them."`
+	Cat        catCommand        `cmd:"" help:"Send lines of JSON, and print what comes as lines of JSON."`
 	Completion completionCommand `cmd:"" help:"Print the completion script of a shell."`
 	Version    versionCommand    `cmd:"" help:"Print the version of this program."`
 }
