@@ -51,6 +51,7 @@ type commands struct {
 	Probe      probeCommand      `cmd:"" help:"Say what is at an address, and whether it is well."`
 	Schema     schemaCommand     `cmd:"" help:"Print the types of the messages, or compare two versions of them."`
 	Cat        catCommand        `cmd:"" help:"Send lines of JSON, and print what comes as lines of JSON."`
+	Load       loadCommand       `cmd:"" help:"Send messages for some time, and measure how long the answers take."`
 	Completion completionCommand `cmd:"" help:"Print the completion script of a shell."`
 	Version    versionCommand    `cmd:"" help:"Print the version of this program."`
 }
