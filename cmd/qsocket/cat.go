@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -274,25 +273,4 @@ func (r *catRun) finish(err error) error {
 		}
 	}
 	return err
-}
-
-// isTerminal reports whether r is one.
-func isTerminal(r io.Reader) bool { return isDevice(r) }
-
-// isTerminalOut reports whether w is one.
-func isTerminalOut(w io.Writer) bool { return isDevice(w) }
-
-func isDevice(v any) bool {
-	f, ok := v.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0 && info.Mode()&os.ModeDevice != 0 && f.Name() != os.DevNull && !isNull(info)
-}
-
-// isNull reports whether a file is /dev/null, whatever it is called.
-func isNull(info os.FileInfo) bool {
-	null, err := os.Stat(os.DevNull)
-	return err == nil && os.SameFile(info, null)
 }

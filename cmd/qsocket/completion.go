@@ -34,10 +34,10 @@ type word struct {
 	path  string // "", "probe", "schema diff"
 	help  string
 	subs  []string
-	flags []flag
+	flags []option
 }
 
-type flag struct{ name, help string }
+type option struct{ name, help string }
 
 // words lists node and the commands below it.
 func words(node *kong.Node) []word {
@@ -46,10 +46,10 @@ func words(node *kong.Node) []word {
 		w.path = strings.TrimSpace(strings.TrimPrefix(node.FullPath(), "qsocket"))
 	}
 	for _, f := range node.Flags {
-		w.flags = append(w.flags, flag{"--" + f.Name, f.Help})
+		w.flags = append(w.flags, option{"--" + f.Name, f.Help})
 	}
 	if node.Parent != nil { // they are not listed again
-		w.flags = append(w.flags, flag{"--help", "Show help."})
+		w.flags = append(w.flags, option{"--help", "Show help."})
 	}
 	all := []word{}
 	for _, child := range node.Children {

@@ -19,8 +19,8 @@ import (
 // nasty is what a terminal would act upon.
 const nasty = "a\x1b[2J\x07\r\n\u202e\u0085b"
 
-// helloOf is the hello of a server, changed by f.
-func helloOf(f func(*wire.Hello)) []byte {
+// serverHello is the hello of a server, changed by f.
+func serverHello(f func(*wire.Hello)) []byte {
 	most := uint64(1 << 20)
 	h := &wire.Hello{Proto: "test/1", Codec: "msgpack", Max: &most, Lines: wire.HelloLines}
 	if f != nil {
@@ -31,7 +31,7 @@ func helloOf(f func(*wire.Hello)) []byte {
 
 // described is that of a server with a description, followed by it.
 func described(text string) []byte {
-	b := helloOf(func(h *wire.Hello) { h.Types, h.Desc = schema.Fingerprint(text), uint64(len(text)) })
+	b := serverHello(func(h *wire.Hello) { h.Types, h.Desc = schema.Fingerprint(text), uint64(len(text)) })
 	for part := range chunks(text, wire.MaxControl-1) {
 		b = wire.AppendControl(b, wire.KindTypes, []byte(part))
 	}
@@ -50,7 +50,7 @@ func chunks(s string, n int) func(func(string) bool) {
 // nothing that is not printable.
 func TestHostileServers(t *testing.T) {
 	huge := strings.Repeat("x", 1<<16-1)
-	after := func(b []byte) []byte { return append(helloOf(nil), b...) }
+	after := func(b []byte) []byte { return append(serverHello(nil), b...) }
 	frame := func(size uint32) []byte { return binary.BigEndian.AppendUint32(nil, size) }
 	tlsGarbage := "\x16\x03\x01\x40\x00" + strings.Repeat("\xff", 1<<14)
 	for _, tt := range []struct {
@@ -68,21 +68,21 @@ func TestHostileServers(t *testing.T) {
 		{"endless hello", append([]byte("QSK\x01\xff\xff\xff\xff"), make([]byte, 1<<20)...), 1},
 		{"hello of rubbish", append([]byte("QSK\x01\x00\x00\x01\x00"), bytes.Repeat([]byte{0xc1}, 256)...), 1},
 		{"hello nested deep", append([]byte("QSK\x01\x00\x00\x10\x00\x81\xa1a"), bytes.Repeat([]byte{0x91}, 4093)...), 1},
-		{"unprintable names", helloOf(func(h *wire.Hello) {
+		{"unprintable names", serverHello(func(h *wire.Hello) {
 			h.Proto, h.Codec, h.Attr = nasty, nasty, map[string]string{nasty: nasty}
 		}), 0},
-		{"long names", helloOf(func(h *wire.Hello) { h.Proto = strings.Repeat("p", 1000); h.Codec = strings.Repeat("c", 1000) }), 0},
-		{"huge numbers", helloOf(func(h *wire.Hello) {
+		{"long names", serverHello(func(h *wire.Hello) { h.Proto = strings.Repeat("p", 1000); h.Codec = strings.Repeat("c", 1000) }), 0},
+		{"huge numbers", serverHello(func(h *wire.Hello) {
 			n := uint64(1<<64 - 1)
 			h.Max, h.Beat, h.Expiry, h.Keep = &n, n, n, n
 		}), 0},
 		{"unprintable description", described(strings.Repeat(nasty, 100)), 0},
 		{"huge description", described(huge), 0},
-		{"description of other fingerprint", append(helloOf(func(h *wire.Hello) { h.Types, h.Desc = strings.Repeat("0", 32), 1 }), wire.AppendControl(nil, wire.KindTypes, []byte("x"))...), 0},
-		{"parts without end", append(helloOf(func(h *wire.Hello) { h.Types, h.Desc = strings.Repeat("0", 32), 65536 }), bytes.Repeat(wire.AppendControl(nil, wire.KindTypes, []byte("x")), 70000)...), 0},
+		{"description of other fingerprint", append(serverHello(func(h *wire.Hello) { h.Types, h.Desc = strings.Repeat("0", 32), 1 }), wire.AppendControl(nil, wire.KindTypes, []byte("x"))...), 0},
+		{"parts without end", append(serverHello(func(h *wire.Hello) { h.Types, h.Desc = strings.Repeat("0", 32), 65536 }), bytes.Repeat(wire.AppendControl(nil, wire.KindTypes, []byte("x")), 70000)...), 0},
 		{"refusal with bad words", after(wire.Goodbye{Reason: nasty, Full: true, Code: 8}.Frame()), 1},
-		{"verdict that does not come", helloOf(func(h *wire.Hello) { h.Admits = true }), 1},
-		{"verdict with a body", append(helloOf(func(h *wire.Hello) { h.Admits = true }), wire.AppendControl(nil, wire.KindAdmitted, []byte("x"))...), 1},
+		{"verdict that does not come", serverHello(func(h *wire.Hello) { h.Admits = true }), 1},
+		{"verdict with a body", append(serverHello(func(h *wire.Hello) { h.Admits = true }), wire.AppendControl(nil, wire.KindAdmitted, []byte("x"))...), 1},
 		{"frame of 2 GiB", after(frame(1<<31 - 1)), 0},
 		{"control frame of 2 GiB", after(frame(1<<32 - 1)), 0},
 		{"control frame of nothing", after(frame(1 << 31)), 0},
@@ -126,9 +126,9 @@ func TestHostileEndless(t *testing.T) {
 		first, again []byte
 	}{
 		{"zeros", nil, make([]byte, 64<<10)},
-		{"messages", helloOf(nil), make([]byte, 64<<10)}, // empty ones
-		{"heartbeats", helloOf(nil), bytes.Repeat(wire.HeartbeatFrame, 1000)},
-		{"half goodbyes", helloOf(nil), bytes.Repeat(wire.Goodbye{}.Frame(), 1000)},
+		{"messages", serverHello(nil), make([]byte, 64<<10)}, // empty ones
+		{"heartbeats", serverHello(nil), bytes.Repeat(wire.HeartbeatFrame, 1000)},
+		{"half goodbyes", serverHello(nil), bytes.Repeat(wire.Goodbye{}.Frame(), 1000)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			addr := hostile(t, func(nc net.Conn) {

@@ -52,6 +52,7 @@ type commands struct {
 	Schema     schemaCommand     `cmd:"" help:"Print the types of the messages, or compare two versions of them."`
 	Cat        catCommand        `cmd:"" help:"Send lines of JSON, and print what comes as lines of JSON."`
 	Tap        tapCommand        `cmd:"" help:"Stand between clients and a server, and print every frame."`
+	Load       loadCommand       `cmd:"" help:"Send messages for some time, and measure how long the answers take."`
 	Completion completionCommand `cmd:"" help:"Print the completion script of a shell."`
 	Version    versionCommand    `cmd:"" help:"Print the version of this program."`
 }
@@ -92,7 +93,7 @@ func (p *program) run(args []string) (code int, err error) {
 		kong.Writers(p.out, p.err),
 		kong.Exit(func(code int) { panic(exited(code)) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
-		kong.ShortUsageOnError(),
+		kong.ExplicitGroups([]kong.Group{{Key: "protocol", Title: "What the server speaks:"}, {Key: "tls", Title: "For tls://host:port:"}}),
 	)
 	if err != nil {
 		return exitUsage, err

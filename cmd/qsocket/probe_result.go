@@ -172,7 +172,7 @@ func (r *probeResult) print(w io.Writer, c *probeCommand) {
 		}
 	}
 	t.print(w)
-	if r.Schema != "" {
+	if r.Schema != "" && (c.Samples == 1 || c.Types) {
 		fmt.Fprintln(w)
 		printText(w, "  ", r.Schema)
 	}

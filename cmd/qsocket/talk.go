@@ -64,6 +64,11 @@ const talkFrame = 256 << 20
 
 // talk connects to addr as a client of what its server speaks. Its messages are payloads.
 func (o *peerOptions) talk(ctx context.Context, addr string, s *spoken) (*qsocket.Conn[[]byte], error) {
+	return o.talkAs(ctx, addr, s.protocol())
+}
+
+// talkAs is talk with a protocol whose codec may do less.
+func (o *peerOptions) talkAs(ctx context.Context, addr string, p qsocket.Protocol[[]byte]) (*qsocket.Conn[[]byte], error) {
 	nc, err := o.dial(ctx, addr)
 	if err != nil {
 		return nil, err
@@ -78,7 +83,7 @@ func (o *peerOptions) talk(ctx context.Context, addr string, s *spoken) (*qsocke
 	if len(o.Attr) > 0 {
 		opts.Attributes = func(context.Context) (map[string]string, error) { return o.Attr, nil }
 	}
-	return qsocket.NewConn(ctx, nc, s.protocol(), opts)
+	return qsocket.NewConn(ctx, nc, p, opts)
 }
 
 func (s *spoken) protocol() qsocket.Protocol[[]byte] {

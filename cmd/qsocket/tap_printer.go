@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -27,17 +28,17 @@ type tapPrinter struct {
 	w     *bufio.Writer
 	err   error
 	last  map[uint32]time.Time // of each connection: when the event before came
-	paint palette
+	paint tapPalette
 	line  []byte
 }
 
-// palette has a color for each kind of thing in a line.
-type palette struct {
+// tapPalette has a color for each kind of thing in a line.
+type tapPalette struct {
 	client, server, control, fault, faint *color.Color
 }
 
 func newTapPrinter(w io.Writer, c *tapCommand) *tapPrinter {
-	colors := c.Color == "always" || c.Color == "auto" && isTerminalOut(w) && !color.NoColor
+	colors := c.Color == "always" || c.Color == "auto" && isTerminal(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 	paint := func(attributes ...color.Attribute) *color.Color {
 		p := color.New(attributes...)
 		if colors {
@@ -49,7 +50,7 @@ func newTapPrinter(w io.Writer, c *tapCommand) *tapPrinter {
 	}
 	return &tapPrinter{
 		json: c.JSON, show: c.Show, w: bufio.NewWriterSize(w, 64<<10), last: make(map[uint32]time.Time),
-		paint: palette{paint(color.FgCyan), paint(color.FgGreen), paint(color.FgMagenta), paint(color.FgRed), paint(color.Faint)},
+		paint: tapPalette{paint(color.FgCyan), paint(color.FgGreen), paint(color.FgMagenta), paint(color.FgRed), paint(color.Faint)},
 	}
 }
 

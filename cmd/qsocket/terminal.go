@@ -1,16 +1,15 @@
 package main
 
 import (
-	"io"
 	"os"
 
 	"github.com/fatih/color"
 	"golang.org/x/term"
 )
 
-// isTerminal reports whether w is one.
-func isTerminal(w io.Writer) bool {
-	file, ok := w.(*os.File)
+// isTerminal reports whether f, an input or an output, is one.
+func isTerminal(f any) bool {
+	file, ok := f.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
