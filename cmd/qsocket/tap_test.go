@@ -17,6 +17,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -255,11 +256,15 @@ func listenLoopback(t testing.TB) net.Listener {
 // stuck is an output that takes nothing until it is let go.
 type stuck struct {
 	safeBuffer
-	free chan struct{}
+	free    chan struct{}
+	skipped atomic.Bool // it has been told that something was skipped
 }
 
 func (s *stuck) Write(b []byte) (int, error) {
 	<-s.free
+	if bytes.Contains(b, []byte(`"type":"skipped"`)) {
+		s.skipped.Store(true)
+	}
 	return s.safeBuffer.Write(b)
 }
 
@@ -303,7 +308,7 @@ func TestTapLags(t *testing.T) {
 			t.Fatal(err)
 		}
 		if i == 50 { // by now there is room
-			waitFor(t, "the printer", func() bool { return strings.Contains(out.String(), `"type":"skipped"`) })
+			waitFor(t, "the printer", out.skipped.Load)
 		}
 	}
 	_ = c.CloseWrite()
