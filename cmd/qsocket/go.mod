@@ -24,6 +24,7 @@ require (
 )
 
 require (
+	github.com/creack/pty v1.1.24
 	github.com/vmihailenco/msgpack/v5 v5.4.1 // indirect
 	github.com/vmihailenco/tagparser/v2 v2.0.0 // indirect
 )

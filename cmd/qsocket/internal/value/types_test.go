@@ -33,7 +33,7 @@ type (
 		C [3]byte
 		D word
 		E []word
-		F string `json:"a <name>, \"quoted\"" msgpack:"a <name>, \"quoted\""`
+		F string `json:"a <name>" msgpack:"a <name>"`
 	}
 	word     string
 	pointers struct {
