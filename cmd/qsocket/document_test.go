@@ -24,7 +24,7 @@ import (
 //
 // is run: servers of documentServers are there behind the ports, and each line that begins with "$ " is given to bash,
 // in a directory that all blocks of a document share; lines that end with "\" go on. What is printed has to stand below
-// it, but for what differs with each run, see volatile. A block "```console" without a server is run as well.
+// it, but for what differs with each run, see volatile; with "figures" behind the servers, all numbers do. A block "```console" without a server is run as well.
 //
 //	go test -run Document . -update
 //
@@ -108,6 +108,9 @@ func runDocument(t *testing.T, text string) string {
 func runBlock(t *testing.T, dir string, servers, block []string) string {
 	real, shown := []string{}, []string{}
 	for _, server := range servers {
+		if server == "figures" {
+			continue
+		}
 		name, port, _ := strings.Cut(server, "@")
 		start, known := documentServers[name]
 		if !known {
@@ -150,5 +153,18 @@ func runBlock(t *testing.T, dir string, servers, block []string) string {
 // system has chosen, and the spaces that line them up.
 var volatile = regexp.MustCompile(`\d{4}-\d\d-\d\dT?[0-9:.]*Z?|\d\d:\d\d:\d\d(\.\d+)?|[0-9.]+ (ns|µs|ms|s|MB/s|/s)\b|\+[0-9.]+(ns|µs|ms|s)\b|"(min|p50|p90|p99|p999|p9999|max|mean|rate|seconds)":[0-9.e+-]+|(127\.0\.0\.1|\[::1\]):\d{5}|±\s*[0-9.]+ ?%|  +`)
 
-// steady returns text without what is volatile.
-func steady(text string) string { return volatile.ReplaceAllString(text, "…") }
+// In blocks that are marked by the word figures, rare lines come on some machines only, and figure is any number, with what
+// lines it up.
+var (
+	measuring = regexp.MustCompile("(?ms)^```console[^\n]* figures\\b.*?^```$")
+	rare      = regexp.MustCompile(`(?m)^Busy machine\?.*\n|^no room .*\n|^ +[0-9.]+ % of the rate.*\n`)
+	figure    = regexp.MustCompile(`[0-9][0-9,.]*( (ns|µs|ms|s)\b)?|  +`)
+)
+
+// steady returns text without all of that.
+func steady(text string) string {
+	text = measuring.ReplaceAllStringFunc(text, func(block string) string {
+		return figure.ReplaceAllString(rare.ReplaceAllString(block, ""), "…")
+	})
+	return volatile.ReplaceAllString(text, "…")
+}

@@ -19,9 +19,9 @@ type loadCommand struct {
 	File    string        `arg:"" optional:"" help:"Messages, lines of JSON as those of cat, sent in turn, over and over. Without it, or -: the input."`
 	Rate    float64       `xor:"model" placeholder:"N" help:"Open model: N messages a second over all connections, due at fixed times whether answers come or not."`
 	Closed  int           `xor:"model" placeholder:"N" help:"Closed model: N messages of each connection without an answer at a time."`
-	Conns   int           `default:"1" placeholder:"N" help:"Connections."`
+	Conns   int           `default:"1" placeholder:"N" help:"Connections, 1 unless it is given."`
 	For     time.Duration `default:"10s" help:"For how long to send."`
-	Answers int           `default:"1" placeholder:"N" help:"How many messages answer one; 0: the server does not answer, and nothing but sending is measured."`
+	Answers int           `default:"1" placeholder:"N" help:"How many messages answer one, 1 unless it is given; 0: the server does not answer, and nothing but sending is measured."`
 	HDR     string        `name:"hdr" placeholder:"FILE" help:"Write the distribution of latencies to a file, in the text form of HdrHistogram."`
 	HTML    string        `name:"html" placeholder:"FILE" help:"Write a report with charts, one file that needs nothing else."`
 	peerOptions

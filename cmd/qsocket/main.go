@@ -53,6 +53,7 @@ type commands struct {
 	Cat        catCommand        `cmd:"" help:"Send lines of JSON, and print what comes as lines of JSON."`
 	Tap        tapCommand        `cmd:"" help:"Stand between clients and a server, and print every frame."`
 	Load       loadCommand       `cmd:"" help:"Send messages for some time, and measure how long the answers take."`
+	Bench      benchCommand      `cmd:"" help:"Measure codecs with messages of your own."`
 	Completion completionCommand `cmd:"" help:"Print the completion script of a shell."`
 	Version    versionCommand    `cmd:"" help:"Print the version of this program."`
 }
