@@ -35,6 +35,9 @@ recording. If one differs, is missing or was not expected, the exit code is 1:
 `
 }
 
+// maxReplayed is how many connections are replayed at a time.
+const maxReplayed = 10_000
+
 func (c *replayCommand) check() error {
 	switch {
 	case c.Speed < 0 || c.Speed > 1e6:
@@ -68,8 +71,10 @@ func (c *replayCommand) Run(p *program) error {
 			return usagef("%s: connection %d: the %s's side is not decoded, so it cannot be sent again: %s", c.File, t.conn, mine, shown(err.Error()))
 		}
 	}
-	if len(all.list) == 0 {
+	if n := len(all.list); n == 0 {
 		return usagef("%s: no connection is in it", c.File)
+	} else if n > maxReplayed {
+		return usagef("%s: %d connections, want at most %d at a time: choose some with --conn", c.File, n, maxReplayed)
 	}
 	if c.Codec == "" && c.Framing == "" && c.Name == "" {
 		c.Codec, c.Framing = all.about.Codec, all.about.Framing // of raw mode, or nothing
