@@ -29,6 +29,7 @@ type watcher struct {
 	queue  []piece
 	size   int // of the queue and of what is being decoded, bytes
 	gaps   [2]gap
+	last   time.Time // of what came last
 	closed bool
 }
 
@@ -96,11 +97,12 @@ func (s *skimmer) skim(b []byte) (first, before, ends int) {
 func (w *watcher) Saw(from proxy.Side, b []byte, at time.Time) {
 	first, before, ends := w.skims[from].skim(b)
 	held := append([]byte(nil), b...)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	at = w.next(at)
 	if w.tap.record != nil {
 		w.tap.record.add(&recording.Entry{Kind: recording.Data, From: recording.Side(from), Conn: w.conn, Time: at, Data: held})
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	g := &w.gaps[from]
 	room := w.size+len(b) <= tapQueue && w.tap.waiting.Load()+int64(len(b)) <= tapQueues
 	if g.open && (w.size > tapResumes || first < 0) {
@@ -122,6 +124,16 @@ func (w *watcher) Saw(from proxy.Side, b []byte, at time.Time) {
 	if len(held) > 0 {
 		w.put(piece{from: from, at: at, data: held})
 	}
+}
+
+// next returns the time of what comes next: the two directions are read by two goroutines, of which
+// one may be a moment ahead. The caller holds mu.
+func (w *watcher) next(at time.Time) time.Time {
+	if at.Before(w.last) {
+		at = w.last
+	}
+	w.last = at
+	return at
 }
 
 // put appends to the queue. The caller holds mu.
@@ -148,6 +160,8 @@ func (w *watcher) wake() {
 
 // Ended notes the end of a direction.
 func (w *watcher) Ended(from proxy.Side, err error, at time.Time) {
+	w.mu.Lock()
+	at = w.next(at)
 	if w.tap.record != nil {
 		e := &recording.Entry{Kind: recording.End, From: recording.Side(from), Conn: w.conn, Time: at}
 		if err != nil {
@@ -155,7 +169,6 @@ func (w *watcher) Ended(from proxy.Side, err error, at time.Time) {
 		}
 		w.tap.record.add(e)
 	}
-	w.mu.Lock()
 	if g := &w.gaps[from]; g.open {
 		w.put(piece{from: from, kind: skipPiece, at: at, gap: *g})
 		*g = gap{}
