@@ -117,7 +117,7 @@ func TestCatFormats(t *testing.T) {
 	}{
 		{[]string{"-f", `%n %s %c %v%%\t%m\\`}, `^1 12 refund \{"ID":7,"Note":null\}%` + "\t" + `\{"case":"refund","value":\{"ID":7,"Note":null\}\}\\` + "\n$"},
 		{[]string{"-f", `%t %d`}, `^\d{4}-\d\d-\d\dT[0-9:.]+\S* 0` + "\n$"},
-		{[]string{"-t"}, `^\d\d:\d\d:\d\d\.\d{6} \+0\.000000 \{"case"`},
+		{[]string{"-t"}, `^\d\d:\d\d:\d\d\.\d{6} \+0\.000000s \{"case"`},
 		{[]string{"--json"}, `^\{"n":1,"time":"[^"]+","delta_ms":0,"size":12,"case":"refund","message":\{"case":"refund","value":\{"ID":7,"Note":null\}\}\}` + "\n$"},
 	} {
 		got := runsWith(t, in, append(append([]string{"cat"}, test.args...), s.url)...)

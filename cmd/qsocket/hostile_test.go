@@ -1,155 +1,265 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
-	"encoding/binary"
-	"encoding/json"
+	"fmt"
 	"io"
 	"net"
-	"runtime"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-	"unicode"
 
 	"github.com/fb9bb4ed/qsocket/internal/schema"
+	"github.com/fb9bb4ed/qsocket/internal/testkit"
 	"github.com/fb9bb4ed/qsocket/internal/wire"
+
+	"github.com/fb9bb4ed/qsocket/cmd/qsocket/internal/recording"
 )
 
-// nasty is what a terminal would act upon.
-const nasty = "a\x1b[2J\x07\r\n\u202e\u0085b"
+// corpora are in tests/hostile, for the servers of the library: here they are for what looks at
+// servers.
+const corpora = "../../tests/hostile/testdata/"
 
-// serverHello is the hello of a server, changed by f.
-func serverHello(f func(*wire.Hello)) []byte {
+// stream is what a hostile end sends.
+type stream struct {
+	name  string
+	bytes []byte
+}
+
+var madeStreams []stream
+
+// hostileStreams are hellos, descriptions, payloads and control frames.
+func hostileStreams(t testing.TB) (list []stream) {
+	t.Helper()
+	if madeStreams != nil {
+		return madeStreams
+	}
+	defer func() { madeStreams = list }()
+	good := helloOf("hostile/1", "msgpack")
+	hellos, err := testkit.ReadGenerated(corpora + "hellos/cases.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range hellos {
+		text, err := c.Text(nil)
+		if err != nil {
+			t.Fatalf("%s: %v", c.Name, err)
+		}
+		list = append(list, stream{"hello: " + c.Name, []byte(text)})
+	}
+	descriptions, err := testkit.ReadGenerated(corpora + "descriptions/cases.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
 	most := uint64(1 << 20)
-	h := &wire.Hello{Proto: "test/1", Codec: "msgpack", Max: &most, Lines: wire.HelloLines}
-	if f != nil {
-		f(h)
+	for _, c := range descriptions {
+		text, err := c.Text(map[string]string{"codec": "'msgpack'", "head": "'msgpack\\nmessage A\\n'"})
+		if err != nil {
+			t.Fatalf("%s: %v", c.Name, err)
+		}
+		h := &wire.Hello{Proto: "hostile/1", Codec: "msgpack", Max: &most, Types: schema.Fingerprint(text), Desc: uint64(min(len(text), wire.MaxTypes))}
+		b := h.Append(nil)
+		for rest := []byte(text); len(rest) > 0; {
+			n := min(len(rest), wire.MaxControl-1)
+			b = wire.AppendControl(b, wire.KindTypes, rest[:n])
+			rest = rest[n:]
+		}
+		list = append(list, stream{"description: " + c.Name, append(b, 0, 0, 0, 3, 0x81, 0xa0, 0x01)})
 	}
-	return h.Append(nil)
+	f, err := os.Open(corpora + "msgpack/corpus.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		cols := strings.Split(lines.Text(), "|")
+		if len(cols) != 4 || strings.HasPrefix(cols[0], "#") {
+			continue
+		}
+		payload, err := testkit.RepeatedHex(cols[2])
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := strings.TrimSpace(cols[0])
+		list = append(list, stream{"payload: " + name, framed(good, payload)})
+		if len(payload) < wire.MaxControl {
+			for _, kind := range []byte{wire.KindGoodbye, wire.KindGoingAway, wire.KindSession, wire.KindTypes, 0x99} {
+				list = append(list, stream{fmt.Sprintf("control %02x: %s", kind, name), wire.AppendControl(bytes.Clone(good), kind, payload)})
+			}
+		}
+	}
+	for _, text := range testkit.HostileTexts {
+		short := text[:min(len(text), 1000)]
+		list = append(list, stream{"text", []byte(text)}, stream{"text in a frame", framed(good, []byte(short))},
+			stream{"reason", append(bytes.Clone(good), wire.Goodbye{Reason: short, Full: true}.Frame()...)},
+			stream{"name", helloOf(strings.ToValidUTF8(short, "?"), "msgpack")}, stream{"value", framed(good, msgpackOf(short))})
+	}
+	for _, size := range []uint32{0, 1 << 20, 1<<31 - 1, 1 << 31, 1<<31 + 5000, 1<<32 - 1} {
+		b := append(bytes.Clone(good), byte(size>>24), byte(size>>16), byte(size>>8), byte(size))
+		list = append(list, stream{fmt.Sprint("a frame of ", size), append(b, "cut"...)})
+	}
+	return list
 }
 
-// described is that of a server with a description, followed by it.
-func described(text string) []byte {
-	b := serverHello(func(h *wire.Hello) { h.Types, h.Desc = schema.Fingerprint(text), uint64(len(text)) })
-	for part := range chunks(text, wire.MaxControl-1) {
-		b = wire.AppendControl(b, wire.KindTypes, []byte(part))
-	}
-	return b
+func framed(hello, payload []byte) []byte {
+	n := len(payload)
+	return append(append(bytes.Clone(hello), byte(n>>24), byte(n>>16), byte(n>>8), byte(n)), payload...)
 }
 
-func chunks(s string, n int) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for len(s) > 0 && yield(s[:min(n, len(s))]) {
-			s = s[min(n, len(s)):]
+// msgpackOf is a text as MessagePack, whether it is UTF-8 or not.
+func msgpackOf(s string) []byte {
+	return append([]byte{0xda, byte(len(s) >> 8), byte(len(s))}, s...)
+}
+
+// checkPrinted fails if what was printed is not printable, or too long for what it is about.
+func checkPrinted(t *testing.T, what, printed string, most int) {
+	t.Helper()
+	if fault := testkit.TextFault(strings.ReplaceAll(printed, "\n", ""), most); fault != "" {
+		t.Errorf("%s: printed %.200s", what, fault)
+	}
+}
+
+// Hostile servers, to cat. It ends with each, and prints nothing that a terminal would act upon.
+func TestHostileServers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("hundreds of servers")
+	}
+	streams := hostileStreams(t)
+	var now []byte
+	addr := hostile(t, func(nc net.Conn) { _, _ = nc.Write(now); _ = nc.(*net.TCPConn).CloseWrite() })
+	for _, s := range streams {
+		now = s.bytes
+		begun := time.Now()
+		o := runs(t, "cat", "--timeout", "1s", "-x", "1", addr)
+		if took := time.Since(begun); took > patience/2 {
+			t.Errorf("%s: took %v", s.name, took)
+		}
+		checkPrinted(t, s.name, o.out, 64*len(s.bytes)+64<<10)
+		checkPrinted(t, s.name, o.err, 4*maxComplaint)
+		if o.code == exitWell && !strings.Contains(s.name, "goodbye") && !strings.Contains(s.name, "control") && s.name != "reason" {
+			t.Errorf("%s: all is well?\n%s%s", s.name, o.out, o.err)
+		}
+	}
+	t.Logf("%d servers", len(streams))
+}
+
+// Hostile clients, through tap, as text and as JSON: each is passed on to the byte, and none is the end
+// of the tap.
+func TestHostileClients(t *testing.T) {
+	if testing.Short() {
+		t.Skip("hundreds of clients")
+	}
+	got := make(chan []byte, 1)
+	nl := listenLoopback(t)
+	go func() { // ends with nl
+		for {
+			nc, err := nl.Accept()
+			if err != nil {
+				return
+			}
+			b, _ := io.ReadAll(nc)
+			got <- b
+			_, _ = nc.Write(b[:min(len(b), 4096)]) // the other direction is hostile as well
+			nc.Close()
+		}
+	}()
+	for i, args := range [][]string{{"--no-ask"}, {"--no-ask", "--json"}, {"--codec", "msgpack"}, {"--codec", "json", "--framing", "Uvarint", "--json"}} {
+		tap := tapTo(t, nl.Addr().String(), args...)
+		total := 0
+		for _, s := range hostileStreams(t) {
+			if i > 0 && len(s.bytes) > 1<<20 { // the large ones once
+				continue
+			}
+			nc, err := net.Dial("tcp", strings.TrimPrefix(tap.addr, "tcp://"))
+			if err != nil {
+				t.Fatalf("%s: the tap is gone: %v", s.name, err)
+			}
+			if _, err := nc.Write(s.bytes); err != nil {
+				t.Errorf("%s: %v", s.name, err)
+			}
+			_ = nc.(*net.TCPConn).CloseWrite()
+			if b := <-got; !bytes.Equal(b, s.bytes) {
+				t.Errorf("%s: %d bytes arrived, want %d", s.name, len(b), len(s.bytes))
+			}
+			_, _ = io.Copy(io.Discard, nc)
+			nc.Close()
+			total += len(s.bytes)
+		}
+		tap.stop()
+		o := tap.ended(t)
+		o.want(t, exitWell)
+		checkPrinted(t, fmt.Sprint(args), o.out, 64*total+1<<20)
+		checkPrinted(t, fmt.Sprint(args), o.err, 1<<20)
+		if args[len(args)-1] == "--json" {
+			o.events(t)
 		}
 	}
 }
 
-// Whatever a server sends, probe and schema end, in time, with a line that says what is wrong, and print
-// nothing that is not printable.
-func TestHostileServers(t *testing.T) {
-	huge := strings.Repeat("x", 1<<16-1)
-	after := func(b []byte) []byte { return append(serverHello(nil), b...) }
-	frame := func(size uint32) []byte { return binary.BigEndian.AppendUint32(nil, size) }
-	tlsGarbage := "\x16\x03\x01\x40\x00" + strings.Repeat("\xff", 1<<14)
-	for _, tt := range []struct {
-		name  string
-		bytes []byte
-		probe int
-	}{
-		{"nothing", nil, 1},
-		{"magic only", []byte("QSK"), 1},
-		{"version", []byte("QSK\x07aaaa"), 1},
-		{"garbage", []byte(nasty + strings.Repeat(nasty, 1000)), 1},
-		{"zeros", make([]byte, 1<<20), 1},
-		{"http", []byte("HTTP/1.1 400 Bad Request\r\n\r\n"), 1},
-		{"tls", []byte(tlsGarbage), 1},
-		{"endless hello", append([]byte("QSK\x01\xff\xff\xff\xff"), make([]byte, 1<<20)...), 1},
-		{"hello of rubbish", append([]byte("QSK\x01\x00\x00\x01\x00"), bytes.Repeat([]byte{0xc1}, 256)...), 1},
-		{"hello nested deep", append([]byte("QSK\x01\x00\x00\x10\x00\x81\xa1a"), bytes.Repeat([]byte{0x91}, 4093)...), 1},
-		{"unprintable names", serverHello(func(h *wire.Hello) {
-			h.Proto, h.Codec, h.Attr = nasty, nasty, map[string]string{nasty: nasty}
-		}), 0},
-		{"long names", serverHello(func(h *wire.Hello) { h.Proto = strings.Repeat("p", 1000); h.Codec = strings.Repeat("c", 1000) }), 0},
-		{"huge numbers", serverHello(func(h *wire.Hello) {
-			n := uint64(1<<64 - 1)
-			h.Max, h.Beat, h.Expiry, h.Keep = &n, n, n, n
-		}), 0},
-		{"unprintable description", described(strings.Repeat(nasty, 100)), 0},
-		{"huge description", described(huge), 0},
-		{"description of other fingerprint", append(serverHello(func(h *wire.Hello) { h.Types, h.Desc = strings.Repeat("0", 32), 1 }), wire.AppendControl(nil, wire.KindTypes, []byte("x"))...), 0},
-		{"parts without end", append(serverHello(func(h *wire.Hello) { h.Types, h.Desc = strings.Repeat("0", 32), 65536 }), bytes.Repeat(wire.AppendControl(nil, wire.KindTypes, []byte("x")), 70000)...), 0},
-		{"refusal with bad words", after(wire.Goodbye{Reason: nasty, Full: true, Code: 8}.Frame()), 1},
-		{"verdict that does not come", serverHello(func(h *wire.Hello) { h.Admits = true }), 1},
-		{"verdict with a body", append(serverHello(func(h *wire.Hello) { h.Admits = true }), wire.AppendControl(nil, wire.KindAdmitted, []byte("x"))...), 1},
-		{"frame of 2 GiB", after(frame(1<<31 - 1)), 0},
-		{"control frame of 2 GiB", after(frame(1<<32 - 1)), 0},
-		{"control frame of nothing", after(frame(1 << 31)), 0},
-		{"going away with bad words", after(append(wire.GoingAway{Reason: nasty}.Frame(), wire.ConfirmFrame...)), 0},
-		{"messages without end", after(bytes.Repeat(append(frame(1000), make([]byte, 1000)...), 10_000)), 0},
-		{"goodbyes without end", after(bytes.Repeat(wire.Goodbye{Full: true}.Frame(), 10_000)), 0},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			addr := hostile(t, func(nc net.Conn) { _, _ = nc.Write(tt.bytes) })
-			for _, args := range [][]string{
-				{"probe", addr}, {"probe", "--json", addr}, {"probe", "-n", "2", addr}, {"probe", "--confirm", addr}, {"probe", "--codec", "json", addr},
-				{"probe", strings.Replace(addr, "tcp", "tls", 1)}, {"schema", addr}, {"schema", "--json", addr}, {"schema", "diff", addr, addr}, {"probe", "--types", addr},
-			} {
-				begin := time.Now()
-				o := runs(t, append(args, "--timeout", "50ms")...)
-				if took := time.Since(begin); took > patience/2 {
-					t.Errorf("%q took %v", args, took)
-				}
-				if len(args) == 2 && args[0] == "probe" && strings.HasPrefix(args[1], "tcp") && o.code != tt.probe {
-					t.Errorf("probe: got code %d, want %d\n%s%s", o.code, tt.probe, o.out, o.err)
-				}
-				if lines := strings.Count(o.err, "\n"); o.code == 2 || lines > 1 || o.code == 1 && lines == 0 && args[1] != "--json" {
-					t.Errorf("%q: got code %d\n%s", args, o.code, o.err)
-				}
-				if args[1] == "--json" && o.out != "" && !json.Valid([]byte(o.out)) {
-					t.Errorf("%q: got %s", args, o.out)
-				}
-				bad := func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }
-				if args[1] != "--json" && strings.ContainsFunc(o.out, bad) || strings.ContainsFunc(o.err, bad) || len(o.out) > 200<<10 || len(o.err) > 8<<10 {
-					t.Errorf("%q: got %.1000q %.1000q", args, o.out, o.err)
-				}
+// Hostile recordings, to replay: of what a hostile client sends, and of what a hostile file has.
+func TestHostileRecordings(t *testing.T) {
+	if testing.Short() {
+		t.Skip("hundreds of recordings")
+	}
+	dir := t.TempDir()
+	s := serve(t, ticks, nil, echoing[map[string]any])
+	path := filepath.Join(dir, "hostile.rec")
+	replayed := func(name string, b []byte) {
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		o := runs(t, "replay", path, "--to", s.url, "--timeout", "50ms", "--speed", "0")
+		checkPrinted(t, name, o.out, 64*len(b)+64<<10)
+		checkPrinted(t, name, o.err, 4*maxComplaint)
+	}
+	var whole []byte
+	for i, st := range hostileStreams(t) {
+		var b bytes.Buffer
+		w, err := recording.NewWriter(&b, recording.About{To: "tcp://x:1"}, time.Unix(0, 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range []recording.Entry{
+			{Kind: recording.Open, Conn: 1}, {Kind: recording.Data, Conn: 1, From: recording.Side(i % 2), Data: st.bytes},
+			{Kind: recording.End, Conn: 1, Data: []byte(testkit.HostileTexts[i%len(testkit.HostileTexts)])}, {Kind: recording.Open, Conn: 1 << 31},
+		} {
+			if e.Time = time.Unix(0, int64(i)<<40); i%3 == 0 { // or far from each other
+				e.Time = time.Unix(0, 0)
 			}
-		})
+			if err := w.Write(&e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		replayed(st.name, b.Bytes())
+		if i == 0 {
+			whole = b.Bytes()
+		}
+	}
+	for n := 0; n < len(whole); n += 3 {
+		changed := bytes.Clone(whole)
+		changed[n] ^= 0xff
+		replayed(fmt.Sprint("changed at ", n), changed)
 	}
 }
 
-// A server that sends without end costs time and bounded memory.
-func TestHostileEndless(t *testing.T) {
-	for _, tt := range []struct {
-		name         string
-		first, again []byte
-	}{
-		{"zeros", nil, make([]byte, 64<<10)},
-		{"messages", serverHello(nil), make([]byte, 64<<10)}, // empty ones
-		{"heartbeats", serverHello(nil), bytes.Repeat(wire.HeartbeatFrame, 1000)},
-		{"half goodbyes", serverHello(nil), bytes.Repeat(wire.Goodbye{}.Frame(), 1000)},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			addr := hostile(t, func(nc net.Conn) {
-				_, err := nc.Write(tt.first)
-				for err == nil {
-					_, err = nc.Write(tt.again)
-				}
-				_, _ = io.Copy(io.Discard, nc)
-			})
-			for _, args := range [][]string{{"probe", addr}, {"schema", addr}} {
-				var before, after runtime.MemStats
-				runtime.ReadMemStats(&before)
-				o := runs(t, append(args, "--timeout", "200ms")...)
-				runtime.ReadMemStats(&after)
-				if o.code == 2 {
-					t.Errorf("%q: got %+v", args, o)
-				}
-				if took := after.TotalAlloc - before.TotalAlloc; took > 16<<20 {
-					t.Errorf("%q: took %d MiB", args, took>>20)
-				}
-			}
-		})
+// What a server announces and does not send costs next to nothing, and what it sends a multiple
+// of that.
+func TestHostileMemory(t *testing.T) {
+	if testkit.RaceEnabled {
+		t.Skip("measures memory")
+	}
+	good := helloOf("hostile/1", "msgpack")
+	nested := framed(good, append([]byte{0xdd, 0, 0x10, 0, 0}, bytes.Repeat([]byte{0x90}, 1<<20)...)) // a million empty arrays
+	var now []byte
+	addr := hostile(t, func(nc net.Conn) { _, _ = nc.Write(now); _ = nc.(*net.TCPConn).CloseWrite() })
+	for _, s := range []stream{{"announced", append(bytes.Clone(good), 0x0f, 0xff, 0xff, 0xff)}, {"a million arrays", nested}} {
+		now = s.bytes
+		n := testkit.Allocated(func() { runs(t, "cat", "--timeout", "1s", addr, "-x", "1") })
+		if most := uint64(100*len(s.bytes) + 16<<20); n > most {
+			t.Errorf("%s: %d KiB allocated, want at most %d", s.name, n>>10, most>>10)
+		}
 	}
 }

@@ -52,6 +52,7 @@ type commands struct {
 	Schema     schemaCommand     `cmd:"" help:"Print the types of the messages, or compare two versions of them."`
 	Cat        catCommand        `cmd:"" help:"Send lines of JSON, and print what comes as lines of JSON."`
 	Tap        tapCommand        `cmd:"" help:"Stand between clients and a server, and print every frame."`
+	Replay     replayCommand     `cmd:"" help:"Send one side of a recording again, and compare the answers."`
 	Load       loadCommand       `cmd:"" help:"Send messages for some time, and measure how long the answers take."`
 	Bench      benchCommand      `cmd:"" help:"Measure codecs with messages of your own."`
 	Completion completionCommand `cmd:"" help:"Print the completion script of a shell."`

@@ -97,7 +97,7 @@ func (p *printer) message(n int, payload []byte, values encoder) error {
 		}
 	default:
 		if p.times {
-			b = fmt.Appendf(b, "%s %+.6f ", now.Format(clock), since.Seconds())
+			b = fmt.Appendf(b, "%s %+.6fs ", now.Format(clock), since.Seconds())
 		}
 		b = append(b, text...)
 	}

@@ -108,7 +108,7 @@ func appendPrintable(dst, line []byte) []byte {
 
 // textLine makes a line such as
 //
-//	1.4 15:04:05.000123 +0.000034 ← message 30 Fill {"ID":1}
+//	1.4    15:04:05.000123 +0.000034s ← message 30 Fill {"ID":1}
 func (p *tapPrinter) textLine(e *conversation.Event) {
 	since := time.Duration(0)
 	if last, ok := p.last[e.Conn]; ok {
@@ -130,7 +130,7 @@ func (p *tapPrinter) textLine(e *conversation.Event) {
 	if e.Type == "message" {
 		kind = side
 	}
-	b := fmt.Appendf(p.line[:0], "%-6s %s %s %s", number, p.paint.faint.Sprintf("%s %+.6f", e.Time.Format(clock), since.Seconds()),
+	b := fmt.Appendf(p.line[:0], "%-6s %s %s %s", number, p.paint.faint.Sprintf("%s %+.6fs", e.Time.Format(clock), since.Seconds()),
 		side.Sprint(arrow), kind.Sprint(e.Type))
 	if e.Size > 0 {
 		b = fmt.Appendf(b, " %s", p.paint.faint.Sprintf("%d", e.Size))

@@ -46,15 +46,16 @@ type pieceKind uint8
 
 const (
 	dataPiece pieceKind = iota
-	skipPiece
+	gapPiece            // something is left out
+	skipPiece           // the same, and here a frame begins
 	endPiece
 )
 
 // gap is what was not put into the queue.
 type gap struct {
 	open  bool
-	bytes uint64
-	ends  int // of frames
+	bytes uint64 // that have not been told
+	ends  int    // of frames; the same
 }
 
 // skimmer knows where frames begin.
@@ -164,6 +165,16 @@ func (w *watcher) Ended(from proxy.Side, err error, at time.Time) {
 	w.wake()
 }
 
+// tellGaps makes the decoder tell what has been left out so far. The caller holds mu.
+func (w *watcher) tellGaps() {
+	for from := range w.gaps {
+		if g := &w.gaps[from]; g.bytes > 0 {
+			w.put(piece{from: proxy.Side(from), kind: gapPiece, at: time.Now(), gap: *g})
+			g.bytes, g.ends = 0, 0
+		}
+	}
+}
+
 // Closed ends the decoding, when the queue is empty.
 func (w *watcher) Closed() {
 	w.mu.Lock()
@@ -177,6 +188,9 @@ func (w *watcher) decode() {
 	var pieces []piece
 	for {
 		w.mu.Lock()
+		if len(w.queue) == 0 {
+			w.tellGaps()
+		}
 		pieces, w.queue = w.queue, pieces[:0]
 		closed := w.closed && len(pieces) == 0
 		w.mu.Unlock()
@@ -205,8 +219,8 @@ func (w *watcher) decode() {
 func (w *watcher) say(p *piece) {
 	from := conversation.Side(p.from)
 	switch p.kind {
-	case skipPiece:
-		w.talk.Skip(from, p.gap.bytes, p.gap.ends, true, p.at)
+	case gapPiece, skipPiece:
+		w.talk.Skip(from, p.gap.bytes, p.gap.ends, p.kind == skipPiece, p.at)
 	case endPiece:
 		w.talk.End(from, p.err, p.at)
 	default:

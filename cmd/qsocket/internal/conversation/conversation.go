@@ -139,11 +139,14 @@ func (c *Conversation) Skip(from Side, bytes uint64, ends int, joined bool, at t
 	s := &c.sides[from]
 	count := uint64(ends)
 	c.n += ends
-	c.out(&Event{Conn: c.conn, Time: at, From: from.String(), Type: "skipped", Size: bytes, Count: &count,
-		Error: "they came faster than they could be shown"})
 	if joined {
 		s.split.Join()
 	}
+	if bytes == 0 {
+		return
+	}
+	c.out(&Event{Conn: c.conn, Time: at, From: from.String(), Type: "skipped", Size: bytes, Count: &count,
+		Error: "they came faster than they could be shown"})
 }
 
 // End tells that a side has ended, err being what broke the connection, or nil.

@@ -7,7 +7,7 @@
 // the file ends. Numbers are big-endian.
 //
 //	bytes
-//	1      kind: I, O, D, E or S
+//	1      kind: I, O, D or E
 //	1      direction: 0 from the client, 1 from the server; 0 where there is none
 //	4      number of the connection, from 1; 0 where there is none
 //	8      time, in nanoseconds since 1970
@@ -20,7 +20,6 @@
 //	O      a connection begins: the address of the client
 //	D      bytes, as they came: they may end inside of a frame
 //	E      a direction has ended: "" for a FIN, otherwise why
-//	S      the description of the messages of a direction, which its end has told or would tell
 //
 // A reader skips kinds that it does not know. A file that was cut, because the machine or the disk
 // failed, is read up to the entry that is not whole.
@@ -47,11 +46,10 @@ const (
 type Kind byte
 
 const (
-	Info        Kind = 'I'
-	Open        Kind = 'O'
-	Data        Kind = 'D'
-	End         Kind = 'E'
-	Description Kind = 'S'
+	Info Kind = 'I'
+	Open Kind = 'O'
+	Data Kind = 'D'
+	End  Kind = 'E'
 )
 
 // Side is who has sent something.

@@ -26,7 +26,7 @@ func made(t testing.TB) []byte {
 	for i, e := range []recording.Entry{
 		{Kind: recording.Open, Conn: 1, Data: []byte("127.0.0.1:1")},
 		{Kind: recording.Data, Conn: 1, Data: []byte("hello")},
-		{Kind: recording.Description, Conn: 1, From: recording.Server, Data: []byte("text")},
+		{Kind: 'S', Conn: 1, From: recording.Server, Data: []byte("text")},
 		{Kind: 'Z', Conn: 9},
 		{Kind: recording.Data, Conn: 1, From: recording.Server, Data: bytes.Repeat([]byte("x"), 1<<20+5)},
 		{Kind: recording.End, Conn: 1},
