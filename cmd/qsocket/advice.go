@@ -54,7 +54,7 @@ func advise(addr string, o *peerOptions, err error) error {
 	case errors.As(err, &refused):
 		switch code := qsocket.Code(refused.Code); code {
 		case qsocket.CodeFull:
-			return fmt.Errorf("%s: the server is full (MaxConns): %s", a, quoted(refused.Reason))
+			return fmt.Errorf("%s: the server is full: it has its MaxConns; try again later", a)
 		case qsocket.CodeRefused:
 			return fmt.Errorf("%s: not admitted: %s; what it looks at is given with --attr, or --cert and --key", a, quoted(refused.Reason))
 		case 0:

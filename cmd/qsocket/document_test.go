@@ -22,8 +22,9 @@ import (
 //	…
 //	```
 //
-// is run: servers of documentServers are there behind the ports, and each line that begins with "$ " is given to bash,
-// in a directory that all blocks of a document share; lines that end with "\" go on. What is printed has to stand below
+// is run: servers of documentServers are there behind the ports, and the lines that begin with "$ " are given to one bash,
+// in a directory that all blocks of a document share; lines that end with "\" go on. Behind one that ends with "&" the next one
+// waits until a file *.log says that something listens. A port of the server "free" is free. What is printed has to stand below
 // it, but for what differs with each run, see volatile; with "figures" behind the servers, all numbers do. A block "```console" without a server is run as well.
 //
 //	go test -run Document . -update
@@ -123,31 +124,52 @@ func runBlock(t *testing.T, dir string, servers, block []string) string {
 		shown = append(shown, "localhost:"+realPort, "localhost:"+port, "127.0.0.1:"+realPort, "127.0.0.1:"+port)
 	}
 	toReal, toShown := strings.NewReplacer(real...), strings.NewReplacer(shown...)
-	var out strings.Builder
-	code := 0
+	var commands [][]string // the lines of each
 	for i := 0; i < len(block); i++ {
-		command, ok := strings.CutPrefix(block[i], "$ ")
-		if !ok {
+		if !strings.HasPrefix(block[i], "$ ") {
 			continue // what an earlier run has printed
 		}
-		fmt.Fprintln(&out, block[i])
-		for strings.HasSuffix(command, `\`) && i+1 < len(block) {
+		command := []string{block[i]}
+		for strings.HasSuffix(block[i], `\`) && i+1 < len(block) {
 			i++
-			command = strings.TrimSuffix(command, `\`) + block[i]
-			fmt.Fprintln(&out, block[i])
+			command = append(command, block[i])
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
-		c := exec.CommandContext(ctx, "bash", "-c", fmt.Sprintf("(exit %d); %s", code, toReal.Replace(command)))
-		c.Dir, c.Env = dir, append(os.Environ(), "PATH="+filepath.Dir(builtProgram(t))+string(os.PathListSeparator)+os.Getenv("PATH"), "COLUMNS=100")
-		printed, _ := c.CombinedOutput()
-		cancel()
-		code = c.ProcessState.ExitCode()
-		for line := range strings.Lines(toShown.Replace(string(printed))) {
+		commands = append(commands, command)
+	}
+	var script strings.Builder
+	script.WriteString("rm -f *.log\n")
+	for _, command := range commands {
+		text := strings.TrimPrefix(strings.Join(command, "\n"), "$ ")
+		fmt.Fprintln(&script, toReal.Replace(text))
+		if strings.HasSuffix(text, "&") { // it says when it listens, in a file
+			fmt.Fprintln(&script, "for i in $(seq 300); do grep -qs listening *.log && break; sleep 0.1; done")
+		}
+		fmt.Fprintf(&script, "code=$?; printf '%s\\n'; (exit $code)\n", endOfOutput)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	c := exec.CommandContext(ctx, "bash", "-c", script.String())
+	c.Dir, c.Env = dir, append(os.Environ(), "PATH="+filepath.Dir(builtProgram(t))+string(os.PathListSeparator)+os.Getenv("PATH"), "COLUMNS=100")
+	printed, _ := c.CombinedOutput() // the exit code is that of the last command
+	if ctx.Err() != nil {
+		t.Fatalf("it does not end:\n%s\n%s", script.String(), printed)
+	}
+	outputs := strings.Split(toShown.Replace(string(printed)), endOfOutput+"\n")
+	if len(outputs) != len(commands)+1 {
+		t.Fatalf("got the output of %d commands, want %d:\n%s", len(outputs)-1, len(commands), printed)
+	}
+	var out strings.Builder
+	for i, command := range commands {
+		fmt.Fprintln(&out, strings.Join(command, "\n"))
+		for line := range strings.Lines(outputs[i]) {
 			fmt.Fprintln(&out, strings.TrimRight(line, " \n"))
 		}
 	}
 	return out.String()
 }
+
+// endOfOutput is printed behind each command of a block.
+const endOfOutput = "=== end of output"
 
 // volatile is what differs from run to run: times, rates and other figures that were measured, dates, ports that the
 // system has chosen, and the spaces that line them up.
@@ -158,7 +180,7 @@ var volatile = regexp.MustCompile(`\d{4}-\d\d-\d\dT?[0-9:.]*Z?|\d\d:\d\d:\d\d(\.
 var (
 	measuring = regexp.MustCompile("(?ms)^```console[^\n]* figures\\b.*?^```$")
 	rare      = regexp.MustCompile(`(?m)^Busy machine\?.*\n|^no room .*\n|^ +[0-9.]+ % of the rate.*\n`)
-	figure    = regexp.MustCompile(`[0-9][0-9,.]*( (ns|µs|ms|s)\b)?|  +`)
+	figure    = regexp.MustCompile(`[+-]?[0-9][0-9,.]*( (ns|µs|ms|s)\b)?|  +`)
 )
 
 // steady returns text without all of that.

@@ -214,3 +214,10 @@ func hostile(t testing.TB, f func(nc net.Conn)) (addr string) {
 	t.Cleanup(func() { nl.Close(); all.Wait() })
 	return "tcp://" + nl.Addr().String()
 }
+
+func writeFile(t testing.TB, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}

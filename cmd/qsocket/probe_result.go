@@ -141,7 +141,7 @@ func (r *probeResult) print(w io.Writer, c *probeCommand) {
 	if r.Sessions != nil {
 		t.add("sessions", "a lost one is kept for %v", time.Duration(min(r.Sessions.Expiry, 1<<40))*time.Millisecond)
 	}
-	if r.Admits {
+	if r.Admits && r.Error == "" { // a full server says so as well
 		t.add("admission", "it looks at who comes")
 	}
 	for _, key := range slices.Sorted(maps.Keys(r.Attr)) {

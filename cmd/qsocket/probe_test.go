@@ -179,7 +179,7 @@ func TestProbeRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		runs(t, "probe", s.url).want(t, 1, `the server is full (MaxConns): "full"`, "protocol    market/1")
+		runs(t, "probe", s.url).want(t, 1, "the server is full: it has its MaxConns", "protocol    market/1")
 	})
 	t.Run("not admitted", func(t *testing.T) {
 		admit := func(_ context.Context, _ qsocket.Peer, attr map[string]string, _ net.Conn) error {
