@@ -217,10 +217,20 @@ func (r *catRun) ended(n int, broken error) error {
 	switch {
 	case err != nil:
 		return advise(r.Address, &r.peerOptions, err)
-	case r.Count > 0 && n < r.Count:
+	case r.Count > 0 && n < r.Count && !r.inputFailed():
 		return fmt.Errorf("%s: the server ended after %d of %d messages", r.Address, n, r.Count)
 	}
 	return broken
+}
+
+// inputFailed reports whether not all of the input was sent, which has been told.
+func (r *catRun) inputFailed() bool {
+	select {
+	case <-r.sent:
+		return r.sendErr != nil
+	default:
+		return false
+	}
 }
 
 // inputGrace is how long the end of the input is awaited when the server has ended: that of a

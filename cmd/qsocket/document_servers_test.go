@@ -20,6 +20,7 @@ import (
 var documentServers = map[string]func(testing.TB) (addr string, stop func()){
 	"echo":   started(echo.Protocol, nil, echoing[string]),
 	"orders": started(orders.Protocol, nil, gateway),
+	"same":   started(orders.Protocol, nil, echoing[orders.Message]),
 	"next":   started(next.Protocol, nil, echoing[next.Message]),
 	"v2":     started(v2.Protocol, nil, echoing[v2.Message]),
 	"free":   freePort,

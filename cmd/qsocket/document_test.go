@@ -171,9 +171,9 @@ func runBlock(t *testing.T, dir string, servers, block []string) string {
 // endOfOutput is printed behind each command of a block.
 const endOfOutput = "=== end of output"
 
-// volatile is what differs from run to run: times, rates and other figures that were measured, dates, ports that the
+// volatile is what differs from run to run: times, numbers of frames, rates and other figures that were measured, dates, ports that the
 // system has chosen, and the spaces that line them up.
-var volatile = regexp.MustCompile(`\d{4}-\d\d-\d\dT?[0-9:.]*Z?|\d\d:\d\d:\d\d(\.\d+)?|[0-9.]+ (ns|µs|ms|s|MB/s|/s)\b|\+[0-9.]+(ns|µs|ms|s)\b|"(min|p50|p90|p99|p999|p9999|max|mean|rate|seconds)":[0-9.e+-]+|(127\.0\.0\.1|\[::1\]):\d{5}|±\s*[0-9.]+ ?%|  +`)
+var volatile = regexp.MustCompile(`(?m)^\d+\.\d+ +\d\d:\d\d:\d\d\.\d+ [+][0-9.]+s|"n":\d+|\d{4}-\d\d-\d\dT?[0-9:.]*Z?|\d\d:\d\d:\d\d(\.\d+)?|[0-9.]+ (ns|µs|ms|s|MB/s|/s)\b|\+[0-9.]+(ns|µs|ms|s)\b|"(min|p50|p90|p99|p999|p9999|max|mean|rate|seconds)":[0-9.e+-]+|(127\.0\.0\.1|\[::1\]):\d{5}|±\s*[0-9.]+ ?%|  +`)
 
 // In blocks that are marked by the word figures, rare lines come on some machines only, and figure is any number, with what
 // lines it up.

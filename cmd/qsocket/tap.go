@@ -88,10 +88,11 @@ func (c *tapCommand) Run(p *program) error {
 		print:      newTapPrinter(p.out, c),
 		begun:      time.Now(),
 	}
+	t.asked = &asked{texts: make(map[string]string)}
 	if c.Ask && !t.opts.Raw {
-		t.asked = &asked{ask: func() (string, string) { return c.ask(p.ctx, server) }}
-		t.opts.Types = t.asked.types
+		t.asked.ask = func() (string, string) { return c.ask(p.ctx, server) }
 	}
+	t.opts.Types, t.opts.Told = t.asked.types, t.asked.told
 	if c.Record != "" {
 		if t.record, err = newRecorder(c.Record, recording.About{To: to.String(), Codec: c.Codec, Framing: map[bool]string{true: framing.String()}[t.opts.Raw]}, func(err error) { p.complain(err) }); err != nil {
 			return usage(err)
@@ -142,39 +143,41 @@ func listeningAt(nl net.Listener, secure *tls.Config) address.Address {
 	return address.Address{Network: nl.Addr().Network(), Address: nl.Addr().String(), TLS: secure != nil}
 }
 
-// ask returns the description that the server tells, with its fingerprint.
+// ask returns the description that the server tells, with its fingerprint. What is in the queue when
+// the program is interrupted is still decoded, so it may ask then, too.
 func (c *tapCommand) ask(ctx context.Context, server *peerOptions) (fingerprint, text string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.Timeout)
+	defer cancel()
 	peer, err := server.observe(ctx, c.To, greet.Loudly)
 	if err != nil {
 		return "", ""
 	}
-	leaving, cancel := context.WithTimeout(ctx, c.Timeout)
-	defer cancel()
-	_ = peer.Leave(leaving)
+	_ = peer.Leave(ctx)
 	return peer.Hello.Types, peer.Text
 }
 
-// asked keeps descriptions by their fingerprints. The server is asked again when it is another
-// one, at most once for each fingerprint and not too often.
+// asked keeps descriptions by their fingerprints: those that ends have told each other, and what the
+// server answers. It is asked when a fingerprint comes that is not known, once for each.
 type asked struct {
-	ask func() (fingerprint, text string)
+	ask func() (fingerprint, text string) // nil: the server is not to be asked
 
 	mu    sync.Mutex
-	texts map[string]string
+	texts map[string]string // "": the server was asked, and has another one
 	times int
 }
 
-// maxAsked bounds how often a server is asked: clients can bring any number of fingerprints.
-const maxAsked = 16
+// Clients can bring any number of descriptions. These bounds are of how often the server is asked, and
+// how many descriptions are kept, of 64 KiB at most each.
+const (
+	maxAsked = 16
+	maxKept  = 64
+)
 
 func (a *asked) types(fingerprint string) string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if text, known := a.texts[fingerprint]; known || a.times == maxAsked {
+	if text, known := a.texts[fingerprint]; known || a.times == maxAsked || a.ask == nil {
 		return text
-	}
-	if a.texts == nil {
-		a.texts = make(map[string]string)
 	}
 	a.times++
 	a.texts[fingerprint] = ""
@@ -182,6 +185,15 @@ func (a *asked) types(fingerprint string) string {
 		a.texts[found] = text
 	}
 	return a.texts[fingerprint]
+}
+
+// told keeps a description, whose fingerprint is its own.
+func (a *asked) told(fingerprint, text string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.texts) < maxKept {
+		a.texts[fingerprint] = text
+	}
 }
 
 const (

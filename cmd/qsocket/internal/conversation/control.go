@@ -137,6 +137,9 @@ func (c *Conversation) description(from Side, f *frames.Frame, e *Event) {
 	}
 	s.text, s.values, e.Text = text, nil, text
 	c.sides[1-from].values = nil
+	if c.opts.Told != nil {
+		c.opts.Told(s.hello.Types, text)
+	}
 }
 
 // Words says what there is in an event besides its message, for people.

@@ -33,6 +33,9 @@ type Options struct {
 	// time. nil: none is known.
 	Types func(fingerprint string) string
 
+	// Told is called with a description that an end has told, and its fingerprint. It may be nil.
+	Told func(fingerprint, text string)
+
 	// Keep is the longest frame that is decoded, bytes. Of a longer one there is the size.
 	Keep int
 }

@@ -76,7 +76,8 @@ func check(t *testing.T, got []string, want ...string) {
 }
 
 func TestNamed(t *testing.T) {
-	opts := &conversation.Options{Keep: 1 << 20}
+	told := map[string]string{}
+	opts := &conversation.Options{Keep: 1 << 20, Told: func(fp, text string) { told[fp] = text }}
 	ch := hello("msgpack", plain, nil)
 	sh := hello("msgpack", newer, func(h *wire.Hello) {
 		h.Admits = true
@@ -103,6 +104,9 @@ func TestNamed(t *testing.T) {
 		said{client, wire.AppendControl(nil, wire.KindTypes, []byte("x"))},
 	)
 	fp, fp2 := schema.Fingerprint(plain), schema.Fingerprint(newer)
+	if len(told) != 2 || told[fp] != plain || told[fp2] != newer {
+		t.Errorf("told %v", told)
+	}
 	check(t, got,
 		fmt.Sprintf("3.1 client hello %d ticks/1, codec msgpack, takes up to 1048576 bytes, heartbeat 15s, types %s", len(ch), fp),
 		fmt.Sprintf(`3.2 server hello %d ticks/1, codec msgpack, takes up to 1048576 bytes, heartbeat 15s, types %s, decides whom it lets in, attributes ["token" "zone"], has sessions, which wait 2m0s`, len(sh), fp2),
