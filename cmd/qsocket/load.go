@@ -11,12 +11,14 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 	"github.com/fb9bb4ed/qsocket"
+
+	"github.com/fb9bb4ed/qsocket/cmd/qsocket/internal/recording"
 )
 
 // loadCommand sends messages for some time, and finds out how long their answers take.
 type loadCommand struct {
 	Address string        `arg:"" help:"Where the server listens: tcp://host:port, unix://path or tls://host:port."`
-	File    string        `arg:"" optional:"" help:"Messages, lines of JSON as those of cat, sent in turn, over and over. Without it, or -: the input."`
+	File    string        `arg:"" optional:"" help:"Messages, sent in turn, over and over: lines of JSON as those of cat, or a recording of tap, of which those of the clients. Without it, or -: lines of the input."`
 	Rate    float64       `xor:"model" placeholder:"N" help:"Open model: N messages a second over all connections, due at fixed times whether answers come or not."`
 	Closed  int           `xor:"model" placeholder:"N" help:"Closed model: N messages of each connection without an answer at a time."`
 	Conns   int           `default:"1" placeholder:"N" help:"Connections, 1 unless it is given."`
@@ -134,7 +136,7 @@ func toFile(path string, write func(io.Writer) error) error {
 // maxPayloads bounds the messages that are read, bytes as encoded.
 const maxPayloads = 256 << 20
 
-// payloads reads the messages and encodes them.
+// payloads reads the messages, and encodes those that are not yet.
 func (c *loadCommand) payloads(p *program, server *spoken) (list [][]byte, err error) {
 	in, name := p.in, "the input"
 	if c.File != "" && c.File != "-" {
@@ -146,6 +148,9 @@ func (c *loadCommand) payloads(p *program, server *spoken) (list [][]byte, err e
 		in, name = f, c.File
 	}
 	text := newLines(in)
+	if first, _ := text.r.Peek(len(recording.Magic)); string(first) == recording.Magic {
+		return c.recorded(server)
+	}
 	for size := 0; ; {
 		line, err := text.next()
 		if err == io.EOF {
@@ -165,6 +170,32 @@ func (c *loadCommand) payloads(p *program, server *spoken) (list [][]byte, err e
 	}
 	if len(list) == 0 {
 		return nil, usagef("%s has no message: want a line of JSON for each", name)
+	}
+	return list, nil
+}
+
+// recorded returns the messages that the clients of a recording have sent.
+func (c *loadCommand) recorded(server *spoken) (list [][]byte, err error) {
+	if c.File == "" || c.File == "-" {
+		return nil, usagef("a recording as the input: give its name")
+	}
+	all, err := readTakes(c.File)
+	if err != nil {
+		return nil, usage(err)
+	}
+	if codec := all.codec(); codec != server.Codec {
+		return nil, usagef("%s was recorded with the codec %s, and the server's is %s", c.File, quoted(codec), quoted(server.Codec))
+	}
+	if server.Codec == "gob" {
+		return nil, usagef("%s: messages of gob cannot be sent in another order: each depends on those before it; qsocket replay sends them", c.File)
+	}
+	for _, one := range all.list {
+		for _, m := range one.sides[recording.Client].messages {
+			list = append(list, m.payload)
+		}
+	}
+	if len(list) == 0 {
+		return nil, usagef("%s has no message of a client", c.File)
 	}
 	return list, nil
 }

@@ -16,6 +16,8 @@ import (
 	"github.com/fb9bb4ed/qsocket"
 	"github.com/fb9bb4ed/qsocket/examples/echo"
 	orders "github.com/fb9bb4ed/qsocket/examples/orders/market"
+
+	"github.com/fb9bb4ed/qsocket/cmd/qsocket/internal/recording"
 )
 
 // loads runs a load and returns what it has found.
@@ -155,6 +157,46 @@ func TestLoadClosed(t *testing.T) {
 	if text, err := os.ReadFile(hdr); err != nil || !strings.Contains(string(text), "#[Max     =") {
 		t.Errorf("got %v\n%s", err, text)
 	}
+}
+
+// The messages of a recording are those that its clients have sent.
+func TestLoadRecording(t *testing.T) {
+	came := make(chan string, 1000)
+	s := serve(t, echo.Protocol, nil, func(ctx context.Context, c *qsocket.Conn[string]) {
+		for m, err := range c.All(ctx) {
+			if err != nil || c.Send(ctx, m) != nil {
+				return
+			}
+			came <- m
+		}
+	})
+	path := filepath.Join(t.TempDir(), "x.rec")
+	file, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	now := time.Now()
+	w, err := recording.NewWriter(file, recording.About{To: s.url}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent := append(helloOf("echo/1", "msgpack"), "\x00\x00\x00\x02\xa1a\x00\x00\x00\x02\xa1b"...)
+	answers := append(helloOf("echo/1", "msgpack"), "\x00\x00\x00\x02\xa1c"...)
+	for _, e := range []recording.Entry{
+		{Kind: recording.Open, Conn: 1, Time: now}, {Kind: recording.Data, From: recording.Client, Conn: 1, Time: now, Data: sent},
+		{Kind: recording.Data, From: recording.Server, Conn: 1, Time: now, Data: answers},
+	} {
+		if err := w.Write(&e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := loads(t, 0, "", "--rate", "100", "--for", "50ms", s.url, path)
+	if a, b := <-came, <-came; r.Sent != 5 || r.Answered != 5 || a != "a" || b != "b" {
+		t.Errorf("got %q, %q, %+v", a, b, r)
+	}
+	other := serve(t, qsocket.Protocol[string]{Name: "echo/1", Codec: qsocket.JSON[string]()}, nil, echoing[string])
+	runs(t, "load", "--rate", "1", other.url, path).want(t, 2, `was recorded with the codec "msgpack", and the server's is "json"`)
 }
 
 func TestLoadOneWay(t *testing.T) {

@@ -36,8 +36,10 @@ import (
 	"time"
 )
 
+// Magic is what a recording begins with.
+const Magic = "qsocket recording 1\n"
+
 const (
-	magic    = "qsocket recording 1\n"
 	maxEntry = 1 << 20
 	head     = 1 + 1 + 4 + 8 + 4
 )
@@ -92,7 +94,7 @@ type Writer struct {
 
 // NewWriter begins a recording.
 func NewWriter(w io.Writer, about About, now time.Time) (*Writer, error) {
-	if _, err := io.WriteString(w, magic); err != nil {
+	if _, err := io.WriteString(w, Magic); err != nil {
 		return nil, err
 	}
 	info, err := json.Marshal(about)
@@ -140,13 +142,13 @@ var ErrCut = errors.New("the recording ends inside of an entry")
 // NewReader reads the beginning of a recording.
 func NewReader(r io.Reader) (*Reader, error) {
 	d := &Reader{r: bufio.NewReaderSize(r, 64<<10)}
-	line := make([]byte, len(magic))
+	line := make([]byte, len(Magic))
 	if n, err := io.ReadFull(d.r, line); err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 		return nil, err
-	} else if string(line[:n]) != magic {
-		return nil, fmt.Errorf("no recording: want a file that begins with %q, got %.24q", magic, line[:n])
+	} else if string(line[:n]) != Magic {
+		return nil, fmt.Errorf("no recording: want a file that begins with %q, got %.24q", Magic, line[:n])
 	}
-	d.at = int64(len(magic))
+	d.at = int64(len(Magic))
 	e, err := d.Next()
 	if err == nil && e.Kind != Info {
 		err = fmt.Errorf("the first entry is of the kind %q, want %q", e.Kind, Info)
