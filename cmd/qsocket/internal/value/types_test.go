@@ -100,6 +100,7 @@ type (
 		I netip.Addr     `json:",omitzero" msgpack:",omitempty"`
 	}
 	tuple struct {
+		//lint:ignore U1000 the codec looks for it
 		_msgpack struct{} `msgpack:",as_array"`
 		A        int
 		B        string
