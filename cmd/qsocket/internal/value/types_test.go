@@ -100,7 +100,7 @@ type (
 		I netip.Addr     `json:",omitzero" msgpack:",omitempty"`
 	}
 	tuple struct {
-		_msgpack struct{} `msgpack:",as_array"`
+		_msgpack struct{} `msgpack:",as_array"` //lint:ignore U1000 msgpack reads its tag
 		A        int
 		B        string
 		C        *tuple
