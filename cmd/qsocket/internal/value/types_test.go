@@ -100,7 +100,8 @@ type (
 		I netip.Addr     `json:",omitzero" msgpack:",omitempty"`
 	}
 	tuple struct {
-		_msgpack struct{} `msgpack:",as_array"` //lint:ignore U1000 msgpack reads its tag
+		//lint:ignore U1000 the codec looks for it
+		_msgpack struct{} `msgpack:",as_array"`
 		A        int
 		B        string
 		C        *tuple
