@@ -323,3 +323,31 @@ func TestCatInterrupted(t *testing.T) {
 		t.Errorf("got %v, want nil", err)
 	}
 }
+
+// Lines may be long, end as those of Windows do, and the last one need not end.
+func TestCatLongLines(t *testing.T) {
+	s := serve(t, ticks, nil, echoing[map[string]any])
+	long := `{"a":"` + strings.Repeat("x", 300_000) + `"}`
+	got := runsWith(t, "{\"b\":1}\r\n"+long+"\r\n \t\n"+long, "cat", s.url)
+	got.want(t, exitWell)
+	if want := "{\"b\":1}\n" + long + "\n" + long + "\n"; got.out != want {
+		t.Errorf("got %d bytes, want %d", len(got.out), len(want))
+	}
+	l := newLines(io.MultiReader(strings.NewReader("1\n"), io.LimitReader(endless{}, maxLine+1)))
+	if line, err := l.next(); string(line) != "1" || err != nil {
+		t.Errorf("got %q, %v", line, err)
+	}
+	if _, err := l.next(); err == nil || !strings.Contains(err.Error(), "want at most 256 MiB") {
+		t.Errorf("got %v for a line without an end", err)
+	}
+}
+
+// endless is a line that does not end.
+type endless struct{}
+
+func (endless) Read(b []byte) (int, error) {
+	for i := range b {
+		b[i] = 'x'
+	}
+	return len(b), nil
+}

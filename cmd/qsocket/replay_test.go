@@ -100,6 +100,7 @@ func TestReplayFindsDifferences(t *testing.T) {
   {"case":"refund","value":{"ID":1,"Note":"Ag=="}}
 `, "of which 1 differ; 0 missing, 0 not expected")
 	runs(t, "replay", file, "--to", other, "--ignore", "Note").want(t, exitWell)
+	runs(t, "replay", file, "--to", other, "--ignore", "Other").want(t, exitFound, "1 differ")
 
 	fewer := answering(refund{ID: 0, Note: []byte{1}})
 	got := runs(t, "replay", "--json", file, "--to", fewer)
