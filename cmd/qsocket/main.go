@@ -19,9 +19,13 @@
 //	load.go        load, and the latency under it
 //	bench.go       codecs with messages of your own
 //
-//	internal/address  tcp://, unix:// and tls://, parsed and dialed
-//	internal/greet    the handshake of an observer: it learns protocol, codec and types
-//	internal/value    messages as JSON, by a schema instead of a Go type
+//	internal/address       tcp://, unix:// and tls://, parsed and dialed
+//	internal/greet         the handshake of an observer: it learns protocol, codec and types
+//	internal/value         messages as JSON, by a schema instead of a Go type
+//	internal/frames        one direction of a connection, cut into frames
+//	internal/conversation  what the frames of both directions say, in words
+//	internal/proxy         carries connections byte for byte, before the eyes of a watcher
+//	internal/recording     the file format of recordings
 package main
 
 import (
