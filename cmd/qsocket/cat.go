@@ -73,6 +73,7 @@ type catRun struct {
 	sent    chan struct{} // closed at the end of the input
 	sendErr error         // set before that
 	leaving atomic.Bool   // the server goes away
+	failed  atomic.Bool   // a message was not sent
 
 	saying sync.Mutex // guards p.err
 }
@@ -98,6 +99,7 @@ func (r *catRun) run() error {
 	// It ends with the input, or with the program: a read of the input cannot be interrupted.
 	go func() {
 		if r.sendErr = r.send(); r.sendErr != nil {
+			r.failed.Store(true) // before the server learns that no more comes, and ends
 			var coded *codedError
 			switch {
 			case errors.As(r.sendErr, &coded):
@@ -224,14 +226,7 @@ func (r *catRun) ended(n int, broken error) error {
 }
 
 // inputFailed reports whether not all of the input was sent, which has been told.
-func (r *catRun) inputFailed() bool {
-	select {
-	case <-r.sent:
-		return r.sendErr != nil
-	default:
-		return false
-	}
-}
+func (r *catRun) inputFailed() bool { return r.failed.Load() }
 
 // inputGrace is how long the end of the input is awaited when the server has ended: that of a
 // file is there at once.

@@ -3,29 +3,36 @@
 //	go install github.com/fb9bb4ed/qsocket/cmd/qsocket@latest
 //	qsocket --help
 //
-// docs/command.md has each command with what it prints. One file has one command:
+// docs/command.md has each command with what it prints. A command is in the file of its name, and in
+// files whose names begin so:
 //
-//	main.go        the program: run, from arguments to an exit code
-//	options.go     the options that all commands with an address have, and how they connect
-//	errors.go      errors, each one line, with the exit code that they mean
-//	output.go      what is printed: lines for people, JSON, nothing unprintable
-//	completion.go  completion for bash, zsh and fish
+//	probe    what is there, and is it well?
+//	schema   the types of its messages, and what a change of them means
+//	cat      JSON lines in, JSON lines out
+//	tap      a proxy that shows every frame
+//	replay   one side of a recording (takes.go), at its own pace
+//	load     load, and the latency under it (meter.go, chart.go)
+//	bench    codecs with messages of your own
 //
-//	probe.go       what is there, and is it well?
-//	schema.go      the types of its messages, and what a change of them means
-//	cat.go         JSON lines in, JSON lines out
-//	tap.go         a proxy that shows every frame
-//	replay.go      one side of a recording, at its own pace
-//	load.go        load, and the latency under it
-//	bench.go       codecs with messages of your own
+// What they share:
+//
+//	main        from arguments to an exit code
+//	options     the options of all commands with an address, and how they connect
+//	talk        a connection whose messages are payloads
+//	advice      errors that say what to do
+//	errors      errors, each one line, with the exit code that they mean
+//	output      what is printed: lines for people, JSON, nothing unprintable
+//	terminal    what only a terminal gets
+//	completion  completion for bash, zsh and fish
 //
 //	internal/address       tcp://, unix:// and tls://, parsed and dialed
 //	internal/greet         the handshake of an observer: it learns protocol, codec and types
-//	internal/value         messages as JSON, by a schema instead of a Go type
+//	internal/value         messages as JSON, by a description instead of a Go type
+//	internal/typed         Go types of a description, for bench
 //	internal/frames        one direction of a connection, cut into frames
-//	internal/conversation  what the frames of both directions say, in words
-//	internal/proxy         carries connections byte for byte, before the eyes of a watcher
-//	internal/recording     the file format of recordings
+//	internal/conversation  both directions, and what they say
+//	internal/proxy         bytes passed on, unchanged
+//	internal/recording     a file of them
 package main
 
 import (
