@@ -203,6 +203,10 @@ func TestCatTransports(t *testing.T) {
 	secure := serve(t, ticks, &qsocket.Options{TLS: testkit.ServerTLS()}, echoing[map[string]any])
 	runsWith(t, "{\"a\":1}\n", "cat", "--servername", "localhost", secure.url).want(t, exitFound, "--ca")
 
+	certFile, keyFile := writeCertificate(t, t.TempDir())
+	secure = serve(t, ticks, &qsocket.Options{TLS: testkit.ServerTLS()}, echoing[map[string]any])
+	runsWith(t, "{\"a\":1}\n", "cat", "--servername", "localhost", "--ca", certFile, "--cert", certFile, "--key", keyFile, secure.url).want(t, exitWell, `{"a":1}`)
+
 	path := filepath.Join(t.TempDir(), "s")
 	ln, err := qsocket.Listen("unix", path, ticks, nil)
 	if err != nil {
@@ -314,6 +318,8 @@ func TestCatInterrupted(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	if err := c.Process.Signal(os.Interrupt); err != nil {
+		_ = c.Process.Kill()
+		_ = c.Wait()
 		t.Skip(err)
 	}
 	if err := c.Wait(); err != nil {

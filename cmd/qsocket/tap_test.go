@@ -558,3 +558,58 @@ func writeCertificate(t testing.TB, dir string) (certFile, keyFile string) {
 	}
 	return certFile, keyFile
 }
+
+// What a connection costs a tap while a frame has not come whole, both ways: it is kept up to the size of
+// what is decoded.
+func TestTapMemory(t *testing.T) {
+	if testkit.RaceEnabled {
+		t.Skip("measures memory")
+	}
+	const conns, size = 12, tapKeep
+	nl := listenLoopback(t)
+	accepted := make(chan net.Conn, conns)
+	go func() { // ends with nl
+		for {
+			nc, err := nl.Accept()
+			if err != nil {
+				return
+			}
+			accepted <- nc
+		}
+	}()
+	tap := tapTo(t, nl.Addr().String(), "--no-ask", "--json")
+	part := framed(helloOf("memory/1", "msgpack"), make([]byte, size))
+	part = part[:len(part)-1]
+	before := testkit.LiveHeap()
+	var ends []net.Conn
+	for range conns {
+		client, err := net.Dial("tcp", strings.TrimPrefix(tap.addr, "tcp://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := <-accepted
+		ends = append(ends, client, server)
+		for _, pair := range [][2]net.Conn{{client, server}, {server, client}} {
+			arrived := testkit.Async(func() error { _, err := io.CopyN(io.Discard, pair[1], int64(len(part))); return err })
+			if _, err := pair[0].Write(part); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-arrived; err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	waitFor(t, "the hellos to be shown", func() bool { return strings.Count(tap.out.String(), `"type":"hello"`) == 2*conns })
+	var per int64
+	waitFor(t, "no more than 3 MiB for each connection", func() bool { // the last pieces may still be in the queues
+		per = testkit.HeapPer(conns, before)
+		return per <= 3<<20
+	})
+	if per < size {
+		t.Errorf("%d KiB for each connection: the frames are not kept, so this measures nothing", per>>10)
+	}
+	t.Logf("%d KiB for each connection", per>>10)
+	for _, nc := range ends {
+		nc.Close()
+	}
+}
