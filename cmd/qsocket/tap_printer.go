@@ -160,7 +160,7 @@ func (p *tapPrinter) textLine(e *conversation.Event) {
 		b = fmt.Appendf(b, "%s\n", p.paint.faint.Sprint("         "+shown(strings.TrimSuffix(line, "\n"))))
 	}
 	p.line = b
-	if e.Type == "closed" {
+	if e.Type == "closed" || e.Type == "failed" {
 		delete(p.last, e.Conn)
 	}
 }

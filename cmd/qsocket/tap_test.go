@@ -411,6 +411,51 @@ func TestTapRecordingFails(t *testing.T) {
 	}
 }
 
+// slowDisk takes nothing until it is let go.
+type slowDisk struct {
+	asked, free chan struct{}
+	once        sync.Once
+	size        atomic.Int64
+}
+
+func (d *slowDisk) Write(b []byte) (int, error) {
+	d.once.Do(func() { close(d.asked) })
+	<-d.free
+	d.size.Add(int64(len(b)))
+	return len(b), nil
+}
+
+// While the disk does not take what is to be recorded, connections wait; then they go on, and
+// everything is there.
+func TestTapRecordingIsSlow(t *testing.T) {
+	f, err := os.Create(filepath.Join(t.TempDir(), "rec"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	disk := &slowDisk{asked: make(chan struct{}), free: make(chan struct{})}
+	r := &recorder{file: f, out: bufio.NewWriter(disk), complain: func(err error) { t.Error(err) }, done: make(chan struct{})}
+	r.room.L, r.some.L = &r.mu, &r.mu
+	if r.w, err = recording.NewWriter(r.out, recording.About{}, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	go r.run() // ends with close
+	r.wait()   // nothing is waiting
+	r.add(&recording.Entry{Kind: recording.Data, Data: make([]byte, recordQueue+1)})
+	<-disk.asked
+	waited := make(chan struct{})
+	go func() { r.wait(); close(waited) }() // ends when there is room
+	select {
+	case <-waited:
+		t.Error("a connection went on")
+	default:
+	}
+	close(disk.free)
+	<-waited
+	if err := r.close(); err != nil || disk.size.Load() <= recordQueue {
+		t.Errorf("got %v, and %d bytes are written", err, disk.size.Load())
+	}
+}
+
 func TestTapTLS(t *testing.T) {
 	dir := t.TempDir()
 	certFile, keyFile := writeCertificate(t, dir)
