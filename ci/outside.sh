@@ -43,3 +43,15 @@ if [[ ! -s promised ]] || ! diff promised printed; then
 	exit 1
 fi
 cat printed
+
+# The command, as go install finds it after a release: from a module proxy of files, with a cache of its
+# own, so that no version of this tree is taken for the released one. What else it requires comes from
+# the usual cache, or the usual proxy.
+cd "$root"
+version=$(go run ./ci/proxy "$work/proxy")
+cd "$work"
+usual=$(go env GOMODCACHE)/cache/download,$(go env GOPROXY)
+GOWORK=off GOFLAGS=-modcacherw GOMODCACHE=$work/cache GOPROXY=file://$work/proxy,file://$usual GONOSUMDB=$module,$module/* \
+	GOBIN=$work/bin go install "$module/cmd/qsocket@$version"
+"$work/bin/qsocket" version | tee installed
+grep -qxF "qsocket $version, with the library $version" installed

@@ -87,13 +87,13 @@ func golden(t testing.TB, name, codec, text string, update update) {
 		if update == updateNothing {
 			t.Fatalf("qsockettest: no record of %s: %s writes it to %s", called(name), updateCommand(t, "1"), path)
 		}
-		writeGolden(t, path, goldenHeader(name)+text)
+		writeGolden(t, path, schema.RecordHeader(name)+text)
 		return
 	case err != nil:
 		t.Fatalf("qsockettest: %v", err)
 	}
-	owner, old := parseGolden(string(file))
-	if owner != "" && owner != goldenTitle(name) {
+	owner, old := schema.CutRecord(string(file))
+	if owner != "" && owner != schema.RecordTitle(name) {
 		t.Fatalf("qsockettest: %s is the record of %s, and not of %s: want names that differ in more than what is _ in file names", path, strings.TrimPrefix(owner, "# "), called(name))
 	}
 	if old == text {
@@ -105,7 +105,7 @@ func golden(t testing.TB, name, codec, text string, update update) {
 			t.Fatalf("qsockettest: %s is damaged: %v; %s writes it anew, without a look at what has changed", path, err, updateCommand(t, "breaking"))
 		}
 		if update == updateAll {
-			writeGolden(t, path, goldenHeader(name)+text)
+			writeGolden(t, path, schema.RecordHeader(name)+text)
 			return
 		}
 		t.Fatalf("qsockettest: %s is damaged, so it is not known whether a change breaks: %v; %s writes it anew", path, err, updateCommand(t, "breaking"))
@@ -119,9 +119,9 @@ func golden(t testing.TB, name, codec, text string, update update) {
 	case breaks && update != updateAll:
 		t.Errorf("%s", report(t, name, path, diffs))
 	default:
-		writeGolden(t, path, goldenHeader(name)+text)
+		writeGolden(t, path, schema.RecordHeader(name)+text)
 		if breaks {
-			t.Logf("recorded what breaks:\n%s", list(diffs, schema.Breaks))
+			t.Logf("recorded what breaks:\n%s", schema.List(diffs, schema.Breaks))
 		}
 	}
 }
@@ -130,41 +130,16 @@ func golden(t testing.TB, name, codec, text string, update update) {
 func report(t testing.TB, name, path string, diffs []schema.Difference) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s is not what %s records.\n", called(name), path)
-	for _, v := range []struct {
-		verdict schema.Verdict
-		heading string
-	}{
-		{schema.Breaks, "breaks"},
-		{schema.Loses, "loses"},
-		{schema.Safe, "safe"},
-	} {
-		if lines := list(diffs, v.verdict); lines != "" {
-			fmt.Fprintf(&b, "\n%s:\n%s", v.heading, lines)
+	for _, v := range schema.Verdicts {
+		if lines := schema.List(diffs, v); lines != "" {
+			fmt.Fprintf(&b, "\n%v:\n%s", v, lines)
 		}
 	}
 	b.WriteString("\n")
-	if list(diffs, schema.Breaks) == "" {
+	if schema.List(diffs, schema.Breaks) == "" {
 		fmt.Fprintf(&b, "If that is meant, %s records it.", updateCommand(t, "1"))
 	} else {
 		fmt.Fprintf(&b, "Give the protocol a new version in its Name, which makes it another one, or take back what breaks. If no peer of the recorded version is left, %s records it.", updateCommand(t, "breaking"))
-	}
-	return b.String()
-}
-
-// list lists the differences with a verdict, as a diff with remarks.
-func list(diffs []schema.Difference, v schema.Verdict) string {
-	var b strings.Builder
-	for _, d := range diffs {
-		if d.Verdict() != v {
-			continue
-		}
-		fmt.Fprintf(&b, "  %s\n", d.What())
-		if why := d.Suspicion(); why != "" {
-			fmt.Fprintf(&b, "    %s\n", why)
-		}
-		if old, new := d.NewReadsOld(), d.OldReadsNew(); old != "" {
-			fmt.Fprintf(&b, "    old sender, new receiver: %s\n    new sender, old receiver: %s\n", old, new)
-		}
 	}
 	return b.String()
 }
@@ -184,36 +159,6 @@ func writeGolden(t testing.TB, path, text string) {
 		t.Fatalf("qsockettest: %v", err)
 	}
 	t.Logf("wrote %s", path)
-}
-
-// goldenTitle is the first line of the file.
-func goldenTitle(name string) string {
-	if name == "" {
-		return "# protocol without a name"
-	}
-	return fmt.Sprintf("# protocol %q", name)
-}
-
-// goldenHeader is what the file begins with.
-func goldenHeader(name string) string {
-	return goldenTitle(name) + "\n" +
-		"# What its messages look like on the wire; docs/schema.md of qsocket explains the form.\n" +
-		"# qsockettest.Golden compares the code with it; QSOCKET_UPDATE=1 go test writes it.\n"
-}
-
-// parseGolden cuts the lines of comment before the text, and what version
-// control may have made of the ends of lines. owner is the title, if there is one: older
-// files have none.
-func parseGolden(file string) (owner, text string) {
-	file = strings.ReplaceAll(file, "\r\n", "\n")
-	for strings.HasPrefix(file, "#") {
-		var line string
-		line, file, _ = strings.Cut(file, "\n")
-		if owner == "" && strings.HasPrefix(line, "# protocol ") {
-			owner = line
-		}
-	}
-	return owner, file
 }
 
 func called(name string) string {
