@@ -107,12 +107,6 @@ func conversationVectors(t *testing.T) (list []conversationVector) {
 			k.client("finish", half)
 			k.client("", confirm)
 		}},
-		{name: "the server discards a message", outcome: "clean", play: func(k *talk, c *qsocket.Conn[Tick]) {
-			try(k.t, c.Close())
-			k.client("send", tickFrame)
-			k.client("close", full)
-			k.client("", confirm)
-		}},
 		{name: "the server closes with a reason", outcome: "remote", play: func(k *talk, c *qsocket.Conn[Tick]) {
 			try(k.t, c.CloseWithCode(1000, "no space"))
 			k.server("close with the code 1000")
@@ -124,10 +118,10 @@ func conversationVectors(t *testing.T) (list []conversationVector) {
 			k.client("", confirm)
 		}},
 		{name: "heartbeats, an extension and a going away among messages", outcome: "clean", serve: echo, play: func(k *talk, _ *qsocket.Conn[Tick]) {
-			k.client("", testkit.GoldenHeartbeat)
+			k.client("send a heartbeat", testkit.GoldenHeartbeat)
 			k.client("send", tickFrame)
-			k.client("", "80000003 ff 0102")
-			k.client("", "80000002 81 80")
+			k.client("send an extension", "80000003 ff 0102")
+			k.client("send a going away", "80000002 81 80")
 			k.client("send", tickFrame)
 			k.client("finish", half)
 			k.client("", confirm+full)
