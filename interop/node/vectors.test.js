@@ -228,6 +228,7 @@ function optionsFor(v, ours) {
     if (v.name.startsWith('another version')) options.proto = 'ticks/2';
     return options;
   }
+  options.max = readHello(unhex(v.steps[0].hex)).hello.max;
   const admits = v.steps.find((s) => s.from === 'server' && /a361646dc3/.test(s.hex));
   if (admits) options.admit = () => (v.outcome === 'refused' ? 'no such token' : '');
   return options;
