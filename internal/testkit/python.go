@@ -38,3 +38,14 @@ func python(t testing.TB, check string, args []string) *exec.Cmd {
 	}
 	return nil
 }
+
+// PythonWith returns a command that runs Python with these modules, or skips the test
+// with a word on how to install them.
+func PythonWith(t testing.TB, modules, install string, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := python(t, "import "+modules, args)
+	if cmd == nil {
+		t.Skipf("no Python with the modules %s: %s", modules, install)
+	}
+	return cmd
+}

@@ -1,6 +1,6 @@
 // A connection of a named protocol, after docs/wire.md, for clients and servers. There are no sessions.
 import net from 'node:net';
-import { compareHellos, fingerprint, readGoodbye, readHello, writeGoodbye, writeHello } from './hello.js';
+import { compareHellos, fingerprint, readGoingAway, readGoodbye, readHello, writeGoodbye, writeHello } from './hello.js';
 
 const CONTROL = 2 ** 31;
 const GOODBYE = 1, HEARTBEAT = 2, CONFIRM = 3, EXTENSIONS = 0x80, DESCRIPTION = 0x80, GOING_AWAY = 0x81, ADMITTED = 0x82;
@@ -255,7 +255,7 @@ export class Conn {
         if (kind === CONFIRM) this.confirmed = true;
         return;
       case GOING_AWAY:
-        check(() => readGoodbye(body));
+        check(() => readGoingAway(body));
         this.goingAway = true;
         return;
     }

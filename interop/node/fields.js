@@ -17,11 +17,20 @@ export class Time {
     return new Time(both & 0x3ffffffffn, data.length === 8 ? Number(both >> 34n) : 1e9);
   }
 
+  // timestamp writes the shortest of the three forms.
   timestamp() {
-    const data = new DataView(new ArrayBuffer(12)); // the form that takes every time
-    data.setUint32(0, this.ns);
-    data.setBigInt64(4, this.seconds);
-    return new Uint8Array(data.buffer);
+    const data = Buffer.alloc(12);
+    if (this.ns === 0 && this.seconds >= 0n && this.seconds < 2n ** 32n) {
+      data.writeUInt32BE(Number(this.seconds));
+      return data.subarray(0, 4);
+    }
+    if (this.seconds >= 0n && this.seconds < 2n ** 34n) {
+      data.writeBigUInt64BE((BigInt(this.ns) << 34n) | this.seconds);
+      return data.subarray(0, 8);
+    }
+    data.writeUInt32BE(this.ns);
+    data.writeBigInt64BE(this.seconds, 4);
+    return data;
   }
 }
 

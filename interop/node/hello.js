@@ -76,9 +76,20 @@ function cut(text, bytes) {
 
 export function readGoodbye(body) {
   const { full = false, reason = '', code = 0 } = readMap(body, { full: 'bool', reason: 'str', code: 'uint' });
-  if (Buffer.byteLength(reason) > 1024) throw new Error('a reason of more than 1024 bytes');
+  checkReason(reason);
   if (code > 65535) throw new Error(`the code ${code}, want at most 65535`);
   return { full, reason, code };
+}
+
+// readGoingAway reads the body of a frame of kind 81. Its other keys are not known.
+export function readGoingAway(body) {
+  const { reason = '' } = readMap(body, { reason: 'str' });
+  checkReason(reason);
+  return reason;
+}
+
+function checkReason(reason) {
+  if (Buffer.byteLength(reason) > 1024) throw new Error('a reason of more than 1024 bytes');
 }
 
 function wrong(field, message) {

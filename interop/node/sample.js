@@ -5,4 +5,10 @@ export const Sample = () => ({
   Next: { pointer: Sample }, Any: 'any',
 });
 
+// Value has no float32: a Number is sent as a float64, which a float32 of Go does not take.
+export const Value = () => ({
+  Int: 'int64', Uint: 'uint64', Float: 'float64', Flag: 'bool', Text: 'string', Blob: 'bytes', Time: 'time',
+  List: ['int64'], Map: { map: 'int64', keys: 'string' }, Keys: { map: 'string', keys: 'int64' }, Next: { pointer: Value }, Any: 'any',
+});
+
 export const Tick = () => ({ Symbol: 'string', Price: 'float64' });

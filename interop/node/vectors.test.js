@@ -98,6 +98,17 @@ for (const role of ['client', 'server']) {
   }
 }
 
+// What is legal breaks nothing.
+for (const v of vectors.controls.filter((v) => ['heartbeat', 'going away', 'admitted', 'extension'].includes(v.kind))) {
+  test(`controls: ${v.name}`, () => play(TEXT, 'server', async ({ socket, outcome }) => {
+    socket.write(Buffer.concat([hello, unhex(v.hex), unhex('00000000')]));
+    socket.end();
+    const { conn } = await outcome;
+    for await (const payload of conn.messages()) return assert.equal(payload.length, 0);
+    assert.fail('no message');
+  }));
+}
+
 test('controls', () => {
   for (const v of vectors.controls) {
     const body = unhex(v.hex).subarray(4);

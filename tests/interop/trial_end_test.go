@@ -1,0 +1,266 @@
+package interop
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/fb9bb4ed/qsocket"
+	"github.com/fb9bb4ed/qsocket/internal/testkit"
+)
+
+func said(n int, how string) string { return fmt.Sprintf("%d %s", n, how) }
+
+// lengths tries frames of no bytes, of as many as an end takes, and of one more.
+func lengths(t *testing.T, m match) {
+	const limit = 200
+	ctx := testkit.Context(t)
+	opts := &qsocket.Options{MaxFrame: limit}
+	for _, n := range []int{0, 1, limit} {
+		task := fmt.Sprintf("bytes %d", n)
+		c := meet(t, m, m.bytes(), opts, task)
+		for range 2 { // its own, and the same from here and back
+			want := bytes.Repeat([]byte("x"), n)
+			if got, err := c.Recv(ctx); !bytes.Equal(got, want) || err != nil {
+				t.Errorf("%s: got %q, %v, want %d x", task, got, err, n)
+			}
+			if err := c.Send(ctx, want); err != nil {
+				t.Error(err)
+			}
+		}
+		if _, err := c.Recv(ctx); err != nil {
+			t.Error(err)
+		}
+		part(t, m, c, task, 2)
+	}
+
+	if m.named { // a peer that keeps to the page does not send it by itself
+		tooLong(t, m, meet(t, m, m.values(), opts, fmt.Sprintf("violate %08x", limit+1)), "0 code 4", "0 lost")
+	} else {
+		tooLong(t, m, meet(t, m, m.bytes(), opts, fmt.Sprintf("bytes %d", limit+1)), "0 lost", "0 clean")
+	}
+
+	task := fmt.Sprintf("takes %d", limit)
+	c := meet(t, m, m.bytes(), nil, task)
+	if err := c.Send(ctx, make([]byte, limit)); err != nil {
+		t.Error(err)
+	}
+	if got, err := c.Recv(ctx); len(got) != limit || err != nil {
+		t.Errorf("%s: got %d bytes, %v", task, len(got), err)
+	}
+	err := c.Send(ctx, make([]byte, limit+1))
+	if m.named {
+		if !errors.Is(err, qsocket.ErrFrameTooLarge) {
+			t.Errorf("%s: Send of one more: got %v, want ErrFrameTooLarge", task, err)
+		}
+		part(t, m, c, task, 1)
+		return
+	}
+	if got, err := c.Recv(ctx); err == nil {
+		t.Errorf("%s: got %q, want the end", task, got)
+	}
+	testkit.End(c)
+	m.done(t, task, "1 too large", "1 clean") // Twisted's NetstringReceiver closes the connection and does not say why
+}
+
+// tooLong reads a frame above our limit.
+func tooLong[T any](t *testing.T, m match, c *qsocket.Conn[T], says ...string) {
+	t.Helper()
+	if got, err := c.Recv(testkit.Context(t)); !errors.Is(err, qsocket.ErrFrameTooLarge) {
+		t.Errorf("above the limit: got %+v, %v, want ErrFrameTooLarge", got, err)
+	}
+	<-c.Done()
+	m.done(t, "above the limit", says...)
+}
+
+// goFinishesFirst: the answers to what was sent before still come.
+func goFinishesFirst(t *testing.T, m match) {
+	ctx := testkit.Context(t)
+	c := meet(t, m, m.values(), nil, "echo")
+	for i := range 3 {
+		if err := c.Send(ctx, Value{Int: int64(i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		if got, err := c.Recv(ctx); got.Int != int64(i) || err != nil {
+			t.Errorf("got %+v, %v, want %d", got, err, i)
+		}
+	}
+	part(t, m, c, "echo", 3)
+}
+
+// peerFinishesFirst: it takes what comes after that.
+func peerFinishesFirst(t *testing.T, m match) {
+	ctx := testkit.Context(t)
+	c := meet(t, m, m.values(), nil, "finish")
+	for i := range 3 {
+		if got, err := c.Recv(ctx); got.Int != int64(i) || err != nil {
+			t.Errorf("got %+v, %v, want %d", got, err, i)
+		}
+	}
+	if got, err := c.Recv(ctx); err != io.EOF {
+		t.Fatalf("got %+v, %v, want the end", got, err)
+	}
+	for i := range 4 {
+		if err := c.Send(ctx, Value{Int: int64(i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	part(t, m, c, "finish", 4)
+}
+
+// bothAtOnce: the goodbyes, or the ends of the streams, may cross.
+func bothAtOnce(t *testing.T, m match) {
+	for range 5 {
+		c := meet(t, m, m.values(), nil, "close")
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+		<-c.Done()
+		if err := c.Err(); err != nil {
+			t.Error(err)
+		}
+		m.done(t, "close", "0 clean")
+	}
+}
+
+// cuts are bytes behind which the connection ends, by framing: inside a header, and inside a frame.
+var cuts = map[qsocket.Framing][]string{
+	qsocket.Uint32:    {"000000", "0000000561"},
+	qsocket.Uint16:    {"00", "000561"},
+	qsocket.Uint8:     {"05", "0561"},
+	qsocket.Netstring: {"35", "353a61", "353a6162636465"},
+}
+
+// cutFrames: an end takes a frame that is cut off for a failure, and goes on with others.
+func cutFrames(t *testing.T, m match) {
+	words := cuts[m.framing]
+	if m.named {
+		words = append(words, "8000", "8000000301")
+	}
+	if m.role == "client" {
+		ln, err := qsocket.Listen("tcp", "127.0.0.1:0", m.values(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer testkit.EndListener(ln)
+		port := ln.Addr().(*net.TCPAddr).Port
+		for _, hex := range words {
+			m.do(t, "client %d cut %s", port, hex)
+			c := testkit.Accept(t, ln)
+			if got, err := c.Recv(testkit.Context(t)); !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, syscall.ECONNRESET) {
+				t.Errorf("cut %s: got %+v, %v, want ErrUnexpectedEOF", hex, got, err)
+			}
+			<-c.Done()
+			m.done(t, "cut "+hex, "0 lost", "0 clean") // not every language can tell
+		}
+		m.do(t, "client %d echo", port)
+		once(t, m, testkit.Accept(t, ln), "echo")
+		return
+	}
+	m.do(t, "server 0 torn")
+	address := "127.0.0.1:" + m.said(t, "READY")
+	hello := ""
+	if m.named {
+		hello = valuesHello
+		words = append(words, "") // the end without a goodbye
+		cut(t, address, valuesHello[:20], false)
+	}
+	for i, hex := range words {
+		cut(t, address, hello+hex, i%2 == 1)
+	}
+	c, err := qsocket.Dial(testkit.Context(t), "tcp", address, m.values(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { testkit.End(c) })
+	once(t, m, c, "torn")
+}
+
+// valuesHello is the shortest hello for values/1.
+const valuesHello = "51534b0100000027" + "83" + "a570726f746f" + "a876616c7565732f31" + "a5636f646563" + "a76d73677061636b" + "a36d6178" + "ce00100000"
+
+// once sends a message there and back.
+func once(t *testing.T, m match, c *qsocket.Conn[Value], task string) {
+	t.Helper()
+	ctx := testkit.Context(t)
+	if err := c.Send(ctx, Value{Int: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := c.Recv(ctx); got.Int != 1 || err != nil {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	part(t, m, c, task, 1)
+}
+
+// cut connects, sends bytes, and ends or resets the connection.
+func cut(t *testing.T, address, words string, reset bool) {
+	t.Helper()
+	nc, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	b, err := hex.DecodeString(words)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := nc.Write(b); err != nil {
+		t.Error(err)
+	}
+	if reset {
+		_ = nc.(*net.TCPConn).SetLinger(0)
+		return
+	}
+	_ = nc.(*net.TCPConn).CloseWrite()
+	_ = nc.SetReadDeadline(time.Now().Add(testkit.Timeout))
+	if _, err := io.Copy(io.Discard, nc); testkit.IsTimeout(err) {
+		t.Errorf("the peer has not ended a connection that was cut at %s", words)
+	}
+}
+
+const size = 20_000
+
+// flood sends many small messages while the peer sends as many.
+func flood(t *testing.T, m match) { exchange(t, m, fmt.Sprintf("flood %d", size)) }
+
+// answers sends many small messages, each of which the peer answers where it reads: it reads nothing while it writes.
+func answers(t *testing.T, m match) { exchange(t, m, "echo") }
+
+// exchange sends from one goroutine and receives in another, as a peer needs it that does not.
+func exchange(t *testing.T, m match, task string) {
+	ctx := testkit.Context(t)
+	c := meet(t, m, m.values(), nil, task)
+	var sending sync.WaitGroup
+	sending.Go(func() { // until all is sent, or the connection ends
+		for i := range size {
+			if err := c.Send(ctx, Value{Int: int64(i)}); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+		if err := c.CloseWrite(); err != nil {
+			t.Error(err)
+		}
+	})
+	for i := range size {
+		if got, err := c.Recv(ctx); got.Int != int64(i) || err != nil {
+			testkit.End(c)
+			sending.Wait()
+			t.Fatalf("got %+v, %v, want %d", got, err, i)
+		}
+	}
+	sending.Wait()
+	part(t, m, c, task, size)
+}
