@@ -32,7 +32,7 @@ paths() {
 tests() { prose "$1" | grep -oE '\b(Test|Fuzz|Benchmark)[A-Z][A-Za-z0-9]+' | sort -u || true; }
 
 functions=$(find . -name '*_test.go' -exec grep -hoE '^func (Test|Fuzz|Benchmark)[A-Za-z0-9_]+' {} + | sed 's/^func //')
-documents=$(find . -name '*.md' -not -path '*/testdata/*' -not -path './.git/*' | sed 's|^\./||' | sort)
+documents=$(find . -name '*.md' -not -path '*/testdata/*' -not -path './.git/*' -not -path '*/node_modules/*' | sed 's|^\./||' | sort)
 
 for doc in $documents; do
 	dir=$(dirname "$doc")
