@@ -70,6 +70,7 @@ export class Conn {
     socket.on('close', () => this.over(null));
     socket.on('drain', () => this.wake());
     this.timer = setInterval(() => this.watch(), 20);
+    if (socket.destroyed) queueMicrotask(() => this.over(new Lost('the connection was reset')));
     if (socket.connecting) socket.once('connect', () => this.write(writeHello(this.own)));
     else this.write(writeHello(this.own));
   }

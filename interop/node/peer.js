@@ -1,4 +1,5 @@
 // Does what the tests in tests/interop ask for, a line each, in named mode: tests/interop/doc.go says how.
+import { on, once } from 'node:events';
 import net from 'node:net';
 import readline from 'node:readline';
 import { ExtData, ExtensionCodec, encode as pack } from '@msgpack/msgpack';
@@ -165,10 +166,12 @@ async function run(name, argument, shaken) {
 }
 
 async function listen() {
-  const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: false }).listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
+  const server = net.createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1');
+  server.on('connection', (socket) => socket.on('error', () => {})); // it may be reset before it is looked at
+  const connections = on(server, 'connection');
+  await once(server, 'listening');
   console.log(`READY ${server.address().port}`);
-  return server;
+  return { server, connections };
 }
 
 for await (const line of readline.createInterface({ input: process.stdin })) {
@@ -178,9 +181,9 @@ for await (const line of readline.createInterface({ input: process.stdin })) {
   if (role === 'client') {
     said = await run(name, argument, connect(Number(port), '127.0.0.1', options));
   } else {
-    const server = await listen();
+    const { server, connections } = await listen();
     do { // torn: connections until one has had a message
-      const socket = await new Promise((resolve) => server.once('connection', resolve));
+      const { value: [socket] } = await connections.next();
       said = await run(name, argument, accept(socket, options));
     } while (name === 'torn' && said[0] === '0');
     server.close();

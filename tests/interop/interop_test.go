@@ -10,7 +10,7 @@ import (
 type trial struct {
 	name string
 	run  func(t *testing.T, m match)
-	only string // "named", "types", "frames", or "" for all
+	only string // "named", "types", "offers", "frames", or "" for all
 }
 
 func (c trial) suits(p peer) bool {
@@ -19,6 +19,8 @@ func (c trial) suits(p peer) bool {
 		return p.named
 	case "frames":
 		return !p.pickles
+	case "offers":
+		return !p.nightly
 	case "types":
 		return p.types
 	}
@@ -27,12 +29,12 @@ func (c trial) suits(p peer) bool {
 
 var trials = []trial{
 	{"values, there and back", thereAndBack, ""},
-	{"integers", offered("integers"), ""},
-	{"floats", offered("floats"), ""},
-	{"times", offered("times"), ""},
-	{"nil", offered("nil"), ""},
-	{"text and bytes", offered("text and bytes"), ""},
-	{"maps and extensions", offered("maps and extensions"), ""},
+	{"integers", offered("integers"), "offers"},
+	{"floats", offered("floats"), "offers"},
+	{"times", offered("times"), "offers"},
+	{"nil", offered("nil"), "offers"},
+	{"text and bytes", offered("text and bytes"), "offers"},
+	{"maps and extensions", offered("maps and extensions"), "offers"},
 	{"the empty frame, one at the limit, one above", lengths, "frames"},
 	{"Go finishes first", goFinishesFirst, ""},
 	{"the peer finishes first", peerFinishesFirst, ""},
@@ -50,6 +52,19 @@ var trials = []trial{
 // TestPeers lets each peer try everything, as client and as server.
 func TestPeers(t *testing.T) {
 	for _, p := range peers {
+		t.Run(p.name, func(t *testing.T) {
+			t.Parallel()
+			tryAll(t, p, trials)
+		})
+	}
+}
+
+// TestNightlyPeers does the same with peers that have to be built, if there is the flag -nightly.
+func TestNightlyPeers(t *testing.T) {
+	if !*nightly {
+		return
+	}
+	for _, p := range nightlyPeers {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
 			tryAll(t, p, trials)

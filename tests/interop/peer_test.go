@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"flag"
 	"net"
 	"os"
 	"os/exec"
@@ -24,6 +25,8 @@ type peer struct {
 	largest int             // bytes of a frame at most; 0: no such limit
 	types   bool            // it can tell the description of its messages
 	pickles bool            // its messages are pickles
+	nightly bool            // it tries frames, and values there and back
+	typed   bool            // its values have the fields that its language has types for, without an any
 }
 
 var peers = []peer{
@@ -35,6 +38,46 @@ var peers = []peer{
 	{name: "Twisted int32", command: twisted("int32"), framing: qsocket.Uint32},
 	{name: "Twisted netstring", command: twisted("netstring"), framing: qsocket.Netstring},
 	{name: "pickles", command: original, framing: qsocket.Uint32, pickles: true},
+}
+
+var nightly = flag.Bool("nightly", false, "try the peers that have to be built, too")
+
+// nightlyPeers are built by ci/interop.sh -nightly.
+var nightlyPeers = []peer{
+	{name: "Rust tokio-util", command: built("rust/target/debug/peer"), framing: qsocket.Uint32LE, nightly: true, typed: true},
+	{name: "Netty", command: java("Peer"), framing: qsocket.Uint32, nightly: true},
+	{name: "frame-stream", command: framings("frame-stream"), framing: qsocket.Uint16, nightly: true, largest: 65535},
+	{name: "it-length-prefixed", command: framings("it-length-prefixed"), framing: qsocket.Uvarint, nightly: true},
+}
+
+// built is a program that has been built.
+func built(file string) func(t *testing.T) *exec.Cmd {
+	return func(t *testing.T) *exec.Cmd {
+		t.Helper()
+		return exec.CommandContext(testkit.Context(t), "../../interop/"+file)
+	}
+}
+
+// java is a class that has been compiled.
+func java(args ...string) func(t *testing.T) *exec.Cmd {
+	return func(t *testing.T) *exec.Cmd {
+		t.Helper()
+		path, err := os.ReadFile("../../interop/java/classes/path")
+		if err != nil {
+			t.Fatalf("%v: run ci/interop.sh -nightly", err)
+		}
+		return exec.CommandContext(testkit.Context(t), "java", append([]string{"-cp", string(path)}, args...)...)
+	}
+}
+
+// framings is a peer in JavaScript over a framing from npm.
+func framings(name string) func(t *testing.T) *exec.Cmd {
+	return func(t *testing.T) *exec.Cmd {
+		t.Helper()
+		cmd := exec.CommandContext(testkit.Context(t), "node", "peer.js", name)
+		cmd.Dir = "../../interop/framings"
+		return cmd
+	}
 }
 
 func node(args ...string) func(t *testing.T) *exec.Cmd {

@@ -140,6 +140,8 @@ var cuts = map[qsocket.Framing][]string{
 	qsocket.Uint32:    {"000000", "0000000561"},
 	qsocket.Uint16:    {"00", "000561"},
 	qsocket.Uint8:     {"05", "0561"},
+	qsocket.Uint32LE:  {"050000", "0500000061"},
+	qsocket.Uvarint:   {"85", "0561"},
 	qsocket.Netstring: {"35", "353a61", "353a6162636465"},
 }
 

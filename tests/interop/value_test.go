@@ -48,6 +48,8 @@ func (m match) list() (list []Value) {
 	for _, v := range values() {
 		at, isTime := v.Any.(time.Time)
 		switch {
+		case m.typed && v.Any != nil:
+			continue
 		case m.largest == 255 && len(canonicalOf(v)) > 180:
 			continue // the peer's spelling of it may be longer than a frame
 		case m.pickles && isTime:
