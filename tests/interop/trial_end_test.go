@@ -76,7 +76,7 @@ func tooLong[T any](t *testing.T, m match, c *qsocket.Conn[T], says ...string) {
 	if got, err := c.Recv(testkit.Context(t)); !errors.Is(err, qsocket.ErrFrameTooLarge) {
 		t.Errorf("above the limit: got %+v, %v, want ErrFrameTooLarge", got, err)
 	}
-	<-c.Done()
+	testkit.WaitClosed(t, "the end", c.Done())
 	m.done(t, "above the limit", says...)
 }
 
@@ -127,7 +127,7 @@ func bothAtOnce(t *testing.T, m match) {
 		if err := c.Close(); err != nil {
 			t.Error(err)
 		}
-		<-c.Done()
+		testkit.WaitClosed(t, "the end", c.Done())
 		if err := c.Err(); err != nil {
 			t.Error(err)
 		}
@@ -164,7 +164,7 @@ func cutFrames(t *testing.T, m match) {
 			if got, err := c.Recv(testkit.Context(t)); !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, syscall.ECONNRESET) {
 				t.Errorf("cut %s: got %+v, %v, want ErrUnexpectedEOF", hex, got, err)
 			}
-			<-c.Done()
+			testkit.WaitClosed(t, "the end", c.Done())
 			m.done(t, "cut "+hex, "0 lost", "0 clean") // not every language can tell
 		}
 		m.do(t, "client %d echo", port)

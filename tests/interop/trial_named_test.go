@@ -82,7 +82,7 @@ func violations(t *testing.T, m match) {
 		if got, err := c.Recv(testkit.Context(t)); !errors.Is(err, qsocket.ErrProtocol) {
 			t.Errorf("%s: got %+v, %v, want ErrProtocol", task, got, err)
 		}
-		<-c.Done()
+		testkit.WaitClosed(t, "the end", c.Done())
 		m.done(t, task, "0 code 3")
 	}
 }

@@ -60,7 +60,8 @@ func offered(group string) func(t *testing.T, m match) {
 			switch {
 			case o.may && err == io.EOF || o.want == nil && errors.As(err, &bad):
 			case o.want == nil || err != nil:
-				t.Errorf("%s: got %+v, %v, want it refused: %v", task, got, err, o.want == nil)
+				testkit.End(c)
+				t.Fatalf("%s: got %+v, %v, want it refused: %v", task, got, err, o.want == nil)
 			default:
 				expect(t, task, got, *o.want)
 			}
@@ -71,7 +72,7 @@ func offered(group string) func(t *testing.T, m match) {
 				testkit.End(c)
 				m.done(t, task, "cannot", m.refused())
 			default:
-				<-c.Done()
+				testkit.WaitClosed(t, "the end", c.Done())
 				m.done(t, task, m.refused(), "0 clean")
 			}
 		}
