@@ -33,7 +33,7 @@ done
 
 said=$(mktemp)
 trap 'rm -f "$said"' EXIT
-go test -count=1 -timeout=5m -v "${every[@]}" ./tests/interop "${own[@]}" | tee "$said" | grep -vE '^=== |^ *--- PASS: Test[^ ]*/'
+go test -count=1 -timeout=10m -v "${every[@]}" ./tests/interop "${own[@]}" | tee "$said" | grep -vE '^=== |^ *--- PASS: Test[^ ]*/'
 if grep -E -A1 '^ *--- SKIP' "$said" >&2; then
 	echo 'A peer was skipped: install what it asks for.' >&2
 	exit 1

@@ -9,12 +9,20 @@
 main([N]) ->
     put(packet, list_to_integer(N)),
     ok = io:setopts([{encoding, unicode}]),
+    Self = self(),
+    spawn_link(fun() -> lines(Self) end), %% until the input ends, and all with it
     tasks().
 
-tasks() ->
+%% lines ends the program with its input, whatever a task waits for.
+lines(Tasks) ->
     case io:get_line("") of
-        eof -> ok;
-        Line ->
+        eof -> halt(0);
+        Line -> Tasks ! {line, Line}, lines(Tasks)
+    end.
+
+tasks() ->
+    receive
+        {line, Line} ->
             [Role, Port, Case | Rest] = string:split(string:trim(Line, trailing, "\n"), " ", all),
             Argument = unicode:characters_to_binary(lists:join(" ", Rest)),
             io:format("DONE ~s~n", [task(Role, list_to_integer(Port), list_to_atom(Case), Argument)]),

@@ -100,7 +100,9 @@ async function run(socket, name, argument) {
   return `${peer.count} ${how}`;
 }
 
-for await (const line of readline.createInterface({ input: process.stdin })) {
+const tasks = readline.createInterface({ input: process.stdin });
+tasks.on('close', () => process.exit()); // whatever a task waits for
+for await (const line of tasks) {
   const [, role, port, name, argument] = /^(\S+) (\S+) (\S+) ?(.*)$/.exec(line);
   let said;
   if (role === 'client') {

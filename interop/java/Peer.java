@@ -24,7 +24,6 @@ import java.io.InputStreamReader;
 import java.net.InetSocketAddress;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
-import java.util.concurrent.TimeUnit;
 import org.msgpack.core.MessageBufferPacker;
 import org.msgpack.core.MessagePack;
 import org.msgpack.core.MessageUnpacker;
@@ -46,12 +45,16 @@ final class Peer extends SimpleChannelInboundHandler<ByteBuf> {
 
     public static void main(String[] args) throws Exception {
         NioEventLoopGroup loop = new NioEventLoopGroup(1);
-        BufferedReader tasks = new BufferedReader(new InputStreamReader(System.in));
-        for (String line = tasks.readLine(); line != null; line = tasks.readLine()) {
+        BlockingQueue<String> tasks = new LinkedBlockingQueue<>();
+        new Thread(() -> {
+            new BufferedReader(new InputStreamReader(System.in)).lines().forEach(tasks::add);
+            System.exit(0); // whatever a task waits for
+        }).start();
+        while (true) {
+            String line = tasks.take();
             String[] words = (line + " ").split(" ", 4);
             System.out.println("DONE " + run(loop, words[0], Integer.parseInt(words[1]), words[2], words[3].trim()));
         }
-        loop.shutdownGracefully(0, 1, TimeUnit.SECONDS).sync();
     }
 
     private static String run(NioEventLoopGroup loop, String role, int port, String name, String argument) throws InterruptedException {

@@ -174,7 +174,9 @@ async function listen() {
   return { server, connections };
 }
 
-for await (const line of readline.createInterface({ input: process.stdin })) {
+const tasks = readline.createInterface({ input: process.stdin });
+tasks.on('close', () => process.exit()); // whatever a task waits for
+for await (const line of tasks) {
   const [, role, port, name, argument] = /^(\S+) (\S+) (\S+) ?(.*)$/.exec(line);
   const options = optionsOf[name]?.(argument) ?? VALUES;
   let said;

@@ -7,8 +7,10 @@ It sends and answers as a program of the original package does: from the thread 
 import datetime
 import decimal
 import os
+import queue
 import socket
 import sys
+import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "examples", "original"))
 import queuesocket  # noqa: E402
@@ -105,7 +107,21 @@ def run(case, argument, sock):
     return f"{peer.count} {peer.how}"
 
 
-for line in sys.stdin:
+def tasks():
+    """Yields the lines of the standard input. The process ends with that, whatever a task waits for."""
+    lines = queue.Queue()
+
+    def read():
+        for line in sys.stdin:
+            lines.put(line)
+        os._exit(0)
+
+    threading.Thread(target=read, daemon=True).start()
+    while True:
+        yield lines.get()
+
+
+for line in tasks():
     role, port, case, argument = (line.rstrip("\n") + " ").split(" ", 3)
     argument = argument.rstrip(" ")
     if role == "client":

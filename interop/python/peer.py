@@ -2,6 +2,7 @@
 """Does what the tests in tests/interop ask for, a line each, with examples/python: tests/interop/doc.go says how."""
 
 import os
+import queue
 import socket
 import sys
 import threading
@@ -134,7 +135,21 @@ def run(name, argument, address):
         return "0 lost"
 
 
-for line in sys.stdin:
+def tasks():
+    """Yields the lines of the standard input. The process ends with that, whatever a task waits for."""
+    lines = queue.Queue()
+
+    def read():
+        for line in sys.stdin:
+            lines.put(line)
+        os._exit(0)
+
+    threading.Thread(target=read, daemon=True).start()
+    while True:
+        yield lines.get()
+
+
+for line in tasks():
     role, port, name, argument = (line.rstrip("\n") + " ").split(" ", 3)
     argument = argument.rstrip(" ")
     if role == "client":

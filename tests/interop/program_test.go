@@ -21,9 +21,10 @@ type program struct {
 	stderr *bytes.Buffer
 }
 
-// start runs a command, which ends with the test.
+// start runs a command, which ends with the test. It lives for all trials of a peer, and so for longer than a test may wait.
 func start(t *testing.T, cmd *exec.Cmd) *program {
 	t.Helper()
+	cmd = &exec.Cmd{Path: cmd.Path, Args: cmd.Args, Env: cmd.Env, Dir: cmd.Dir, Err: cmd.Err}
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -37,6 +38,7 @@ func start(t *testing.T, cmd *exec.Cmd) *program {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	killed := time.AfterFunc(4*testkit.Timeout, func() { _ = cmd.Process.Kill() })
 	var read sync.WaitGroup
 	read.Go(func() { // until the program ends
 		defer close(p.lines)
@@ -50,6 +52,7 @@ func start(t *testing.T, cmd *exec.Cmd) *program {
 		for range p.lines {
 		}
 		read.Wait()
+		killed.Stop()
 		if err := cmd.Wait(); err != nil || p.stderr.Len() > 0 {
 			t.Errorf("the program: %v\n%s", err, p.stderr)
 		}

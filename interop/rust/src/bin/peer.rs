@@ -33,8 +33,12 @@ type Writer = FramedWrite<OwnedWriteHalf, LengthDelimitedCodec>;
 
 fn main() -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-    for line in io::stdin().lock().lines() {
-        let line = line?;
+    let (tasks, lines) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        io::stdin().lock().lines().map_while(Result::ok).for_each(|line| drop(tasks.send(line)));
+        std::process::exit(0) // whatever a task waits for
+    });
+    for line in lines {
         let mut words = line.splitn(4, ' ');
         let mut word = || words.next().unwrap_or("").to_string();
         let (role, port, case, argument) = (word(), word(), word(), word());
