@@ -24,7 +24,7 @@ links() { prose "$1" | grep -oE '\]\([^) ]+' | sed 's/^](//' || true; }
 
 # paths prints what looks like a path of the repository in any text.
 paths() {
-	grep -oE '(^|[^A-Za-z0-9_./-])((ci|docs|tests|internal|examples|bench|codecbench|qsockettest)/[A-Za-z0-9_./-]+|\.ci/run)' "$1" |
+	grep -oE '(^|[^A-Za-z0-9_./-])((ci|docs|tests|internal|examples|bench|codecbench|qsockettest|interop)/[A-Za-z0-9_./-]+|\.ci/run)' "$1" |
 		sed -E 's/^[^A-Za-z0-9_.]//; s/[./-]+$//' | sort -u || true
 }
 

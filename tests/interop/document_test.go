@@ -67,6 +67,19 @@ func TestDocumentPrograms(t *testing.T) {
 	}
 }
 
+// The type in the page is the one with which the programs are tested, and what the page says of packages for Python is so.
+func TestDocumentSentences(t *testing.T) {
+	_, block, _ := strings.Cut(testkit.ReadFile(t, "../../docs/interop.md"), "```go\n")
+	block, _, _ = strings.Cut(block, "```\n")
+	if block == "" || !strings.Contains(testkit.ReadFile(t, "document_test.go"), block) {
+		t.Errorf("the type in docs/interop.md is not the one of this test:\n%s", block)
+	}
+	cmd := testkit.PythonWith(t, "twisted, msgpack", "apt-get install python3-twisted python3-msgpack", "../../interop/python/traps.py")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
 // compareBlock compares the block behind a link to the file with the file. The flag -update writes it.
 func compareBlock(t *testing.T, e example) {
 	t.Helper()

@@ -32,6 +32,7 @@ type Reader = FramedRead<OwnedReadHalf, LengthDelimitedCodec>;
 type Writer = FramedWrite<OwnedWriteHalf, LengthDelimitedCodec>;
 
 fn main() -> io::Result<()> {
+    assert_eq!(LengthDelimitedCodec::new().max_frame_length(), 8 << 20); // docs/interop.md says so
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     let (tasks, lines) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
