@@ -1,29 +1,11 @@
 // A connection of a named protocol, after docs/wire.md, for clients and servers. There are no sessions.
 import net from 'node:net';
+import { Lost, Refused, RemoteError, Violation } from './errors.js';
 import { compareHellos, fingerprint, readGoingAway, readGoodbye, readHello, writeGoodbye, writeHello } from './hello.js';
 
 const CONTROL = 2 ** 31;
 const GOODBYE = 1, HEARTBEAT = 2, CONFIRM = 3, EXTENSIONS = 0x80, DESCRIPTION = 0x80, GOING_AWAY = 0x81, ADMITTED = 0x82;
 const NOTHING = 0, HALF = 1, FULL = 2; // of a goodbye
-
-// The two ends cannot talk. field says what is wrong, as in docs/wire-vectors.json.
-export class Refused extends Error {
-  constructor(message, field) {
-    super(message);
-    this.field = field;
-  }
-}
-// The peer has ended the connection for a reason, or refuses this end.
-export class RemoteError extends Error {
-  constructor({ reason, code }) {
-    super(reason || `code ${code}`);
-    this.code = code;
-  }
-}
-// The peer has broken the rules of docs/wire.md.
-export class Violation extends Error {}
-// The connection has ended without a goodbye, or is given up.
-export class Lost extends Error {}
 
 const DEFAULTS = {
   max: 1 << 20, // the longest payload that this end takes, in bytes
