@@ -24,7 +24,7 @@ links() { prose "$1" | grep -oE '\]\([^) ]+' | sed 's/^](//' || true; }
 
 # paths prints what looks like a path of the repository in any text.
 paths() {
-	grep -oE '(^|[^A-Za-z0-9_./-])((ci|docs|tests|internal|examples|bench|codecbench|qsockettest)/[A-Za-z0-9_./-]+|\.ci/run)' "$1" |
+	grep -oE '(^|[^A-Za-z0-9_./-])((ci|docs|tests|internal|examples|bench|codecbench|qsockettest|interop)/[A-Za-z0-9_./-]+|\.ci/run)' "$1" |
 		sed -E 's/^[^A-Za-z0-9_.]//; s/[./-]+$//' | sort -u || true
 }
 
@@ -32,7 +32,7 @@ paths() {
 tests() { prose "$1" | grep -oE '\b(Test|Fuzz|Benchmark)[A-Z][A-Za-z0-9]+' | sort -u || true; }
 
 functions=$(find . -name '*_test.go' -exec grep -hoE '^func (Test|Fuzz|Benchmark)[A-Za-z0-9_]+' {} + | sed 's/^func //')
-documents=$(find . -name '*.md' -not -path '*/testdata/*' -not -path './.git/*' | sed 's|^\./||' | sort)
+documents=$(find . -name '*.md' -not -path '*/testdata/*' -not -path './.git/*' -not -path '*/node_modules/*' | sed 's|^\./||' | sort)
 
 for doc in $documents; do
 	dir=$(dirname "$doc")

@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 packages=()
 for package in $(go list ./...); do
 	case ${package#*/qsocket/} in
-	tests/codecs | tests/fit | tests/schema | tests/shapes | tests/hostile*) ;;
+	tests/codecs | tests/fit | tests/schema | tests/shapes | tests/hostile* | tests/interop) ;;
 	internal/schema | internal/gobscan | internal/mp* | internal/json* | internal/deep | internal/treesize | internal/intern) ;;
 	codecbench | pickle | ci/* | examples/mtls | examples/peercred | examples/python | examples/original | examples/tokens | examples/orders/*) ;;
 	*) packages+=("$package") ;;

@@ -28,7 +28,7 @@ for name; do
 	packages=() skip='^(TestNoValueEndsTheProcess|TestDrawnTypes|TestFailures|TestRollingRestart|TestSendPaths|TestDecodedBuffer)$'
 	for package in $(go list ./...); do
 		case ${package#*/qsocket/} in
-		tests/faults | tests/hostile* | tests/fit | tests/schema | tests/shapes | internal/schema) ;;
+		tests/faults | tests/hostile* | tests/fit | tests/schema | tests/shapes | tests/interop | internal/schema) ;;
 		tests/service | tests/session | tests/ends) ;; # time and order, which are the same everywhere
 		examples/orders | examples/python | examples/original | examples/echo) ;;
 		*) packages+=("$package") ;;

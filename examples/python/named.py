@@ -65,7 +65,7 @@ class SessionLost(ConnectionError):
 
 
 class Conn:
-    """A connection to the peer at address, a pair of host and port.
+    """A connection to the peer at address: a pair of host and port, or a socket that a server has accepted.
 
     heartbeat is how many seconds the peer may be silent, of which it gets twice as
     many before it is given up; 0 is for ever.
@@ -88,7 +88,7 @@ class Conn:
         self.said = NOTHING  # our goodbye
         self.finished = False  # the write side of the socket is closed, or unusable
         self.last_write = 0.0
-        self.sock = socket.create_connection(address, timeout=HANDSHAKE_TIMEOUT)
+        self.sock = address if isinstance(address, socket.socket) else socket.create_connection(address, timeout=HANDSHAKE_TIMEOUT)
         try:
             self.sock.setblocking(False)  # _wait waits, for a reader and a writer apart
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -244,7 +244,8 @@ class Conn:
         if kind == GOODBYE:
             self._hear_goodbye(check_goodbye(body))
         elif kind == GOING_AWAY:
-            self.going_away.set()  # the reason in its body is for logs
+            check_reason(check_map(body, {"reason": str}))  # it is for logs
+            self.going_away.set()
         elif kind >= EXTENSIONS:
             pass
         elif kind == ANSWER and self.session and not self.answer:
@@ -669,8 +670,12 @@ def check_answer(data):
 
 def check_goodbye(data):
     goodbye = check_map(data, GOODBYE_KEYS)
-    if len(goodbye.get("reason", "").encode()) > 1024:
-        raise Violation("the reason is too long, want at most 1024 bytes")
+    check_reason(goodbye)
     if goodbye.get("code", 0) > 65535:
         raise Violation(f"the code is {goodbye['code']}, want at most 65535")
     return goodbye
+
+
+def check_reason(values):
+    if len(values.get("reason", "").encode()) > 1024:
+        raise Violation("the reason is too long, want at most 1024 bytes")

@@ -12,7 +12,7 @@ func Python(t testing.TB, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := python(t, "import msgpack, sys; assert sys.version_info >= (3, 8)", args)
 	if cmd == nil {
-		t.Skip("no Python 3.8 or later with the package msgpack: apt-get install python3-msgpack, or pip install msgpack")
+		Absent(t, "no Python 3.8 or later with the package msgpack: apt-get install python3-msgpack, or pip install msgpack")
 	}
 	return cmd
 }
@@ -22,7 +22,7 @@ func PlainPython(t testing.TB, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := python(t, "import sys; assert sys.version_info >= (3, 6)", args)
 	if cmd == nil {
-		t.Skip("no Python 3.6 or later on PATH: apt-get install python3, or python.org")
+		Absent(t, "no Python 3.6 or later on PATH: apt-get install python3, or python.org")
 	}
 	return cmd
 }
@@ -37,4 +37,15 @@ func python(t testing.TB, check string, args []string) *exec.Cmd {
 		}
 	}
 	return nil
+}
+
+// PythonWith returns a command that runs Python with these modules, or skips the test
+// with a word on how to install them.
+func PythonWith(t testing.TB, modules, install string, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := python(t, "import "+modules, args)
+	if cmd == nil {
+		Absent(t, "no Python with the modules "+modules+": "+install)
+	}
+	return cmd
 }

@@ -115,3 +115,41 @@ func state(done <-chan struct{}, eof, err error) string {
 	}
 	return "something else"
 }
+
+// Behind half a goodbye, too, the peer is told what it has done wrong.
+func TestWireDocumentViolationAfterHalf(t *testing.T) {
+	for _, test := range []struct {
+		name, words string
+		code        qsocket.Code
+	}{
+		{"a reserved kind", "80000001 07", qsocket.CodeProtocol},
+		{"a control frame of no bytes", "80000000", qsocket.CodeProtocol},
+		{"a message that is too large", "7fffffff", qsocket.CodeTooLarge},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				nc, peer := qsockettest.NetPipe()
+				defer peer.Close()
+				var e eavesdropper
+				go e.listen(peer) // until the Conn or peer is closed
+				s := testkit.WirePeer{T: t, Conn: peer}
+				s.Send(testkit.GoldenHello)
+				c, err := qsocket.NewConn(context.Background(), nc, testkit.Named, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer testkit.End(c)
+				c.Messages()
+				if err := c.CloseWrite(); err != nil {
+					t.Error(err)
+				}
+				e.take()
+				s.Send(test.words)
+				said, end := e.take()
+				if g, err := goodbyeOf(said); err != nil || !g.Full || qsocket.Code(g.Code) != test.code || end != io.EOF {
+					t.Errorf("the peer was told %+v (%v) and then %v, want a full goodbye with the code %v", g, err, end, test.code)
+				}
+			})
+		})
+	}
+}

@@ -169,6 +169,8 @@ func TestWireDocumentMsgpackSentences(t *testing.T) {
 	}{
 		{"the field of an embedded struct", take("Line", "05"), &message{place: place{5}}},
 		{"another case", take("int", "05"), &message{}},
+		{"a name as bin", "81 c4 03 496e74 05", &message{Int: 5}},
+		{"a name that is an int", "81 05 05", nil},
 		{"an unknown key with an extension", take("x", "d4 05 01"), &message{}},
 		{"an unknown key twice", "82 a178 01 a178 02", &message{}},
 		{"a key twice", "82 a3 496e74 01 a3 496e74 02", nil},
