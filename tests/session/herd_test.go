@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -193,7 +194,10 @@ func herdOfClients(t *testing.T, addr string) {
 	in := bufio.NewScanner(os.Stdin)
 	sessions := make([]*qsocket.Session[int], *herd)
 	if err := each(sessions, func(i int) (err error) {
-		sessions[i], err = qsocket.DialSession(t.Context(), "tcp", addr, protocol, &qsocket.Options{HandshakeTimeout: time.Minute})
+		sessions[i], err = qsocket.DialSession(t.Context(), "tcp", addr, protocol, &qsocket.Options{
+			HandshakeTimeout: time.Minute,
+			Backoff:          func(int) time.Duration { return rand.N(time.Second) }, // all come at once, not over the 15 s of the default
+		})
 		return err
 	}); err != nil {
 		fmt.Println("failed", err)
