@@ -30,7 +30,7 @@ func (e *codedError) Error() string {
 
 func (e *codedError) Unwrap() error { return e.err }
 
-// usage makes err one of whoever wrote the command line.
+// usage makes err one of the command line.
 func usage(err error) error {
 	if err == nil {
 		return nil

@@ -27,7 +27,7 @@ func (l *load) exchange(ctx context.Context, c *loadConn) {
 		select {
 		case sent := <-c.times:
 			l.meter.record(time.Since(sent), c.number)
-		default: // nobody has asked for it
+		default: // the server sends of its own accord
 			continue
 		}
 		select {
