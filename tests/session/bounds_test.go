@@ -177,7 +177,7 @@ func TestSession12SizesAroundTheLimits(t *testing.T) {
 				sopts, copts := serverOptions(), &qsocket.Options{SessionBuffer: keep}
 				sopts.SessionBuffer = keep
 				client, server, _ := blobPair(t, nil, sopts, copts)
-				const messages = 200
+				const messages = 100
 				start := time.Now()
 				received := testkit.Async(func() error { return recvBlobs(t.Context(), server, 1, messages, size) })
 				for i := 1; i <= messages; i++ {
@@ -201,7 +201,7 @@ func TestSession12SizesAroundTheLimits(t *testing.T) {
 				sopts, copts := serverOptions(), &qsocket.Options{SessionBuffer: keep}
 				sopts.SessionBuffer = keep
 				client, server, _ := blobPair(t, nil, sopts, copts)
-				const messages = 200
+				const messages = 100
 				start := time.Now()
 				received := testkit.Async(func() error {
 					for i := 1; i <= messages; i++ {

@@ -19,7 +19,7 @@ func TestCountersDuringCuts(t *testing.T) {
 					return
 				case <-time.After(time.Millisecond):
 				}
-				for range 1000 {
+				for range 100 {
 					_ = k.ln.Totals()
 					_ = k.ln.Stats()
 				}
