@@ -14,6 +14,7 @@ import (
 	"github.com/fb9bb4ed/qsocket"
 	"github.com/fb9bb4ed/qsocket/bench/peers"
 	"github.com/fb9bb4ed/qsocket/codecbench"
+	"github.com/fb9bb4ed/qsocket/pickle"
 )
 
 // An Entry is a codec for the message of the benchmark.
@@ -33,6 +34,7 @@ func All() []Entry {
 		entry(arrays, "qsocket", "no field names on the wire, no evolution"),
 		entry(qsocket.Gob[peers.Order](), "qsocket", "types once for each connection"),
 		entry(qsocket.JSON[peers.Order](), "qsocket", "encoding/json, payloads checked first"),
+		entry(pickle.Codec[peers.Order](), "qsocket", "what Python's module pickle reads and writes"),
 		entry(HandWritten(), "qsocket", "hand-written methods of the message; no evolution"),
 
 		entry(Msgp(), "github.com/tinylib/msgp", "MessagePack; generated code"),
