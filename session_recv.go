@@ -399,7 +399,12 @@ func (a *attachment[T]) onControl(kind byte, body []byte) error {
 	if s.at != a {
 		return nil
 	}
-	if err := s.ring.Ack(taken, s.feeders == 0); err != nil {
+	// The feeder of a has given what is acknowledged: only those of Conns before it may have a frame of that in hand.
+	others := s.feeders
+	if a.feeding {
+		others--
+	}
+	if err := s.ring.Ack(taken, others == 0); err != nil {
 		return err
 	}
 	s.wakeLocked()

@@ -162,7 +162,7 @@ func (s *Session[T]) send(ctx context.Context, v *T, m *Prepared[T], gone <-chan
 		return nil
 	}
 	frame := b[len(buf):]
-	if cap(b) == cap(buf) { // in the ring's memory, which is the next sender's
+	if cap(b) == cap(buf) && !s.ring.GiveUp(b) { // in the ring's memory, which is the next sender's
 		frame = append([]byte(nil), frame...)
 	}
 	s.waiting++

@@ -77,6 +77,19 @@ func (r *Ring) Buffer() []byte {
 	return make([]byte, 0, blockSize)
 }
 
+// GiveUp reports whether the memory that Buffer has returned, to which a frame was appended as b, is the caller's now: that
+// of a large frame is.
+func (r *Ring) GiveUp(b []byte) bool {
+	if !same(b, r.large) {
+		return false
+	}
+	r.large = nil
+	return true
+}
+
+// same reports whether a and b begin at the same place in memory.
+func same(a, b []byte) bool { return cap(a) > 0 && cap(b) > 0 && &a[:1][0] == &b[:1][0] }
+
 // Fits reports whether a frame of that many bytes may be accepted. One that is larger than the
 // limit fits where there is no other, or it would have to wait for ever.
 func (r *Ring) Fits(size int) bool { return r.bytes == 0 || r.bytes+size <= r.limit }
@@ -99,7 +112,7 @@ func (r *Ring) Accept(b []byte, start int) {
 	if n := len(r.spare); n > 0 && cap(b) == blockSize { // it was the last one, or is as good
 		r.spare[n-1] = nil
 		r.spare = r.spare[:n-1]
-	} else if cap(b) == cap(r.large) {
+	} else if same(b, r.large) {
 		r.large = nil
 	}
 	r.blocks = append(r.blocks, block{first: r.last, n: 1, buf: b})
