@@ -229,7 +229,12 @@ func (g *Group[T]) broadcast(ctx context.Context, v T, except []Member[T]) (sent
 			skip = skip[1:]
 			continue
 		}
-		ok, err := mb.trySend(v, m)
+		var ok bool
+		if m != nil {
+			ok, err = mb.trySendPrepared(m)
+		} else {
+			ok, err = mb.trySend(v)
+		}
 		switch {
 		case ok:
 			sent++
@@ -255,12 +260,19 @@ func (g *Group[T]) broadcast(ctx context.Context, v T, except []Member[T]) (sent
 
 // trySend is that of the member. Through an interface v would have to be in memory of its own, also for
 // a Conn.
-func (mb *member[T]) trySend(v T, m *Prepared[T]) (sent bool, err error) {
+func (mb *member[T]) trySend(v T) (sent bool, err error) {
 	if mb.conn != nil {
-		return mb.conn.trySend(&v, m)
+		return mb.conn.trySend(&v, nil)
 	}
 	w := v
-	return mb.c.trySend(&w, m)
+	return mb.c.trySend(&w, nil)
+}
+
+func (mb *member[T]) trySendPrepared(m *Prepared[T]) (sent bool, err error) {
+	if mb.conn != nil {
+		return mb.conn.trySend(nil, m)
+	}
+	return mb.c.trySend(nil, m)
 }
 
 // await sends v, which m is if it is not nil, to members that had no room, and returns when
