@@ -52,16 +52,17 @@ import (
 //
 // The zero Outbox is not usable: call Init.
 type Outbox struct {
-	// Immutable after Init.
+	// Immutable after Init. What is needed for each message stands last, beside what is below: a Group
+	// sends to many connections, and pays for each cache line.
 	sock         *socket.Socket
-	maxPayload   int           // what Commit accepts, bytes: limit, or less where the framing announces no more
 	limit        int           // the limit of payloads as configured, bytes, for the error
-	sendBuffer   int           // bytes accepted and not with the kernel, beyond which Begin waits
 	writeTimeout time.Duration // 0: none
 	owner        Owner         // see Config
 	watcher      Watcher       // see Config
-	tracer       *wire.Tracer  // see Config
 	flushFunc    func()        // flush, bound once so that starting it allocates nothing
+	tracer       *wire.Tracer  // see Config
+	maxPayload   int           // what Commit accepts, bytes: limit, or less where the framing announces no more
+	sendBuffer   int           // bytes accepted and not with the kernel, beyond which Begin waits
 	framing      wire.Framing
 	headerSize   uint8 // space left before a payload, bytes
 	peerLimit    bool  // limit is the peer's
@@ -79,25 +80,26 @@ type Outbox struct {
 	sealed      bool             // named mode: no control frame is accepted either: the write side is about to be closed
 	flushes     int32            // Flushes that wait
 
-	pending   []byte        // frames that no write has taken yet; nil when there are none
-	accepted  int           // pending[:accepted] are accepted, the rest is the staged frame
-	staged    *waiter       // whose frame is staged; nil if none is
-	batch     int           // bytes of recent writes: what to expect of the next
-	frame     int           // length of the last frame: what to expect of the next
+	pending    []byte  // frames that no write has taken yet; nil when there are none
+	accepted   int     // pending[:accepted] are accepted, the rest is the staged frame
+	unwritten  int     // bytes taken for writing that the kernel does not have yet
+	frame      int     // length of the last frame: what to expect of the next
+	batch      int     // bytes of recent writes: what to expect of the next
+	staged     *waiter // whose frame is staged; nil if none is
+	stopErr    error   // why frames are refused; nil while they are accepted. The first counts
+	total      uint64  // bytes ever accepted
+	messages   uint64  // for Counters
+	messageEnd uint64  // total when the last message was accepted: up to there a loss is a loss of messages
+
 	queue     []*waiter     // senders that wait for space, in order
 	spare     []*waiter     // to be used again
-	unwritten int           // bytes taken for writing that the kernel does not have yet
 	remainder []byte        // a buffer that the kernel has taken in part, for the flusher; nil if there is none
 	taken     int           // bytes of remainder that the kernel has
-	total     uint64        // bytes ever accepted
 	progress  chan struct{} // closed at the next progress of the writer; nil if it is not waited for
-	stopErr   error         // why frames are refused; nil while they are accepted. The first counts
 	stopped   xsync.Signal  // stopErr is set
 	writeErr  error         // the write that failed, or its cause; nothing is written after it
 	farewell  *farewell     // nil until the connection has failed and its peer is told why
-
-	messages, writes uint64 // for Counters
-	messageEnd       uint64 // total when the last message was accepted: up to there a loss is a loss of messages
+	writes    uint64        // for Counters
 
 	// Named mode: control frames go behind what is accepted, whatever sendBuffer says.
 	heartbeat heartbeat
