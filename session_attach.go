@@ -162,12 +162,13 @@ func (s *Session[T]) connEnded(a *attachment[T]) {
 		s.mu.Unlock()
 		return
 	}
-	s.confirmed = s.confirmed || taken && a.said == s.sending && s.sending > sendsMore
+	told := taken && a.said == s.sending && s.sending > sendsMore // the peer has everything, and knows that nothing more comes
+	s.confirmed = s.confirmed || told
 	half := goodbye == wire.GoodbyeHalf
 	switch {
 	case isFinal(err),
 		goodbye == wire.GoodbyeFull && !isRemoteTimeout(err),
-		s.sending == closing && s.confirmed,
+		s.sending == closing && told, // not before: the peer would wait for this end, which has gone
 		s.sending == sentLast && s.confirmed && half:
 		s.mu.Unlock()
 		s.end(err)

@@ -55,8 +55,8 @@ func (s *Session[T]) end(err error) {
 		s.mu.Unlock()
 		return
 	}
-	if s.sending == closing && s.ring.Taken() == s.ring.Last() && errors.Is(err, ErrSessionLost) {
-		err, s.confirmed = nil, true // its program has taken everything, and we want nothing more of it
+	if s.sending == closing && (s.confirmed || s.ring.Taken() == s.ring.Last()) && errors.Is(err, ErrSessionLost) {
+		err, s.confirmed = nil, true // it has everything, and we want nothing more of it
 	}
 	s.over, s.err = true, err
 	s.sending = closing

@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # go test under the race detector, uncached. Arguments are passed on. What one goroutine does
 # is left out, such as codecs and schemas, and so are the hostile peers, whose tests are of memory
-# and need processes: together they would take longer than all the rest. Many tests wait, so three packages
-# run at a time.
+# and need processes: together they would take longer than all the rest.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -15,4 +14,4 @@ for package in $(go list ./...); do
 	*) packages+=("$package") ;;
 	esac
 done
-CGO_ENABLED=1 go test -race -vet=off -count=1 -timeout=30m -p 3 -skip '^TestWhatFitsIsSent$' "$@" "${packages[@]}"
+CGO_ENABLED=1 go test -race -vet=off -count=1 -timeout=30m -skip '^TestWhatFitsIsSent$' "$@" "${packages[@]}"

@@ -4,4 +4,4 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-go test -vet=off -count=1 -timeout=15m -p 3 "$@" ./... # many tests wait
+go test -vet=off -count=1 -timeout=15m "$@" ./...
