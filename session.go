@@ -49,6 +49,9 @@ type Session[T any] struct {
 	//   - pump, one goroutine for each attachment, receives from its Conn and puts into messages. It
 	//     leaves when its Conn has ended, or, if it waits for the consumer, when letGo is closed: then the
 	//     message in its hands is held, and the next pump begins with it.
+	//   - The pump receives, and puts into messages, without mu; what it has done is noted in the counts for
+	//     many messages at once, at the latest before it waits. In between it is busy: then it is the pump that
+	//     closes messages after a Close, and a feeder that is to say the end waits for its note.
 	//   - feed, a goroutine for an attachment that is behind, gives it frames of the ring. It exists
 	//     while there are such. Otherwise Send gives its frame to the Conn by itself.
 	//   - ended, a goroutine that the end of a Conn starts, decides what that means: the end of the

@@ -202,7 +202,7 @@ func (r *Ring) locate(c *Cursor) *block {
 func frameSize(b []byte) int { return headerSize + int(binary.BigEndian.Uint32(b)) }
 
 // Ack handles the peer's word that its program has taken that many messages. unused says that nobody
-// has a frame of the Ring in hand, so that memory may be used again.
+// has one of their frames in hand, so that their memory may be used again.
 func (r *Ring) Ack(taken uint64, unused bool) error {
 	switch {
 	case taken < r.taken:
