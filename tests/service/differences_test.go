@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -46,18 +47,22 @@ func meet(t *testing.T, log *slog.Logger, ours, theirs string) (qsocket.Peer, er
 	return c.Peer(), nil
 }
 
+// runs tells the runs of TestDifferencesAreLogged in one process apart.
+var runs atomic.Int64
+
 // Differences are logged once for each pair of versions, of which the last 256 are remembered.
 func TestDifferencesAreLogged(t *testing.T) {
+	run := runs.Add(1) // what is remembered is so for the whole process
 	synctest.Test(t, func(t *testing.T) {
 		var log testkit.LogRecorder
 		count := func() int { return log.Count("level=INFO", "other message types", "protocol=versions/1") }
-		field := func(n int) string { return fmt.Sprintf(" A int\n Field%d int\n", n) }
+		field := func(n int) string { return fmt.Sprintf(" A int\n Field%d_%d int\n", n, run) }
 		for range 5 {
 			peer, err := meet(t, log.Logger(), " A int\n", field(0))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := slices.Collect(peer.DifferenceLines()); len(got) != 1 || got[0]+"\n" != peer.Differences || !strings.Contains(got[0], "Field0 is only at the peer") {
+			if got := slices.Collect(peer.DifferenceLines()); len(got) != 1 || got[0]+"\n" != peer.Differences || !strings.Contains(got[0], fmt.Sprintf("Field0_%d is only at the peer", run)) {
 				t.Errorf("got lines %q of %q", got, peer.Differences)
 			}
 		}

@@ -63,6 +63,7 @@ func TestTrace(t *testing.T) {
 		if err := a.Shutdown(t.Context()); err != nil {
 			t.Fatal(err)
 		}
+		<-a.Done() // Shutdown returns with the peer's confirm; the answer to its goodbye comes later
 		placed, err := protocol.Codec.NewEncoder().Append(nil, testkit.Placed{})
 		if err != nil {
 			t.Fatal(err)
