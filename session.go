@@ -101,6 +101,7 @@ type Session[T any] struct {
 	delivering  bool        // the pump has a message in hand, for which it waits for space in messages
 	closedFirst bool        // this end has closed before the peer's messages had ended
 	confirmed   bool        // the peer has everything
+	peerEnded   bool        // the peer has said that it has ended
 	over        bool        // the session has ended
 	err         error
 	hooks       map[*func()]struct{} // to be called at the end, see onEnd
@@ -138,6 +139,13 @@ const (
 type home[T any] interface {
 	lost(s *Session[T], err error) // called with mu held, and must not wait
 	ended(s *Session[T])           // called without locks
+
+	// mayEnd reports whether s may end with the latest Conn, which has ended like that. told says that the peer has
+	// confirmed that it has everything. It is called with mu held.
+	//
+	// Either end may miss the last words of the other, so one has to be the last to go. That is the client, since it can come
+	// again: it goes when the server knows that it may, or has gone. A server goes once nothing is missing, and leaves a tombstone.
+	mayEnd(s *Session[T], e link.Ending, told bool) bool
 }
 
 // sessionCounts is what a session has done.

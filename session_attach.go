@@ -53,6 +53,7 @@ func (s *Session[T]) attachLocked(c *Conn[T], got uint64, keep int, resumed bool
 	s.at, s.last = a, a
 	end := sessionEnd(a)
 	c.session.Store(&end)
+	c.link.EndFully()
 	if !s.counts.since.IsZero() {
 		s.counts.down += time.Since(s.counts.since)
 		s.counts.since = time.Time{}
@@ -155,24 +156,30 @@ func (s *Session[T]) askLocked(a *attachment[T]) {
 
 // connEnded is called in a goroutine of its own when the Conn of a has ended.
 func (s *Session[T]) connEnded(a *attachment[T]) {
-	goodbye, taken := a.c.link.Ending()
+	e := a.c.link.Ending()
 	err := a.c.Err()
 	s.mu.Lock()
 	if s.at != a {
 		s.mu.Unlock()
 		return
 	}
-	told := taken && a.said == s.sending && s.sending > sendsMore // the peer has everything, and knows that nothing more comes
+	told := e.Confirmed && a.said > sendsMore // the peer has everything
 	s.confirmed = s.confirmed || told
-	half := goodbye == wire.GoodbyeHalf
+	s.peerEnded = s.peerEnded || e.Goodbye == wire.GoodbyeFull && !isRemoteTimeout(err)
 	switch {
-	case isFinal(err),
-		goodbye == wire.GoodbyeFull && !isRemoteTimeout(err),
-		s.sending == closing && told, // not before: the peer would wait for this end, which has gone
-		s.sending == sentLast && s.confirmed && half:
+	case isFinal(err):
 		s.mu.Unlock()
 		s.end(err)
 		return
+	case s.home.mayEnd(s, e, told):
+		s.mu.Unlock()
+		s.end(nil) // how the connection has ended after that does not matter
+		return
+	}
+	if s.peerEnded && s.giveUp == nil { // it may wait for our answer, so that is said once more: nothing depends on it here
+		s.sending = closing
+		s.closes.Store(true)
+		s.giveUp = time.AfterFunc(s.set.CloseTimeout, func() { s.lose("the peer has ended") })
 	}
 	s.detachLocked()
 	s.counts.since = time.Now()

@@ -8,6 +8,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/fb9bb4ed/qsocket/internal/link"
 	"github.com/fb9bb4ed/qsocket/internal/wire"
 )
 
@@ -102,6 +103,13 @@ func startSession[T any](ctx context.Context, dial func(context.Context) (net.Co
 func (h *client[T]) lost(s *Session[T], err error) { h.wanted <- err } // there is one loss for each attachment
 
 func (h *client[T]) ended(*Session[T]) { h.cancel() }
+
+func (h *client[T]) mayEnd(s *Session[T], e link.Ending, told bool) bool {
+	if e.FullConfirmed { // it knows that we are at our end
+		return told || s.peerEnded
+	}
+	return s.peerEnded && e.Clean && s.ring.Taken() < s.ring.Last() // it may have dropped messages, and then it confirms nothing
+}
 
 // run is the goroutine that dials again.
 func (h *client[T]) run(s *Session[T]) {

@@ -55,8 +55,12 @@ func (s *Session[T]) end(err error) {
 		s.mu.Unlock()
 		return
 	}
-	if s.sending == closing && (s.confirmed || s.ring.Taken() == s.ring.Last()) && errors.Is(err, ErrSessionLost) {
-		err, s.confirmed = nil, true // it has everything, and we want nothing more of it
+	if s.peerEnded && !isFinal(err) { // whatever has become of our answer to that
+		err = nil
+	}
+	wantsMore := s.sending == sendsMore || s.sending == sentLast && !s.recvOver
+	if !wantsMore && (s.confirmed || s.ring.Taken() == s.ring.Last()) && errors.Is(err, ErrSessionLost) {
+		err, s.confirmed = nil, true // both have everything
 	}
 	s.over, s.err = true, err
 	s.sending = closing

@@ -245,6 +245,10 @@ func (h *server[T]) lost(s *Session[T], err error) {
 	h.expire = timer
 }
 
+func (h *server[T]) mayEnd(s *Session[T], e link.Ending, told bool) bool {
+	return s.peerEnded || told && (s.sending == closing || e.Goodbye == wire.GoodbyeHalf)
+}
+
 // ended leaves a tombstone.
 func (h *server[T]) ended(s *Session[T]) {
 	ss := h.of

@@ -81,11 +81,12 @@ class Conn:
         self.reason = ""  # the one that it gave
         self.code = 0  # what kind of reason it is
         self.confirmed = False  # the peer has taken what was sent
+        self.sure = False  # ... and has heard that this end is at its end
         self.discarded = False  # a message of the peer was not taken
         self.going_away = threading.Event()  # the peer will end before long: finish, and connect elsewhere
         self.quiet = threading.Event()  # no more heartbeats
         self.writing = threading.RLock()  # guards the following, and keeps frames whole and in order
-        self.said = NOTHING  # our goodbye
+        self.said = self.first = NOTHING  # our goodbye, and the one that is confirmed
         self.finished = False  # the write side of the socket is closed, or unusable
         self.last_write = 0.0
         self.sock = address if isinstance(address, socket.socket) else socket.create_connection(address, timeout=HANDSHAKE_TIMEOUT)
@@ -259,6 +260,7 @@ class Conn:
         elif kind == CONFIRM:
             if self.said == NOTHING:
                 raise Violation("confirm before our goodbye")
+            self.sure = self.said == FULL and (self.confirmed or self.first == FULL)
             self.confirmed = True
 
     def _hear_goodbye(self, goodbye):
@@ -272,9 +274,9 @@ class Conn:
                 first, self.heard = not self.heard, level
                 self.reason = self.reason or goodbye.get("reason", "")
                 self.code = self.code or goodbye.get("code", 0)
-                if first and not self.discarded:
+                if (first or self.answer) and not self.discarded:
                     self._control(CONFIRM)
-                if level == FULL:
+                if level == FULL or self.answer and self.said:
                     self._goodbye(FULL)
                 self._finish()
         except OSError:
@@ -298,6 +300,8 @@ class Conn:
     # What is sent.
 
     def _goodbye(self, level, reason="", code=0):
+        if self.answer and self.heard:
+            level = FULL  # neither end of the session sends any more
         body = {"full": level == FULL}
         if code:
             body["code"] = code
@@ -309,13 +313,14 @@ class Conn:
             if self.said < level and not self.finished:
                 if self.answer:
                     self._write(self.session._ack())
+                self.first = self.first or level
                 self.said = level  # before the peer can confirm it
                 self._control(GOODBYE, msgpack.packb(body))
             self._finish()
 
     def _finish(self):
         """Closes the write side of the socket if nothing is left to say."""
-        if self.said and self.heard and not self.finished:
+        if self.said and self.heard >= (FULL if self.answer else HALF) and not self.finished:
             self.finished = True
             self.sock.shutdown(socket.SHUT_WR)
 
@@ -472,7 +477,7 @@ class Session:
                         yield payload
                 lost = None
             except (OSError, EOFError) as err:
-                over = conn.heard == FULL or conn.confirmed and (conn.said == FULL or conn.heard)
+                over = conn.heard == FULL or conn.sure  # a server that has not read our answer waits for its CloseTimeout
                 lost = None if over else err
             if conn.code == TIMEOUT:  # its end of the connection has failed, not the session
                 lost = OSError(conn.reason)

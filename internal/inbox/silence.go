@@ -67,7 +67,7 @@ func (in *Inbox) CheckSilence(late time.Duration) time.Duration {
 	left := s.limit - s.silentFor
 	if s.waiting {
 		left -= now - s.waitStart
-		if left <= 0 && !in.stoppedLocked() {
+		if left <= 0 && !in.closing { // after Stop, too: where that cannot break a wait it goes on, and its peer may be gone
 			in.breakLocked(bySilence)
 			return s.limit
 		}

@@ -124,8 +124,8 @@ func (in *Inbox) clearDeadline() {
 	in.setDeadlineLocked(noDeadline)
 }
 
-// breakLocked breaks the wait under way. It must not be called when stoppedLocked: Discard
-// may be reading then, without a deadline.
+// breakLocked breaks the wait under way. In raw mode it must not be called when stoppedLocked:
+// Discard may be reading then, without a deadline.
 func (in *Inbox) breakLocked(by cause) {
 	in.brokenBy = max(in.brokenBy, by)
 	in.setDeadlineLocked(socket.Past)

@@ -172,10 +172,12 @@ func (l *Link) closeLoop() {
 	for {
 		l.mu.Lock()
 		requests := l.closer.requests
-		// last: the peer's goodbye is answered, or none can come. A half-close before
-		// that would be a promise not to answer.
-		last := !l.Named() || l.state.reply != replyNone || l.state.recv == recvEnded
+		last := l.state.isLast()
+		full := l.state.endsFully && l.state.reply != replyNone
 		l.mu.Unlock()
+		if full && l.Out.GoodbyeSent() == wire.GoodbyeHalf { // neither end sends any more
+			l.Out.SendGoodbye(ErrSendEnded, wire.Goodbye{Full: true})
+		}
 		sent := l.Out.GoodbyeSent() // before the flush, which then covers that goodbye
 		ok := l.flushGoodbye()
 		l.mu.Lock()

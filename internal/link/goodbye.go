@@ -26,6 +26,10 @@ import (
 //	the goodbye sent       none, half or full; half may become full    Out.GoodbyeSent
 //	the peer's answer      none, or confirm                            state.confirmed
 //
+// In a session the end of a connection must not leave one end waiting for the other to come back, so there each end is
+// told that its last word was heard: every goodbye is confirmed, also a full one behind half a one, two half goodbyes
+// are followed by full ones, and the write side is closed only behind the answer to a full goodbye. See EndFully.
+//
 // docs/wire.md has the table of what is sent in which of these states.
 //
 // After the peer's goodbye, and after our own Close, the socket is still read,
@@ -54,7 +58,7 @@ func (l *Link) onGoodbye(g wire.Goodbye) error {
 		e.err = l.owner.RemoteError(g.Code, g.Reason)
 	}
 	l.mu.Lock()
-	before := l.state.goodbyeReceived
+	before, fully := l.state.goodbyeReceived, l.state.endsFully
 	if before == wire.GoodbyeFull || before == g.Kind() {
 		l.mu.Unlock()
 		return fmt.Errorf("%w: goodbye after goodbye", wire.ErrProtocol)
@@ -66,7 +70,7 @@ func (l *Link) onGoodbye(g wire.Goodbye) error {
 	reply := replyConfirmed
 	if l.In.Dropped() { // after our Close: the peer must not take the message for received
 		reply = replyRefused
-	} else if before == wire.GoodbyeNone {
+	} else if before == wire.GoodbyeNone || fully {
 		l.Out.SendControl(wire.ConfirmFrame)
 	}
 	if g.Full { // it reads no messages, so what Send would accept from here on is lost
@@ -89,11 +93,14 @@ func (l *Link) onGoodbye(g wire.Goodbye) error {
 // without a half-close it may be what the end has waited for, see state.mayClose. It fires
 // confirmed in any case, before or after the Shutdown that asks for it.
 func (l *Link) onConfirm() error {
-	if l.Out.GoodbyeSent() == wire.GoodbyeNone {
+	said, first := l.Out.GoodbyeSent(), l.Out.FirstGoodbye()
+	if said == wire.GoodbyeNone {
 		return fmt.Errorf("%w: confirm before our goodbye", wire.ErrProtocol)
 	}
 	l.mu.Lock()
-	over := l.state.advance(event{kind: confirmReceived})
+	// The second one is that of a full goodbye behind half a one.
+	full := said == wire.GoodbyeFull && (first == wire.GoodbyeFull || l.state.confirmed)
+	over := l.state.advance(event{kind: confirmReceived, full: full})
 	l.confirmed.FireLocked()
 	if l.state.shutdownWaiting { // it need not stay for the rest
 		l.closeWithinLocked()
@@ -103,6 +110,13 @@ func (l *Link) onConfirm() error {
 		l.teardown()
 	}
 	return nil
+}
+
+// EndFully says that the connection is one of a session. It is called before either end has said a goodbye.
+func (l *Link) EndFully() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.state.endsFully = true
 }
 
 // awaitGoodbye waits for the goodbye that Close has queued, or CloseTimeout, which

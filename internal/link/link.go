@@ -168,12 +168,20 @@ func (l *Link) Err() error {
 // is under way goes on.
 func (l *Link) Fail(err error) { l.advance(event{kind: receiveFailed, err: err}) }
 
-// Ending returns how the connection has ended, or ends: the peer's goodbye, and whether it has
-// confirmed ours.
-func (l *Link) Ending() (goodbye wire.GoodbyeKind, confirmed bool) {
+// Ending is how a connection has ended in named mode.
+type Ending struct {
+	Goodbye       wire.GoodbyeKind // the peer's
+	Confirmed     bool             // the peer has confirmed ours
+	FullConfirmed bool             // and it was a full one, or another one was, see EndFully
+	Clean         bool             // the peer's end of file was read
+}
+
+// Ending returns how the connection has ended, or ends.
+func (l *Link) Ending() Ending {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.state.goodbyeReceived, l.state.confirmed
+	s := &l.state
+	return Ending{s.goodbyeReceived, s.confirmed, s.fullConfirmed, s.recv == recvEnded && !s.readFailed}
 }
 
 // WriteFailed is called by the writer whose write has failed. Sending is over;

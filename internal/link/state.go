@@ -56,7 +56,9 @@ type state struct {
 	goodbyeReceived wire.GoodbyeKind
 	reply           replyState // our answer to it
 	confirmed       bool       // the peer took every message up to our goodbye
+	fullConfirmed   bool       // and has heard that this end has closed
 	shutdownWaiting bool       // a Shutdown was called: it waits for confirmed
+	endsFully       bool       // it is a session's, see EndFully
 
 	remote  bool  // err is the peer's reason, so the socket is closed without a reset
 	err     error // the first failure, or the peer's reason; see record
@@ -120,6 +122,7 @@ type event struct {
 
 	goodbye wire.GoodbyeKind // goodbyeReceived
 	reply   replyState       // replied
+	full    bool             // confirmReceived: it is that of our full goodbye
 }
 
 type eventKind uint8
@@ -181,6 +184,9 @@ func (s *state) advance(e event) (over bool) {
 	case goodbyeReceived:
 		s.messagesEndBy(thePeer)
 		s.goodbyeReceived = e.goodbye
+		if s.endsFully { // each has an answer of its own
+			s.reply = replyNone
+		}
 		s.recv = max(s.recv, recvDraining)
 		// After our own Close it is too late for a reason: Err stays nil.
 		if e.err != nil && !s.closed {
@@ -190,6 +196,7 @@ func (s *state) advance(e event) (over bool) {
 		s.reply = e.reply
 	case confirmReceived:
 		s.confirmed = true
+		s.fullConfirmed = s.fullConfirmed || e.full
 	case receiveFailed:
 		if s.closed { // the end is under way, and no message is received
 			s.readFailed = true
@@ -260,6 +267,19 @@ func (s *state) peerSeesNoEnd() bool {
 	return !s.hasHalfClose || s.named && s.halfErr != nil
 }
 
+// isLast reports whether nothing that is still to come calls for an answer, so that the write side may be closed
+// behind what there is to say now: the peer's goodbye is answered, or none can come. A half-close before that would be
+// a promise not to answer.
+func (s *state) isLast() bool {
+	switch {
+	case !s.named, s.recv == recvEnded:
+		return true
+	case s.endsFully && s.goodbyeReceived != wire.GoodbyeFull:
+		return false
+	}
+	return s.reply != replyNone
+}
+
 // mayClose reports whether an end that has sent its last byte and cannot
 // half-close the socket may close it. In named mode it gives the peer the time
 // to confirm. An end that has dropped a message (replyRefused) sends no confirm and does not
@@ -267,7 +287,7 @@ func (s *state) peerSeesNoEnd() bool {
 // waits for the confirm closes only with it.
 func (s *state) mayClose() bool {
 	if s.named {
-		return s.confirmed || s.reply == replyRefused && !s.shutdownWaiting
+		return s.confirmed && (s.fullConfirmed || !s.endsFully) || s.reply == replyRefused && !s.shutdownWaiting
 	}
 	return s.closed
 }

@@ -70,15 +70,16 @@ type Outbox struct {
 
 	// The small fields stand together: an idle connection is to be small. mu guards these
 	// two as well.
-	watch       watch            // whether the watcher is told of waits
-	starving    int32            // senders that have found the space taken too often: others must queue behind them
-	mu          sync.Mutex       // guards following
-	writing     bool             // the flusher writes, or a Send does by itself
-	scheduled   bool             // a flusher has been started and has not looked yet for what there is to write
-	goodbyeSent wire.GoodbyeKind // named mode: no message is accepted behind it
-	failing     bool             // writeErr is set, or about to be
-	sealed      bool             // named mode: no control frame is accepted either: the write side is about to be closed
-	flushes     int32            // Flushes that wait
+	watch        watch            // whether the watcher is told of waits
+	starving     int32            // senders that have found the space taken too often: others must queue behind them
+	mu           sync.Mutex       // guards following
+	writing      bool             // the flusher writes, or a Send does by itself
+	scheduled    bool             // a flusher has been started and has not looked yet for what there is to write
+	goodbyeFirst wire.GoodbyeKind // the one before goodbyeSent became what it is
+	goodbyeSent  wire.GoodbyeKind // named mode: no message is accepted behind it
+	failing      bool             // writeErr is set, or about to be
+	sealed       bool             // named mode: no control frame is accepted either: the write side is about to be closed
+	flushes      int32            // Flushes that wait
 
 	pending    []byte  // frames that no write has taken yet; nil when there are none
 	accepted   int     // pending[:accepted] are accepted, the rest is the staged frame
@@ -254,6 +255,9 @@ func (o *Outbox) SendGoodbye(err error, g wire.Goodbye) {
 	defer o.mu.Unlock()
 	o.stopLocked(err)
 	if g.Kind() > o.goodbyeSent {
+		if o.goodbyeSent == wire.GoodbyeNone {
+			o.goodbyeFirst = g.Kind()
+		}
 		o.goodbyeSent = g.Kind()
 		o.sendControlLocked(g.Frame())
 	}
@@ -264,6 +268,13 @@ func (o *Outbox) GoodbyeSent() wire.GoodbyeKind {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.goodbyeSent
+}
+
+// FirstGoodbye returns the first that SendGoodbye has queued, which is the one that the peer confirms.
+func (o *Outbox) FirstGoodbye() wire.GoodbyeKind {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.goodbyeFirst
 }
 
 // Seal refuses further control frames, before the write side of the socket is closed. If
