@@ -21,11 +21,10 @@ import (
 
 // accept is the goroutine that accepts. It ends when Close or Drain is called or ln
 // fails for good, waits for the handshakes under way, and closes conns.
-func (l *Listener[T]) accept() {
+func (l *listenerCore) accept() {
 	defer close(l.ended)
-	defer close(l.conns)
+	defer l.typed.closeQueues()
 	if l.sessions != nil {
-		defer close(l.sessions.arrivals)
 		defer func() {
 			l.mu.Lock()
 			drains := l.drains
@@ -58,7 +57,7 @@ func (l *Listener[T]) accept() {
 		}
 		l.failures.Add(1)
 		if !isTemporary(err) {
-			l.log.Error("qsocket: accept", "addr", socket.AddrString(l.Addr()), "err", err)
+			l.log.Error("qsocket: accept", "addr", socket.AddrString(l.addr()), "err", err)
 			l.mu.Lock()
 			l.err = excerpt.Wrap("qsocket: accept: ", err)
 			l.mu.Unlock()
@@ -67,7 +66,7 @@ func (l *Listener[T]) accept() {
 			return
 		}
 		delay = min(max(2*delay, 5*time.Millisecond), time.Second)
-		l.log.Warn("qsocket: accept, will retry", "addr", socket.AddrString(l.Addr()), "err", err, "after", delay)
+		l.log.Warn("qsocket: accept, will retry", "addr", socket.AddrString(l.addr()), "err", err, "after", delay)
 		select {
 		case <-time.After(delay):
 		case <-l.stopping.Done():
@@ -111,7 +110,7 @@ type admission struct {
 // many, one of those under way gives way. Which one is left to chance: if it were always
 // the one that has lasted longest, a flood of new ones would let no client through that is
 // a little further away than the flood.
-func (l *Listener[T]) beginHandshake(nc net.Conn) *admission {
+func (l *listenerCore) beginHandshake(nc net.Conn) *admission {
 	l.handshaking.Add(1)
 	a := &admission{nc: nc, place: -1}
 	a.ctx, a.cancel = context.WithCancelCause(l.closing)
@@ -132,7 +131,7 @@ func (l *Listener[T]) beginHandshake(nc net.Conn) *admission {
 
 // leaveLocked takes a out of the handshakes under way. From then on it cannot be the one
 // that gives way.
-func (l *Listener[T]) leaveLocked(a *admission) {
+func (l *listenerCore) leaveLocked(a *admission) {
 	if a.place < 0 {
 		return
 	}
@@ -147,7 +146,7 @@ func (l *Listener[T]) leaveLocked(a *admission) {
 // passed is called when the handshake of a is done. It is an error if a has given way or
 // the Listener has been closed, both of which happen under the lock: so afterwards a is
 // accepted for good.
-func (l *Listener[T]) passed(a *admission) error {
+func (l *listenerCore) passed(a *admission) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.leaveLocked(a)
@@ -155,10 +154,10 @@ func (l *Listener[T]) passed(a *admission) error {
 }
 
 // connEnded is told that both directions of a Conn are over.
-func (l *Listener[T]) connEnded(ended *link.Link) {
+func (l *listenerCore) connEnded(ended *link.Link) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	last := l.live[ended].Stats()
+	last := l.live[ended].stats()
 	last.SendBuffered = 0 // it is lost
 	delete(l.live, ended)
 	l.past.add(last)
@@ -166,7 +165,7 @@ func (l *Listener[T]) connEnded(ended *link.Link) {
 }
 
 // endHandshake takes back beginHandshake.
-func (l *Listener[T]) endHandshake(a *admission) {
+func (l *listenerCore) endHandshake(a *admission) {
 	a.cancel(nil)
 	l.mu.Lock()
 	l.leaveLocked(a)
@@ -177,12 +176,12 @@ func (l *Listener[T]) endHandshake(a *admission) {
 // admit does the handshake of a connection in a goroutine of its own, and ends when
 // the Conn has been taken, the handshake has failed, or the Listener closes. On exit
 // the Conn belongs to the program, or is closed.
-func (l *Listener[T]) admit(a *admission) {
+func (l *listenerCore) admit(a *admission) {
 	remote := socket.AddrString(a.nc.RemoteAddr())
 	if l.opts.TLS != nil {
 		a.nc = tls.Server(a.nc, l.opts.TLS)
 	}
-	c, err := l.openConn(a)
+	conn, c, err := l.openConn(a)
 	l.endHandshake(a)
 	if err != nil {
 		cause := refusalCause(err)
@@ -204,31 +203,38 @@ func (l *Listener[T]) admit(a *admission) {
 		c.link.GoAway(l.closeReason().Words)
 	}
 	l.accepted.Add(1)
-	if l.sessions != nil {
-		l.admitSession(c)
+	if l.sessions == nil {
+		l.typed.offer(conn)
 		return
 	}
-	select {
-	case l.conns <- c:
-	case <-l.closing.Done():
-		_ = c.link.Close(l.closeReason(), false) // nothing was sent, so nothing is lost
+	var s *sessionCore
+	if c.told.Session.HasID {
+		if s = l.sessions.arrive(conn, c); s == nil {
+			return
+		}
 	}
+	l.typed.offerSession(conn, s)
 }
 
 // openConn makes a Conn with the Listener's choices. A panic, in a callback of the TLS
 // Config for example, refuses the connection.
-func (l *Listener[T]) openConn(a *admission) (c *Conn[T], err error) {
+func (l *listenerCore) openConn(a *admission) (conn any, c *connCore, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			socket.HardClose(a.nc, true)
 			err = &handshake.Panic{Value: r, Stack: debug.Stack()}
 		}
 	}()
-	c, err = openIf(a.ctx, a.nc, l.p, l.opts, nil, func() error { return l.passed(a) })
+	err = greetThen(a.ctx, a.nc, l.opts, nil, func(nc net.Conn, told *handshake.Told) (err error) {
+		if err = l.passed(a); err == nil {
+			conn, c, err = l.typed.newConn(nc, told)
+		}
+		return err
+	})
 	if err != nil && context.Cause(a.ctx) == errCrowded {
 		err = errCrowded
 	}
-	return c, err
+	return conn, c, err
 }
 
 // errCrowded is reported for the handshake that gives way when MaxHandshakes is exceeded.
@@ -253,7 +259,7 @@ func refusalLevel(err error) slog.Level {
 }
 
 // countRefusal counts a handshake that has failed.
-func (l *Listener[T]) countRefusal(cause string) {
+func (l *listenerCore) countRefusal(cause string) {
 	l.mu.Lock()
 	if l.refusals == nil {
 		l.refusals = make(map[string]uint64)
@@ -279,7 +285,9 @@ func (l *Listener[T]) countRefusal(cause string) {
 //	full      it came when MaxConns, or for a new session MaxSessions, were in use
 //	panic     one of these, or a callback of the TLS Config, panicked
 //	other     anything else
-func (l *Listener[T]) Refusals() map[string]uint64 {
+func (l *Listener[T]) Refusals() map[string]uint64 { return l.refusalCounts() }
+
+func (l *listenerCore) refusalCounts() map[string]uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return maps.Clone(l.refusals)

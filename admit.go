@@ -32,7 +32,9 @@ func (e *refusal) Error() string { return excerpt.Text(e.reason, excerpt.MaxText
 // PeerAttributes returns what the peer has told of itself, see Options.Attributes, as
 // Options.Admit has left it; nil if that is nothing, and in raw mode. Without Admit nothing
 // vouches for it: it is the peer's own word. The map is a copy.
-func (c *Conn[T]) PeerAttributes() map[string]string {
+func (c *Conn[T]) PeerAttributes() map[string]string { return c.peerAttributes() }
+
+func (c *connCore) peerAttributes() map[string]string {
 	if c.told == nil || len(c.told.Attributes) == 0 {
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"reflect"
 	"sync"
@@ -67,18 +68,9 @@ type Conn[T any] struct {
 	//     waits for it. At the latest the timer of CloseTimeout calls it.
 	//  7. An accepted frame is written before any frame accepted after it, and
 	//     a refused one leaves no byte behind.
-	link link.Link
+	connCore
 
-	// The consumer of messages looks at queued and messages each time, so what the
-	// reader goroutine writes stands elsewhere.
-	queued   atomic.Bool     // the reader goroutine has been started, or never will be; messages is set by then
-	settings *settings       // immutable
-	messages chan T          // set once; may be read without readerMu when queued is set
-	readerMu sync.Mutex      // guards messages and started
-	started  xsync.Signal    // fired after queued was set
-	told     *handshake.Told // what the peer has told; immutable, nil in raw mode
-
-	session atomic.Pointer[sessionEnd] // what it is a connection of; nil for none
+	messages chan T // set once; may be read without readerMu when queued is set
 
 	enc  Encoder[T]     // used between Begin and Commit or Abort, under the outbox's lock
 	dec  Decoder[T]     // owned by the holder of the inbox's lock
@@ -86,6 +78,22 @@ type Conn[T any] struct {
 
 	backlog *backlog.Backlog // of messages, and of the one that is held back; owned by the reader goroutine
 	next    T                // owned by the holder of the inbox's lock: the message being decoded; zero otherwise
+}
+
+// connCore is what a Conn has that does not depend on T. What needs nothing else is a method of connCore, so that the
+// compiler does not make it again for each T.
+type connCore struct {
+	link     link.Link
+	readerMu sync.Mutex      // guards messages and started
+	started  xsync.Signal    // fired after queued was set
+	told     *handshake.Told // what the peer has told; immutable, nil in raw mode
+
+	session atomic.Pointer[attachment] // what it is to its Session; nil for none
+
+	// The consumer of messages looks at queued, and at messages behind it, each time, so what the
+	// reader goroutine writes stands elsewhere.
+	settings *settings   // immutable
+	queued   atomic.Bool // the reader goroutine has been started, or never will be; messages is set by then
 }
 
 // Stats counts what has gone through a Conn.
@@ -171,7 +179,7 @@ func isNil(v any) bool {
 // raw mode.
 func wrap[T any](nc net.Conn, p Protocol[T], set *settings, told *handshake.Told) (*Conn[T], error) {
 	codec := p.codec()
-	c := &Conn[T]{settings: set, enc: codec.NewEncoder(), dec: codec.NewDecoder()}
+	c := &Conn[T]{connCore: connCore{settings: set}, enc: codec.NewEncoder(), dec: codec.NewDecoder()}
 	if c.enc == nil || c.dec == nil {
 		return nil, fmt.Errorf("qsocket: codec %s: NewEncoder or NewDecoder returned nil", excerpt.Quote(set.codec, excerpt.MaxName))
 	}
@@ -202,15 +210,15 @@ func (o *owner[T]) StartReader()     { (*Conn[T])(o).startReader() }
 func (o *owner[T]) Protocol() string { return o.settings.protocol }
 
 func (o *owner[T]) OnSession(kind byte, body []byte) (known bool, err error) {
-	if s := o.session.Load(); s != nil {
-		return true, (*s).onControl(kind, body)
+	if a := o.session.Load(); a != nil {
+		return true, a.onControl(kind, body)
 	}
 	return false, nil
 }
 
 func (o *owner[T]) GoesAway() {
-	if s := o.session.Load(); s != nil {
-		(*s).onGoingAway()
+	if a := o.session.Load(); a != nil {
+		a.s.goAway()
 	}
 }
 
@@ -219,6 +227,9 @@ func (o *owner[T]) CloseTimeout() time.Duration { return o.settings.CloseTimeout
 func (o *owner[T]) RemoteError(code uint16, reason string) error {
 	return newRemoteError(code, reason)
 }
+
+func (o *owner[T]) Farewell(err error) (link.Farewell, bool) { return farewell(err) }
+func (o *owner[T]) Severity(err error) slog.Level            { return severity(err) }
 
 // Done returns a channel that is closed when the Conn is over: both directions
 // have ended, or the first failure has ended it. Messages is closed by then. A
@@ -240,7 +251,9 @@ func (c *Conn[T]) Done() <-chan struct{} {
 func (c *Conn[T]) Err() error { return c.link.Err() }
 
 // Stats returns the counters. It is cheap enough to be called often.
-func (c *Conn[T]) Stats() Stats {
+func (c *Conn[T]) Stats() Stats { return c.stats() }
+
+func (c *connCore) stats() Stats {
 	sent := c.link.Out.Counters()
 	received, bytes := c.link.In.Counters()
 	return Stats{
@@ -256,7 +269,9 @@ func (c *Conn[T]) Stats() Stats {
 }
 
 // Peer returns what the handshake said about the other end: nothing in raw mode.
-func (c *Conn[T]) Peer() Peer {
+func (c *Conn[T]) Peer() Peer { return c.peer() }
+
+func (c *connCore) peer() Peer {
 	if c.told == nil {
 		return Peer{}
 	}
@@ -266,7 +281,9 @@ func (c *Conn[T]) Peer() Peer {
 // NetConn returns the connection that c owns, for what only it knows: the TLS
 // state and peer certificates, socket options, credentials. Reading, writing,
 // closing or setting deadlines on it breaks c.
-func (c *Conn[T]) NetConn() net.Conn { return socket.Given(c.link.Socket().Conn) }
+func (c *Conn[T]) NetConn() net.Conn { return c.netConn() }
+
+func (c *connCore) netConn() net.Conn { return socket.Given(c.link.Socket().Conn) }
 
 // LocalAddr returns the address of this end.
 func (c *Conn[T]) LocalAddr() net.Addr { return c.link.Socket().LocalAddr() }

@@ -134,36 +134,42 @@ type askSession struct {
 
 // openAsking is open for a connection of a session.
 func openAsking[T any](ctx context.Context, nc net.Conn, p Protocol[T], set *settings, ask *askSession) (*Conn[T], error) {
-	c, err := openIf(ctx, nc, p, set, ask, func() error { return nil })
-	if panicked := panicOf(err); panicked != nil {
-		set.Logger.Error("qsocket: handshake panicked", "peer", socket.AddrString(nc.RemoteAddr()), "err", err, excerpt.StackKey, string(panicked.Stack))
-	}
+	var c *Conn[T]
+	err := greetThen(ctx, nc, set, ask, func(nc net.Conn, told *handshake.Told) (err error) {
+		c, err = wrap(nc, p, set, told)
+		return err
+	})
+	logPanic(set, nc, err)
 	return c, err
 }
 
-// openIf is open, and asks admit when the handshake is done: after an error of it there
-// is no Conn. ask is the session that the Conn is to be one of; nil for none.
-func openIf[T any](ctx context.Context, nc net.Conn, p Protocol[T], set *settings, ask *askSession, admit func() error) (*Conn[T], error) {
+// logPanic logs the panic with which a handshake over nc has failed, if it has.
+func logPanic(set *settings, nc net.Conn, err error) {
+	if panicked := panicOf(err); panicked != nil {
+		set.Logger.Error("qsocket: handshake panicked", "peer", socket.AddrString(nc.RemoteAddr()), "err", err, excerpt.StackKey, string(panicked.Stack))
+	}
+}
+
+// greetThen greets the peer, and calls finish, which is to make a Conn, when the handshake is done. After an error nc is closed.
+// ask is the session that the Conn is to be one of; nil for none.
+func greetThen(ctx context.Context, nc net.Conn, set *settings, ask *askSession, finish func(nc net.Conn, told *handshake.Told) error) error {
 	if err := ctx.Err(); err != nil {
 		socket.HardClose(nc, false)
-		return nil, err
+		return err
 	}
 	nc = socket.Adopt(nc)
 	bounded, cancel := context.WithTimeout(ctx, set.HandshakeTimeout)
 	defer cancel()
-	told, ours, err := greet(bounded, nc, p, set, ask, nil)
+	told, ours, err := greet(bounded, nc, set, ask, nil)
 	if err == nil {
 		err = stillWanted(bounded)
 	}
 	if err == nil {
-		err = admit()
+		err = finish(nc, told)
 	}
 	if err == nil {
-		var c *Conn[T]
-		if c, err = wrap(nc, p, set, told); err == nil {
-			logDifferences(set.Logger, p.Name, ours, told, nc)
-			return c, nil
-		}
+		logDifferences(set.Logger, set.protocol, ours, told, nc)
+		return nil
 	}
 	if bounded.Err() == nil {
 		handshake.Reject(bounded, nc, err)
@@ -172,7 +178,7 @@ func openIf[T any](ctx context.Context, nc net.Conn, p Protocol[T], set *setting
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil { // ours
 		err = handshake.Late(err, set.HandshakeTimeout)
 	}
-	return nil, handshakeError(err)
+	return handshakeError(err)
 }
 
 // stillWanted returns ctx's error, as it is, if a handshake came to its end after ctx had. On a busy
@@ -187,15 +193,15 @@ func stillWanted(ctx context.Context) error {
 // greet does what two ends do before the first message. In raw mode that is
 // TLS at most, and told is nil. denied is the answer to every peer whose hello is fine; nil: Options.Admit
 // has it. ours is the fingerprint of the message types of this end.
-func greet[T any](ctx context.Context, nc net.Conn, p Protocol[T], set *settings, ask *askSession, denied *handshake.Denied) (told *handshake.Told, ours string, err error) {
+func greet(ctx context.Context, nc net.Conn, set *settings, ask *askSession, denied *handshake.Denied) (told *handshake.Told, ours string, err error) {
 	attr, err := set.attributes(ctx)
 	if err == nil {
 		err = handshake.TLS(ctx, nc)
 	}
-	if err != nil || p.Name == "" {
+	if err != nil || set.protocol == "" {
 		return nil, "", err
 	}
-	hello, types := newHello(p, set)
+	hello, types := newHello(set)
 	hello.Attr, hello.Admits = attr, set.Admit != nil || denied != nil
 	if ask != nil {
 		hello.Session, hello.Try, hello.Got, hello.New, hello.Keep = ask.ID[:], ask.Try, ask.Got, ask.New, ask.Keep
@@ -206,18 +212,18 @@ func greet[T any](ctx context.Context, nc net.Conn, p Protocol[T], set *settings
 	return told, hello.Types, err
 }
 
-// newHello returns what the hello of this end says of p, and the description of its message types that
+// newHello returns what the hello of this end says of the protocol, and the description of its message types that
 // goes with it, nil if it tells none.
-func newHello[T any](p Protocol[T], set *settings) (h *wire.Hello, types *schema.Own) {
+func newHello(set *settings) (h *wire.Hello, types *schema.Own) {
 	limit := uint64(min(set.MaxFrame, wire.MaxNamedFrame))
 	h = &wire.Hello{
-		Proto: p.Name,
+		Proto: set.protocol,
 		Codec: set.codec,
 		Max:   &limit,
 		Beat:  uint64(set.Heartbeat / time.Millisecond),
 		Lines: wire.HelloLines,
 	}
-	if text := p.Schema(); text != "" && len(text) <= wire.MaxTypes {
+	if text := set.schema(); text != "" && len(text) <= wire.MaxTypes {
 		types = schema.OwnText(text)
 		h.Types, h.Desc = types.Fingerprint, uint64(len(text))
 	}

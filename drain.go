@@ -39,6 +39,10 @@ import (
 // the one that a signal ends. Serve returns once all handlers have. A handler must not call Drain,
 // which waits for it.
 func (l *Listener[T]) Drain(ctx context.Context, reason string) error {
+	return l.drain(ctx, reason)
+}
+
+func (l *listenerCore) drain(ctx context.Context, reason string) error {
 	l.mu.Lock()
 	l.shutdown = true
 	if !l.drains {
@@ -46,14 +50,14 @@ func (l *Listener[T]) Drain(ctx context.Context, reason string) error {
 	}
 	l.mu.Unlock()
 	err := l.stopAccepting()
-	l.log.Info("qsocket: draining", "addr", socket.AddrString(l.Addr()), "reason", excerpt.Text(reason, excerpt.MaxPart), "open", len(l.open()))
+	l.log.Info("qsocket: draining", "addr", socket.AddrString(l.addr()), "reason", excerpt.Text(reason, excerpt.MaxPart), "open", len(l.open()))
 	l.goAway()
 	l.awaitArrivals(ctx)
 	if l.awaitIdle(ctx) && l.awaitLingering(ctx) {
 		return err
 	}
 	if rest := len(l.open()); rest > 0 {
-		l.log.Warn("qsocket: draining takes too long, closing what is open", "addr", socket.AddrString(l.Addr()), "open", rest)
+		l.log.Warn("qsocket: draining takes too long, closing what is open", "addr", socket.AddrString(l.addr()), "open", rest)
 	}
 	l.endRest()
 	return excerpt.Join(err, ctx.Err())
@@ -63,7 +67,7 @@ func (l *Listener[T]) Drain(ctx context.Context, reason string) error {
 const arrivalGrace = time.Second
 
 // awaitArrivals waits for them, and closes those that are late.
-func (l *Listener[T]) awaitArrivals(ctx context.Context) {
+func (l *listenerCore) awaitArrivals(ctx context.Context) {
 	timer := time.NewTimer(arrivalGrace)
 	defer timer.Stop()
 	select {
@@ -72,11 +76,11 @@ func (l *Listener[T]) awaitArrivals(ctx context.Context) {
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-	_ = l.Close()
+	_ = l.close()
 }
 
 // goAway tells all Conns that this end drains. Those that know are not told again.
-func (l *Listener[T]) goAway() {
+func (l *listenerCore) goAway() {
 	reason := l.closeReason().Words
 	for _, c := range l.open() {
 		c.link.GoAway(reason)
@@ -87,10 +91,10 @@ func (l *Listener[T]) goAway() {
 }
 
 // open returns the Conns that have not ended.
-func (l *Listener[T]) open() []*Conn[T] {
+func (l *listenerCore) open() []*connCore {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	list := make([]*Conn[T], 0, len(l.live))
+	list := make([]*connCore, 0, len(l.live))
 	for _, c := range l.live {
 		list = append(list, c)
 	}
@@ -98,7 +102,7 @@ func (l *Listener[T]) open() []*Conn[T] {
 }
 
 // closeReason is why the Listener itself closes a Conn.
-func (l *Listener[T]) closeReason() (reason link.Reason) {
+func (l *listenerCore) closeReason() (reason link.Reason) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.drains {
@@ -109,12 +113,12 @@ func (l *Listener[T]) closeReason() (reason link.Reason) {
 
 // awaitIdle waits until no Conn is open and no handler runs, or reports false when ctx has
 // ended.
-func (l *Listener[T]) awaitIdle(ctx context.Context) (idle bool) {
+func (l *listenerCore) awaitIdle(ctx context.Context) (idle bool) {
 	return l.await(ctx, func() bool { return len(l.live) == 0 && len(l.services) == 0 })
 }
 
 // await waits until done, which is called with mu held, or reports false when ctx has ended.
-func (l *Listener[T]) await(ctx context.Context, done func() bool) bool {
+func (l *listenerCore) await(ctx context.Context, done func() bool) bool {
 	for {
 		l.mu.Lock()
 		if done() {
@@ -135,7 +139,7 @@ func (l *Listener[T]) await(ctx context.Context, done func() bool) bool {
 }
 
 // changedLocked makes await look again.
-func (l *Listener[T]) changedLocked() {
+func (l *listenerCore) changedLocked() {
 	if l.changed != nil {
 		close(l.changed)
 		l.changed = nil
@@ -144,9 +148,9 @@ func (l *Listener[T]) changedLocked() {
 
 // endRest closes what has outlived the ctx of Drain. Close starts the clock of CloseTimeout, so
 // all Conns have ended when that has passed.
-func (l *Listener[T]) endRest() {
+func (l *listenerCore) endRest() {
 	l.mu.Lock()
-	services := make([]interface{ cancelAll() }, 0, len(l.services))
+	services := make([]*service, 0, len(l.services))
 	for s := range l.services {
 		services = append(services, s)
 	}
@@ -157,7 +161,7 @@ func (l *Listener[T]) endRest() {
 	}
 	var closing sync.WaitGroup
 	for _, s := range l.sessions.all() {
-		closing.Go(func() { _ = s.closeFor(reason) }) // ends after CloseTimeout at the latest
+		closing.Go(func() { _ = s.close(reason) }) // ends after CloseTimeout at the latest
 	}
 	for _, c := range l.open() {
 		if c.session.Load() != nil {
@@ -175,7 +179,7 @@ func (l *Listener[T]) endRest() {
 
 // awaitLingering waits until the peers of failed Conns have been told, or have had
 // CloseTimeout for it. When ctx ends it resets what is left, and reports false.
-func (l *Listener[T]) awaitLingering(ctx context.Context) bool {
+func (l *listenerCore) awaitLingering(ctx context.Context) bool {
 	for {
 		none := l.host.Lingering.None()
 		if none == nil {
@@ -199,14 +203,16 @@ func (c *Conn[T]) GoingAway() <-chan struct{} { return c.link.GoingAway() }
 
 // Totals returns the sums of the Stats of all Conns that the Listener has made, those that have ended included, and of what
 // only its sessions count. No counter but SendBuffered and Unacknowledged ever decreases.
-func (l *Listener[T]) Totals() Stats {
+func (l *Listener[T]) Totals() Stats { return l.totals() }
+
+func (l *listenerCore) totals() Stats {
 	defer l.sessions.lock()()
 	sum := l.sessions.totalsLocked()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	sum.add(l.past)
 	for _, c := range l.live {
-		sum.add(c.Stats())
+		sum.add(c.stats())
 	}
 	return sum
 }

@@ -9,21 +9,21 @@ import (
 	"github.com/fb9bb4ed/qsocket/internal/wire"
 )
 
-// Farewell says what the peer is told of the failure err: a code and fixed words, with sizes and
+// farewell says what the peer is told of the failure err: a code and fixed words, with sizes and
 // limits at most. What a codec says, or a panic, may be about this end's inside, or have parts of
 // other peers' messages in it.
 //
 // What was accepted goes before it where only a message of the peer was at fault, or the time it
 // took. After bytes that are no frames the peer is not to be trusted with more, and a slow
 // consumer has too much already.
-func (o *owner[T]) Farewell(err error) (link.Farewell, bool) {
+func farewell(err error) (link.Farewell, bool) {
 	code, words, keep := failureReason(err)
 	return link.Farewell{Reason: newReason(code, words), Keep: keep}, code != 0
 }
 
-// Severity is Warn for what somebody has to mend: ends that do not understand each other, consumers
+// severity is Warn for what somebody has to mend: ends that do not understand each other, consumers
 // that are too slow, messages that were lost. Peers that are gone come and go.
-func (o *owner[T]) Severity(err error) slog.Level {
+func severity(err error) slog.Level {
 	code, _, _ := failureReason(err)
 	var remote *RemoteError
 	if errors.As(err, &remote) {
@@ -40,7 +40,7 @@ func (o *owner[T]) Severity(err error) slog.Level {
 	return slog.LevelInfo
 }
 
-// failureReason is Farewell with a code of 0 where there is nothing to tell.
+// failureReason is farewell with a code of 0 where there is nothing to tell.
 func failureReason(err error) (code Code, words string, keep bool) {
 	var codec *CodecError
 	var size *wire.SizeError

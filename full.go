@@ -37,7 +37,7 @@ const (
 
 // reserve waits until one more connection is allowed. ok is false when the
 // Listener closes.
-func (l *Listener[T]) reserve() (p place, ok bool) {
+func (l *listenerCore) reserve() (p place, ok bool) {
 	if l.slots == nil || l.stopping.Err() != nil {
 		return inSlot, l.stopping.Err() == nil
 	}
@@ -62,14 +62,14 @@ func (l *Listener[T]) reserve() (p place, ok bool) {
 }
 
 // release gives a slot back, when a connection has ended.
-func (l *Listener[T]) release() {
+func (l *listenerCore) release() {
 	if l.slots != nil {
 		<-l.slots
 	}
 }
 
 // giveBack undoes reserve.
-func (l *Listener[T]) giveBack(p place) {
+func (l *listenerCore) giveBack(p place) {
 	if p == beyond {
 		<-l.places
 	} else {
@@ -78,7 +78,7 @@ func (l *Listener[T]) giveBack(p place) {
 }
 
 // promote changes a place for a slot, if there is one.
-func (l *Listener[T]) promote() bool {
+func (l *listenerCore) promote() bool {
 	select {
 	case l.slots <- struct{}{}:
 		<-l.places
@@ -92,7 +92,7 @@ func (l *Listener[T]) promote() bool {
 
 // turnAway tells a client that the Listener is full, in a goroutine of its own. It ends
 // within turnAwayTime, or when the Listener closes; on exit nc is closed.
-func (l *Listener[T]) turnAway(nc net.Conn) {
+func (l *listenerCore) turnAway(nc net.Conn) {
 	defer l.giveBack(beyond)
 	l.handshaking.Add(1)
 	defer l.handshaking.Add(-1)
@@ -108,7 +108,7 @@ func (l *Listener[T]) turnAway(nc net.Conn) {
 }
 
 // sayFull is openConn for a connection of which nothing comes.
-func (l *Listener[T]) sayFull(nc net.Conn) (err error) {
+func (l *listenerCore) sayFull(nc net.Conn) (err error) {
 	defer func() {
 		if r := recover(); r != nil { // of a callback of the TLS Config
 			socket.HardClose(nc, true)
@@ -121,7 +121,7 @@ func (l *Listener[T]) sayFull(nc net.Conn) (err error) {
 	nc = socket.Adopt(nc)
 	ctx, cancel := context.WithTimeout(l.closing, min(turnAwayTime, l.opts.HandshakeTimeout))
 	defer cancel()
-	_, _, err = greet(ctx, nc, l.p, l.opts, nil, &handshake.Denied{
+	_, _, err = greet(ctx, nc, l.opts, nil, &handshake.Denied{
 		Field: "full",
 		Local: fmt.Sprintf("MaxConns %d are in use", l.opts.MaxConns),
 		Code:  uint16(CodeFull),
@@ -147,7 +147,7 @@ type crowd struct {
 const crowdGone = time.Second
 
 // crowdCame is called when there is no slot for a connection.
-func (l *Listener[T]) crowdCame(what string) {
+func (l *listenerCore) crowdCame(what string) {
 	c := &l.crowd
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -159,7 +159,7 @@ func (l *Listener[T]) crowdCame(what string) {
 		return
 	}
 	c.since = time.Now()
-	addr, refused := socket.AddrString(l.Addr()), l.refused.Load()
+	addr, refused := socket.AddrString(l.addr()), l.refused.Load()
 	c.left = func(lasted time.Duration) {
 		l.log.Info("qsocket: no longer full", "addr", addr, "after", lasted, "refused", l.refused.Load()-refused)
 	}

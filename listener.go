@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/fb9bb4ed/qsocket/internal/excerpt"
+	"github.com/fb9bb4ed/qsocket/internal/handshake"
 	"github.com/fb9bb4ed/qsocket/internal/link"
 	"github.com/fb9bb4ed/qsocket/internal/socket"
 )
@@ -28,16 +29,24 @@ import (
 // The caller must end every Listener it obtains, with Close, Shutdown, or the ctx given
 // to Serve.
 type Listener[T any] struct {
+	listenerCore
+
 	// Immutable.
-	ln   net.Listener
-	p    Protocol[T]
-	opts *settings
-	log  *slog.Logger
-	host link.Host // of its Conns
+	p        Protocol[T]
+	conns    chan *Conn[T]    // those that nobody has taken
+	arrivals chan *Session[T] // and the sessions; nil: it has none
+}
 
-	sessions *sessions[T] // nil: it has none
+// listenerCore is what a Listener has that does not depend on T, as connCore is of a Conn.
+type listenerCore struct {
+	// Immutable.
+	ln       net.Listener
+	opts     *settings
+	log      *slog.Logger
+	host     link.Host // of its Conns
+	sessions *sessions // nil: it has none
+	typed    typedListener
 
-	conns       chan *Conn[T]   // closed by accept, its last act
 	stopping    context.Context // of accepting: ends when Close or Drain is called
 	stop        context.CancelFunc
 	closing     context.Context // of handshakes, and of Conns that nobody has taken: ends with Close, and a little later with Drain
@@ -53,17 +62,28 @@ type Listener[T any] struct {
 	panics      atomic.Uint64
 	handshaking atomic.Int64
 
-	mu         sync.Mutex                            // guards following
-	live       map[*link.Link]*Conn[T]               // from the end of the handshake to the end of the Conn
-	handshakes []*admission                          // handshakes under way, with MaxHandshakes; in no order
-	refusals   map[string]uint64                     // for Refusals
-	err        error                                 // what ended accept, other than Close
-	shutdown   bool                                  // Shutdown or Drain was called: every Conn will end
-	drains     bool                                  // Drain was called
-	reason     string                                // of the first Drain
-	past       Stats                                 // of the Conns that have ended
-	services   map[interface{ cancelAll() }]struct{} // calls of Serve and ServeSessions
-	changed    chan struct{}                         // closed when there are fewer Conns or services; nil if nobody waits
+	mu         sync.Mutex               // guards following
+	live       map[*link.Link]*connCore // from the end of the handshake to the end of the Conn
+	handshakes []*admission             // handshakes under way, with MaxHandshakes; in no order
+	refusals   map[string]uint64        // for Refusals
+	err        error                    // what ended accept, other than Close
+	shutdown   bool                     // Shutdown or Drain was called: every Conn will end
+	drains     bool                     // Drain was called
+	reason     string                   // of the first Drain
+	past       Stats                    // of the Conns that have ended
+	services   map[*service]struct{}    // calls of Serve and ServeSessions
+	changed    chan struct{}            // closed when there are fewer Conns or services; nil if nobody waits
+}
+
+// typedListener is what a Listener does with Conns and Sessions, which have a type.
+type typedListener interface {
+	// newConn makes a Conn: conn is the *Conn[T] of c.
+	newConn(nc net.Conn, told *handshake.Told) (conn any, c *connCore, err error)
+
+	offer(conn any)                        // waits until the program has taken a Conn, or closes it when the Listener closes
+	newSession() *sessionCore              // without a connection
+	offerSession(conn any, s *sessionCore) // the same for a session; s is nil for a peer without sessions
+	closeQueues()                          // nothing more is offered
 }
 
 // ListenerStats counts what a Listener has done.
@@ -113,17 +133,23 @@ func NewListener[T any](ln net.Listener, p Protocol[T], opts *Options) (*Listene
 		_ = ln.Close()
 		return nil, err
 	}
-	l := &Listener[T]{
-		ln:    ln,
-		p:     p,
-		opts:  o,
-		log:   o.Logger,
-		conns: make(chan *Conn[T]),
-		ended: make(chan struct{}),
-		live:  make(map[*link.Link]*Conn[T]),
-
-		services: make(map[interface{ cancelAll() }]struct{}),
+	l := &Listener[T]{p: p, conns: make(chan *Conn[T])}
+	if o.MaxSessions > 0 {
+		l.arrivals = make(chan *Session[T])
 	}
+	if err := p.untold(); err != nil && p.Name != "" {
+		o.Logger.Warn("qsocket: the peers are not told the message types, so nothing compares them", "protocol", p.Name, "err", err)
+	}
+	l.start(ln, o, l)
+	return l, nil
+}
+
+// start begins to accept.
+func (l *listenerCore) start(ln net.Listener, o *settings, typed typedListener) {
+	l.ln, l.opts, l.log, l.typed = ln, o, o.Logger, typed
+	l.ended = make(chan struct{})
+	l.live = make(map[*link.Link]*connCore)
+	l.services = make(map[*service]struct{})
 	if o.MaxSessions > 0 {
 		o.serves = true
 		l.sessions = newSessions(l)
@@ -133,15 +159,51 @@ func NewListener[T any](ln net.Listener, p Protocol[T], opts *Options) (*Listene
 	l.stopping, l.stop = context.WithCancel(l.closing)
 	if o.MaxConns > 0 {
 		l.slots = make(chan struct{}, o.MaxConns)
-		if p.Name != "" {
+		if o.protocol != "" {
 			l.places = make(chan struct{}, maxTurnedAway)
 		}
 	}
-	if err := p.untold(); err != nil && p.Name != "" {
-		l.log.Warn("qsocket: the peers are not told the message types, so nothing compares them", "protocol", p.Name, "err", err)
+	go l.accept() // ends with Close, or when ln fails for good; closes the queues, then ended
+}
+
+func (l *Listener[T]) newConn(nc net.Conn, told *handshake.Told) (conn any, _ *connCore, err error) {
+	c, err := wrap(nc, l.p, l.opts, told)
+	if err != nil {
+		return nil, nil, err
 	}
-	go l.accept() // ends with Close, or when ln fails for good; closes conns, then ended
-	return l, nil
+	return c, &c.connCore, nil
+}
+
+func (l *Listener[T]) offer(conn any) {
+	c := conn.(*Conn[T])
+	select {
+	case l.conns <- c:
+	case <-l.closing.Done():
+		_ = c.link.Close(l.closeReason(), false) // nothing was sent, so nothing is lost
+	}
+}
+
+func (l *Listener[T]) newSession() *sessionCore { return &newSession(l.p, l.opts).sessionCore }
+
+func (l *Listener[T]) offerSession(conn any, core *sessionCore) {
+	s := &Session[T]{plain: conn.(*Conn[T]), p: l.p}
+	if core != nil {
+		s = core.typed.(*Session[T])
+	} else {
+		s.set = l.opts
+	}
+	select {
+	case l.arrivals <- s:
+	case <-l.closing.Done():
+		_ = s.closeFor(l.closeReason())
+	}
+}
+
+func (l *Listener[T]) closeQueues() {
+	close(l.conns)
+	if l.arrivals != nil {
+		close(l.arrivals)
+	}
 }
 
 // Conns returns the channel of connections that are ready for messages, always
@@ -157,34 +219,41 @@ func (l *Listener[T]) Accept(ctx context.Context) (*Conn[T], error) {
 	if l.sessions != nil {
 		return nil, errHasSessions
 	}
-	return acceptFrom(ctx, l, l.conns)
+	return acceptFrom(ctx, &l.listenerCore, l.conns)
 }
 
 // errHasSessions is what Accept and Serve return where ServeSessions has to be used.
 var errHasSessions = errors.New("qsocket: the Listener has sessions, because of Options.MaxSessions: use ServeSessions")
 
 // acceptFrom takes the next one from arrivals.
-func acceptFrom[T, C any](ctx context.Context, l *Listener[T], arrivals <-chan *C) (*C, error) {
+func acceptFrom[C any](ctx context.Context, l *listenerCore, arrivals <-chan C) (c C, err error) {
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return c, err
 	}
 	select {
 	case c, ok := <-arrivals:
 		if ok {
 			return c, nil
 		}
-		if err := l.Err(); err != nil {
-			return nil, err
-		}
-		return nil, excerpt.Wrap("qsocket: listener on "+excerpt.Text(socket.AddrString(l.Addr()), excerpt.MaxName)+": ", net.ErrClosed)
+		return c, l.closedError()
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return c, ctx.Err()
 	}
+}
+
+// closedError is what Accept returns when no more Conns come.
+func (l *listenerCore) closedError() error {
+	if err := l.failure(); err != nil {
+		return err
+	}
+	return excerpt.Wrap("qsocket: listener on "+excerpt.Text(socket.AddrString(l.addr()), excerpt.MaxName)+": ", net.ErrClosed)
 }
 
 // Close stops accepting and closes the connections that the program has not taken yet.
 // Conns already handed out live on. Further calls return nil.
-func (l *Listener[T]) Close() error {
+func (l *Listener[T]) Close() error { return l.close() }
+
+func (l *listenerCore) close() error {
 	err := l.stopAccepting()
 	l.mu.Lock()
 	l.cancel()
@@ -194,7 +263,7 @@ func (l *Listener[T]) Close() error {
 }
 
 // stopAccepting makes accept end. Only the first call returns what the net.Listener says.
-func (l *Listener[T]) stopAccepting() error {
+func (l *listenerCore) stopAccepting() error {
 	l.mu.Lock()
 	first := l.stopping.Err() == nil
 	l.stop()
@@ -211,26 +280,28 @@ func (l *Listener[T]) stopAccepting() error {
 // Shutdown is Close, and shuts down every Conn that the Listener has made (see
 // [Conn.Shutdown]) at the same time. It returns nil if all of them ended well, and
 // otherwise their errors joined, with that of ctx if that ended first.
-func (l *Listener[T]) Shutdown(ctx context.Context) error {
+func (l *Listener[T]) Shutdown(ctx context.Context) error { return l.shutdownAll(ctx) }
+
+func (l *listenerCore) shutdownAll(ctx context.Context) error {
 	l.mu.Lock()
 	l.shutdown = true
 	l.mu.Unlock()
-	errs := []error{l.Close()}
+	errs := []error{l.close()}
 	l.mu.Lock()
-	var ends []interface{ Shutdown(context.Context) error }
+	var ends []func(context.Context) error
 	for _, c := range l.live {
 		if c.session.Load() == nil {
-			ends = append(ends, c)
+			ends = append(ends, c.link.Shutdown)
 		}
 	}
 	l.mu.Unlock()
 	for _, s := range l.sessions.all() {
-		ends = append(ends, s)
+		ends = append(ends, s.shutdown)
 	}
 	results := make(chan error, len(ends))
 	waiting := len(ends)
-	for _, c := range ends {
-		go func() { results <- c.Shutdown(ctx) }() // ends with ctx at the latest; its result is in results
+	for _, end := range ends {
+		go func() { results <- end(ctx) }() // ends with ctx at the latest; its result is in results
 	}
 	ended := false
 	for range waiting {
@@ -252,17 +323,23 @@ func (l *Listener[T]) Shutdown(ctx context.Context) error {
 
 // Err returns nil while the Listener works and after Close. Otherwise it
 // returns the error that ended accepting.
-func (l *Listener[T]) Err() error {
+func (l *Listener[T]) Err() error { return l.failure() }
+
+func (l *listenerCore) failure() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.err
 }
 
 // Addr returns the address on which the Listener accepts.
-func (l *Listener[T]) Addr() net.Addr { return l.ln.Addr() }
+func (l *Listener[T]) Addr() net.Addr { return l.addr() }
+
+func (l *listenerCore) addr() net.Addr { return l.ln.Addr() }
 
 // Stats returns the counters.
-func (l *Listener[T]) Stats() ListenerStats {
+func (l *Listener[T]) Stats() ListenerStats { return l.stats() }
+
+func (l *listenerCore) stats() ListenerStats {
 	l.mu.Lock()
 	open := len(l.live)
 	l.mu.Unlock()

@@ -35,11 +35,11 @@ type Member[T any] interface {
 	self() Member[T] // the one that a Group knows, also if it is embedded in another type
 }
 
-func (c *Conn[T]) self() Member[T]                         { return c }
-func (c *Conn[T]) countSkipped()                           { c.link.CountSkipped() }
-func (c *Conn[T]) disconnect()                             { c.link.Fail(ErrSlowConsumer) }
-func (c *Conn[T]) onEnd(f func()) (cancel func(), ok bool) { return c.link.OnEnd(f) }
-func (c *Conn[T]) maxPayload() int                         { return c.link.Out.MaxPayload() }
+func (c *Conn[T]) self() Member[T]                          { return c }
+func (c *connCore) countSkipped()                           { c.link.CountSkipped() }
+func (c *connCore) disconnect()                             { c.link.Fail(ErrSlowConsumer) }
+func (c *connCore) onEnd(f func()) (cancel func(), ok bool) { return c.link.OnEnd(f) }
+func (c *connCore) maxPayload() int                         { return c.link.Out.MaxPayload() }
 
 func (s *Session[T]) self() Member[T] { return s }
 
@@ -53,7 +53,7 @@ func (s *Session[T]) countSkipped() {
 	first := s.counts.skipped == 1
 	s.mu.Unlock()
 	if first {
-		s.set.Logger.Warn("qsocket: slow consumer, dropping messages of a session", "protocol", s.p.Name)
+		s.set.Logger.Warn("qsocket: slow consumer, dropping messages of a session", "protocol", s.set.protocol)
 	}
 }
 

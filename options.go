@@ -255,8 +255,9 @@ type settings struct {
 	codec     string
 	framing   Framing
 	stateless bool
-	tagged    bool // payloads begin with the tag of a Union
-	serves    bool // of a Listener with sessions
+	tagged    bool          // payloads begin with the tag of a Union
+	serves    bool          // of a Listener with sessions
+	schema    func() string // Protocol.Schema
 }
 
 // checked returns the settings if both p and opts are valid.
@@ -272,7 +273,7 @@ func checked[T any](p Protocol[T], opts *Options) (*settings, error) {
 		return &settings{Options: o}, err
 	}
 	codec := p.codec()
-	return &settings{Options: o, protocol: p.Name, codec: codec.Name(), framing: p.Framing, stateless: isStateless(codec), tagged: isTagged(codec)}, nil
+	return &settings{Options: o, protocol: p.Name, codec: codec.Name(), framing: p.Framing, stateless: isStateless(codec), tagged: isTagged(codec), schema: p.Schema}, nil
 }
 
 // config returns what the link needs in both modes.

@@ -95,7 +95,7 @@ func (c *Conn[T]) pull(ctx context.Context, v *T) error {
 	for err == nil {
 		if err = c.decode(payload); err == nil {
 			if session != nil {
-				(*session).onMessage(len(payload))
+				session.onMessage(len(payload))
 			}
 			in.Release()
 			var zero T
@@ -120,15 +120,15 @@ func (c *Conn[T]) pull(ctx context.Context, v *T) error {
 
 // pullEach is pull for the pump of a session, with the inbox's lock, which it unlocks: it goes on while take, which is
 // called for each message in next, returns true, and no reader goroutine was started.
-func (c *Conn[T]) pullEach(session *sessionEnd, take func() bool) error {
+func (c *Conn[T]) pullEach(session *attachment, take func() bool) error {
 	ctx := context.Background()
 	in := &c.link.In
-	(*session).pull(true)
+	session.pull(true)
 	defer in.Unlock()
-	defer (*session).pull(false)
+	defer session.pull(false)
 	for {
 		if c.queued.Load() {
-			(*session).onWait()
+			session.onWait()
 			return nil
 		}
 		payload, err := c.nextPayload(ctx, session)
@@ -142,7 +142,7 @@ func (c *Conn[T]) pullEach(session *sessionEnd, take func() bool) error {
 		if err != nil {
 			return c.link.EndReceiving(ctx, err)
 		}
-		(*session).onMessage(len(payload))
+		session.onMessage(len(payload))
 		in.Release()
 		if !take() {
 			return nil
@@ -152,12 +152,12 @@ func (c *Conn[T]) pullEach(session *sessionEnd, take func() bool) error {
 
 // nextPayload returns the payload of the next frame, and tells the session first, unless that is nil, if it
 // has to wait for it.
-func (c *Conn[T]) nextPayload(ctx context.Context, session *sessionEnd) ([]byte, error) {
+func (c *Conn[T]) nextPayload(ctx context.Context, session *attachment) ([]byte, error) {
 	if session != nil {
 		if payload, ok, err := c.link.In.Cut(); ok || err != nil {
 			return payload, err
 		}
-		(*session).onWait()
+		session.onWait()
 	}
 	return c.link.In.Next(ctx)
 }
@@ -399,7 +399,7 @@ func (c *Conn[T]) skipped(err error, size int) error {
 	}
 	c.link.CountUnknown(skip.tag)
 	if s := c.session.Load(); s != nil {
-		(*s).onSkip(size)
+		s.onSkip(size)
 	}
 	return errSkipped
 }

@@ -133,7 +133,9 @@ func (c *Conn[T]) undo() (ok bool) {
 // kernel. It returns the error of ctx if that ends first, and otherwise the
 // failed write. Send needs no Flush; it is for programs that want to know. On a
 // Conn that has ended well it returns nil.
-func (c *Conn[T]) Flush(ctx context.Context) error {
+func (c *Conn[T]) Flush(ctx context.Context) error { return c.flush(ctx) }
+
+func (c *connCore) flush(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -41,12 +41,11 @@ func (l *Listener[T]) Serve(ctx context.Context, handle func(context.Context, *C
 	case l.sessions != nil:
 		return errHasSessions
 	}
-	return serveAll(ctx, l, handle, l.Accept)
+	return l.serveAll(ctx, func(ctx context.Context, c served) { handle(ctx, c.(*Conn[T])) }, func(ctx context.Context) (served, error) { return l.Accept(ctx) })
 }
 
 // served is what a handler gets: a Conn or a Session.
 type served interface {
-	comparable
 	RemoteAddr() net.Addr
 	setServeCtx(ctx context.Context)
 	interruptServe() // setServeCtx's ctx has ended
@@ -54,8 +53,8 @@ type served interface {
 }
 
 // serveAll is Serve, and ServeSessions, with what accept returns.
-func serveAll[T any, C served](ctx context.Context, l *Listener[T], handle func(context.Context, C), accept func(context.Context) (C, error)) error {
-	s := &service[T, C]{l: l, handle: handle, conns: make(map[C]handling)}
+func (l *listenerCore) serveAll(ctx context.Context, handle func(context.Context, served), accept func(context.Context) (served, error)) error {
+	s := &service{l: l, handle: handle, conns: make(map[served]handling)}
 	l.mu.Lock()
 	l.services[s] = struct{}{}
 	l.mu.Unlock()
@@ -69,7 +68,7 @@ func serveAll[T any, C served](ctx context.Context, l *Listener[T], handle func(
 		s.start(ctx, c)
 	}
 	if ctx.Err() != nil {
-		_ = l.Close() // the program asked for the end
+		_ = l.close() // the program asked for the end
 		s.running.Wait()
 		return nil
 	}
@@ -79,20 +78,20 @@ func serveAll[T any, C served](ctx context.Context, l *Listener[T], handle func(
 	if shutdown {
 		s.running.Wait()
 	}
-	return l.Err()
+	return l.failure()
 }
 
 // service is one call of Serve, and lives on until its last handler has returned.
-type service[T any, C served] struct {
-	l       *Listener[T]
-	handle  func(context.Context, C)
+type service struct {
+	l       *listenerCore
+	handle  func(context.Context, served)
 	running sync.WaitGroup // handlers, and the goroutines that close their Conns
 	stop    func() bool    // keeps closeAll from being called
 
-	mu    sync.Mutex     // guards following, and comes before that of l
-	conns map[C]handling // Conns whose handlers run
-	ended bool           // ctx has ended: none is to stay open
-	over  bool           // Serve has returned and starts no more handlers
+	mu    sync.Mutex          // guards following, and comes before that of l
+	conns map[served]handling // Conns whose handlers run
+	ended bool                // ctx has ended: none is to stay open
+	over  bool                // Serve has returned and starts no more handlers
 }
 
 // handling is a handler that runs.
@@ -102,7 +101,7 @@ type handling struct {
 }
 
 // start runs a handler for c.
-func (s *service[T, C]) start(ctx context.Context, c C) {
+func (s *service) start(ctx context.Context, c served) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	ctx, cancel := context.WithCancel(ctx)
@@ -116,7 +115,7 @@ func (s *service[T, C]) start(ctx context.Context, c C) {
 
 // serve runs one handler, and ends with it. The Conn is closed when the handler returns or
 // panics, or ctx ends; on exit it is.
-func (s *service[T, C]) serve(ctx context.Context, cancel func(), c C) {
+func (s *service) serve(ctx context.Context, cancel func(), c served) {
 	defer func() {
 		var reason link.Reason
 		if r := recover(); r != nil {
@@ -134,17 +133,17 @@ func (s *service[T, C]) serve(ctx context.Context, cancel func(), c C) {
 	s.handle(ctx, c)
 }
 
-func (c *Conn[T]) setServeCtx(ctx context.Context) { c.link.In.SetServeCtx(ctx) }
-func (c *Conn[T]) interruptServe()                 { c.link.In.InterruptServe() }
+func (c *connCore) setServeCtx(ctx context.Context) { c.link.In.SetServeCtx(ctx) }
+func (c *connCore) interruptServe()                 { c.link.In.InterruptServe() }
 
-func (c *Conn[T]) closeServed(reason link.Reason) {
+func (c *connCore) closeServed(reason link.Reason) {
 	_ = c.link.Close(reason, true) // what is lost by it is logged with the end of the Conn
 	c.link.AwaitTeardown()
 }
 
 // closeAll is called when ctx ends. One such call for each Conn would take more
 // memory than the rest of serve.
-func (s *service[T, C]) closeAll() {
+func (s *service) closeAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ended = true
@@ -154,7 +153,7 @@ func (s *service[T, C]) closeAll() {
 }
 
 // cancelAll ends the contexts of the handlers that run.
-func (s *service[T, C]) cancelAll() {
+func (s *service) cancelAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, h := range s.conns {
@@ -163,7 +162,7 @@ func (s *service[T, C]) cancelAll() {
 }
 
 // cutOffLocked closes c, whose handler runs, because Serve's ctx has ended.
-func (s *service[T, C]) cutOffLocked(ctx context.Context, c C) {
+func (s *service) cutOffLocked(ctx context.Context, c served) {
 	// The handler runs, so running is not zero, and Serve's Wait cannot have returned.
 	// The goroutine ends with the Close, after CloseTimeout at most.
 	s.running.Go(func() {
@@ -174,7 +173,7 @@ func (s *service[T, C]) cutOffLocked(ctx context.Context, c C) {
 }
 
 // endServing is called when Serve returns.
-func (s *service[T, C]) endServing() {
+func (s *service) endServing() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.over = true
@@ -182,7 +181,7 @@ func (s *service[T, C]) endServing() {
 }
 
 // endIfUnusedLocked no longer waits for ctx if nothing is left to close, and says so to a Drain.
-func (s *service[T, C]) endIfUnusedLocked() {
+func (s *service) endIfUnusedLocked() {
 	if !s.over || len(s.conns) > 0 {
 		return
 	}

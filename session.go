@@ -1,6 +1,7 @@
 package qsocket
 
 import (
+	"context"
 	"crypto/rand"
 	"net"
 	"sync"
@@ -64,13 +65,25 @@ type Session[T any] struct {
 
 	// Immutable.
 	p        Protocol[T]
-	set      *settings
-	home     home[T]
 	plain    *Conn[T] // the peer has no sessions: all calls go there; nil otherwise
-	id       [wire.SessionIDSize]byte
 	messages chan T
-	backlog  *backlog.Backlog // what it points to is owned by the pump
-	turn     chan struct{}    // an entry for the sender that waits for room first
+
+	sessionCore
+
+	// Guarded by mu.
+	enc  Encoder[T]
+	held T // a message that was had and is in no queue
+}
+
+// sessionCore is what a Session has that does not depend on T, as connCore is of a Conn.
+type sessionCore struct {
+	// Immutable.
+	set     *settings
+	home    home
+	typed   typedSession
+	id      [wire.SessionIDSize]byte
+	backlog *backlog.Backlog // what it points to is owned by the pump
+	turn    chan struct{}    // an entry for the sender that waits for room first
 
 	owes atomic.Bool // what the program takes may make an ack due: in.Owes, set with mu held
 
@@ -79,21 +92,19 @@ type Session[T any] struct {
 	_ [64]byte // what is written for each message shares no cache line with what Recv reads for each
 
 	mu          sync.Mutex // guards following
-	enc         Encoder[T]
 	ring        session.Ring
 	in          session.Receipts
-	at          *attachment[T] // nil while there is no connection
-	last        *attachment[T] // the latest one, whose pump may still be there
-	held        T              // a message that was had and is in no queue
-	holding     bool           // there is one
-	hand        hand           // the size of either, owned by the pump: there is never more than one
-	dropped     bool           // a message that was read is dropped, because this end has closed
-	feeders     int            // goroutines that have a frame of the ring in their hands
-	waiting     int            // senders that wait for room, or for the turn to do so
-	starving    int            // those that have found the room taken too often: others wait behind them
-	syncs       int            // calls of Sync that wait
-	flushes     int            // and of Flush
-	changed     chan struct{}  // closed when anything has changed that a call waits for; nil if none does
+	at          *attachment   // nil while there is no connection
+	last        *attachment   // the latest one, whose pump may still be there
+	holding     bool          // a message was had, and is in no queue
+	hand        hand          // the size of either, owned by the pump: there is never more than one
+	dropped     bool          // a message that was read is dropped, because this end has closed
+	feeders     int           // goroutines that have a frame of the ring in their hands
+	waiting     int           // senders that wait for room, or for the turn to do so
+	starving    int           // those that have found the room taken too often: others wait behind them
+	syncs       int           // calls of Sync that wait
+	flushes     int           // and of Flush
+	changed     chan struct{} // closed when anything has changed that a call waits for; nil if none does
 	sending     sending
 	closes      atomic.Bool // sending is closing: for the pump, which looks without mu
 	reason      link.Reason // of the end
@@ -120,6 +131,27 @@ type Session[T any] struct {
 	gone xsync.Signal
 }
 
+// typedSession is what a session does with messages, which have a type.
+type typedSession interface {
+	pump(a *attachment)
+	queued() int    // how many messages are in the queue
+	closeMessages() // is called once
+
+	// connect makes a Conn over nc: conn is the *Conn[T] of c.
+	connect(ctx context.Context, nc net.Conn, ask *askSession) (conn any, c *connCore, err error)
+}
+
+func (s *Session[T]) queued() int    { return len(s.messages) }
+func (s *Session[T]) closeMessages() { close(s.messages) }
+
+func (s *Session[T]) connect(ctx context.Context, nc net.Conn, ask *askSession) (conn any, _ *connCore, err error) {
+	c, err := openAsking(ctx, nc, s.p, s.set, ask)
+	if err != nil {
+		return nil, nil, err
+	}
+	return c, &c.connCore, nil
+}
+
 // hand is the size of a message that was had and is in no queue.
 type hand struct {
 	bytes  int // of its payload
@@ -136,16 +168,16 @@ const (
 )
 
 // home is what a session belongs to: what happens when it has no connection, or has ended.
-type home[T any] interface {
-	lost(s *Session[T], err error) // called with mu held, and must not wait
-	ended(s *Session[T])           // called without locks
+type home interface {
+	lost(s *sessionCore, err error) // called with mu held, and must not wait
+	ended(s *sessionCore)           // called without locks
 
 	// mayEnd reports whether s may end with the latest Conn, which has ended like that. told says that the peer has
 	// confirmed that it has everything. It is called with mu held.
 	//
 	// Either end may miss the last words of the other, so one has to be the last to go. That is the client, since it can come
 	// again: it goes when the server knows that it may, or has gone. A server goes once nothing is missing, and leaves a tombstone.
-	mayEnd(s *Session[T], e link.Ending, told bool) bool
+	mayEnd(s *sessionCore, e link.Ending, told bool) bool
 }
 
 // sessionCounts is what a session has done.
@@ -159,8 +191,9 @@ type sessionCounts struct {
 }
 
 // newSession makes a session without a connection.
-func newSession[T any](p Protocol[T], set *settings, h home[T]) *Session[T] {
-	s := &Session[T]{p: p, set: set, home: h, messages: make(chan T, set.RecvQueue), turn: make(chan struct{}, 1)}
+func newSession[T any](p Protocol[T], set *settings) *Session[T] {
+	s := &Session[T]{p: p, messages: make(chan T, set.RecvQueue)}
+	s.set, s.typed, s.turn = set, s, make(chan struct{}, 1)
 	s.enc = p.codec().NewEncoder()
 	s.backlog = backlog.New(set.DecodedBuffer, set.RecvQueue)
 	factor, free := maxDecoded(p.codec().NewDecoder())
@@ -178,7 +211,7 @@ func newSessionID() (id [wire.SessionIDSize]byte) {
 }
 
 // wakeLocked wakes all that wait for something to change.
-func (s *Session[T]) wakeLocked() {
+func (s *sessionCore) wakeLocked() {
 	if s.changed != nil {
 		close(s.changed)
 		s.changed = nil
@@ -186,7 +219,7 @@ func (s *Session[T]) wakeLocked() {
 }
 
 // waitLocked returns a channel that wakeLocked closes.
-func (s *Session[T]) waitLocked() <-chan struct{} {
+func (s *sessionCore) waitLocked() <-chan struct{} {
 	if s.changed == nil {
 		s.changed = make(chan struct{})
 	}
@@ -198,6 +231,10 @@ func (s *Session[T]) Done() <-chan struct{} {
 	if s.plain != nil {
 		return s.plain.Done()
 	}
+	return s.ended()
+}
+
+func (s *sessionCore) ended() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.done.WaitLocked()
@@ -217,6 +254,10 @@ func (s *Session[T]) Err() error {
 	if s.plain != nil {
 		return s.plain.Err()
 	}
+	return s.failure()
+}
+
+func (s *sessionCore) failure() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.err
@@ -229,20 +270,24 @@ func (s *Session[T]) GoingAway() <-chan struct{} {
 	if s.plain != nil {
 		return s.plain.GoingAway()
 	}
+	return s.goingAway()
+}
+
+func (s *sessionCore) goingAway() <-chan struct{} {
 	s.away.Lock()
 	defer s.away.Unlock()
 	return s.gone.WaitLocked()
 }
 
-func (s *Session[T]) goAway() {
+func (s *sessionCore) goAway() {
 	s.away.Lock()
 	defer s.away.Unlock()
 	s.gone.FireLocked()
 }
 
-func (s *Session[T]) goesAway() bool {
+func (s *sessionCore) goesAway() bool {
 	select {
-	case <-s.GoingAway():
+	case <-s.goingAway():
 		return true
 	default:
 		return false
@@ -251,17 +296,17 @@ func (s *Session[T]) goesAway() bool {
 
 // NetConn returns the connection that s has now, as [Conn.NetConn], or nil while it has none.
 func (s *Session[T]) NetConn() net.Conn {
+	if s.plain != nil {
+		return s.plain.NetConn()
+	}
 	if c := s.conn(); c != nil {
-		return c.NetConn()
+		return c.netConn()
 	}
 	return nil
 }
 
 // conn returns the Conn that s has now, or nil.
-func (s *Session[T]) conn() *Conn[T] {
-	if s.plain != nil {
-		return s.plain
-	}
+func (s *sessionCore) conn() *connCore {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.at == nil {
@@ -271,9 +316,9 @@ func (s *Session[T]) conn() *Conn[T] {
 }
 
 // latest returns the Conn that s has now, or had last.
-func (s *Session[T]) latest() *Conn[T] {
+func (s *Session[T]) latest() *connCore {
 	if s.plain != nil {
-		return s.plain
+		return &s.plain.connCore
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -281,17 +326,17 @@ func (s *Session[T]) latest() *Conn[T] {
 }
 
 // Peer returns what the handshake of the latest connection said about the other end.
-func (s *Session[T]) Peer() Peer { return s.latest().Peer() }
+func (s *Session[T]) Peer() Peer { return s.latest().peer() }
 
 // PeerAttributes returns what the peer has told of itself on the latest connection, as
 // [Conn.PeerAttributes].
-func (s *Session[T]) PeerAttributes() map[string]string { return s.latest().PeerAttributes() }
+func (s *Session[T]) PeerAttributes() map[string]string { return s.latest().peerAttributes() }
 
 // LocalAddr returns the address of this end on the latest connection.
-func (s *Session[T]) LocalAddr() net.Addr { return s.latest().LocalAddr() }
+func (s *Session[T]) LocalAddr() net.Addr { return s.latest().link.Socket().LocalAddr() }
 
 // RemoteAddr returns the address of the peer on the latest connection.
-func (s *Session[T]) RemoteAddr() net.Addr { return s.latest().RemoteAddr() }
+func (s *Session[T]) RemoteAddr() net.Addr { return s.latest().link.Socket().RemoteAddr() }
 
 // Stats returns the counters of all connections of s so far, and those of the session.
 // MessagesSent counts what Send has accepted and MessagesReceived what was read, each message once.
@@ -299,11 +344,15 @@ func (s *Session[T]) Stats() Stats {
 	if s.plain != nil {
 		return s.plain.Stats()
 	}
+	return s.stats()
+}
+
+func (s *sessionCore) stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sum := s.counts.past
 	if s.at != nil {
-		sum.add(s.at.c.Stats())
+		sum.add(s.at.c.stats())
 	}
 	sum.MessagesSent, sum.MessagesReceived = s.ring.Last(), s.in.Had()
 	sum.Dropped = s.counts.skipped

@@ -11,9 +11,10 @@ import (
 )
 
 // attachment is a Conn of a session.
-type attachment[T any] struct {
-	s      *Session[T]
-	c      *Conn[T]
+type attachment struct {
+	s      *sessionCore
+	c      *connCore
+	conn   any // the *Conn[T] of c
 	since  time.Time
 	letGo  chan struct{} // closed when the pump is to stop waiting for the consumer
 	left   chan struct{} // closed by the pump, its last act
@@ -41,18 +42,17 @@ type attachment[T any] struct {
 	refuses bool    // the Conn has refused a frame: nothing more is given to it, least of all the end, which the peer would confirm
 }
 
-// attachLocked makes c, whose peer has had that many of our messages and keeps so many bytes of its
+// attachLocked makes c, that of conn, whose peer has had that many of our messages and keeps so many bytes of its
 // own, the connection of s. The pump of the one before has left. resumed says that c is not the
 // first one.
-func (s *Session[T]) attachLocked(c *Conn[T], got uint64, keep int, resumed bool) {
-	a := &attachment[T]{s: s, c: c, since: time.Now(), letGo: make(chan struct{}), left: make(chan struct{}), resume: resumed}
+func (s *sessionCore) attachLocked(conn any, c *connCore, got uint64, keep int, resumed bool) {
+	a := &attachment{s: s, c: c, conn: conn, since: time.Now(), letGo: make(chan struct{}), left: make(chan struct{}), resume: resumed}
 	a.cursor = s.ring.From(got + 1)
 	a.from, a.replay = got+1, s.ring.Sent()
 	s.in.SetKeep(keep)
 	a.noteBytes = keep / 16 // an ack is due at a quarter
 	s.at, s.last = a, a
-	end := sessionEnd(a)
-	c.session.Store(&end)
+	c.session.Store(a)
 	c.link.EndFully()
 	if !s.counts.since.IsZero() {
 		s.counts.down += time.Since(s.counts.since)
@@ -61,16 +61,16 @@ func (s *Session[T]) attachLocked(c *Conn[T], got uint64, keep int, resumed bool
 	if resumed {
 		s.counts.resumes++
 		s.counts.replayed += s.ring.Sent() - got
-		s.set.Logger.Info("qsocket: session resumed", "peer", socket.AddrString(c.RemoteAddr()), "protocol", s.p.Name, "replayed", s.ring.Sent()-got, "resumes", s.counts.resumes, "down", s.counts.down)
+		s.set.Logger.Info("qsocket: session resumed", "peer", socket.AddrString(c.link.Socket().RemoteAddr()), "protocol", s.set.protocol, "replayed", s.ring.Sent()-got, "resumes", s.counts.resumes, "down", s.counts.down)
 	}
 	if s.dropped {
 		c.link.In.Drop()
 	}
-	s.in.Look(len(s.messages))
+	s.in.Look(s.typed.queued())
 	if s.in.Taken() > 0 { // the last ack may have been lost
 		c.link.Out.SendAck(s.in.Ack())
 	}
-	go s.pump(a) // ends with its Conn, or when letGo is closed
+	go s.typed.pump(a) // ends with its Conn, or when letGo is closed
 	if _, ok := c.link.OnEnd(func() { go s.connEnded(a) }); !ok {
 		go s.connEnded(a)
 	}
@@ -79,7 +79,7 @@ func (s *Session[T]) attachLocked(c *Conn[T], got uint64, keep int, resumed bool
 }
 
 // feedLocked starts a feeder if a has something to be told.
-func (s *Session[T]) feedLocked(a *attachment[T]) {
+func (s *sessionCore) feedLocked(a *attachment) {
 	if !a.feeding && !a.refuses && (a.cursor.Next() <= s.ring.Last() || a.said < s.sending) {
 		a.feeding = true
 		s.feeders++
@@ -92,7 +92,7 @@ const feedBytes = 16 << 10
 
 // feed gives frames of the ring to a, and then the end of them, until there is nothing more, or
 // a has ended.
-func (s *Session[T]) feed(a *attachment[T]) {
+func (s *sessionCore) feed(a *attachment) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer func() {
@@ -127,7 +127,7 @@ func (s *Session[T]) feed(a *attachment[T]) {
 		}
 		a.said = end
 		reason := s.reason
-		s.in.Look(len(s.messages))
+		s.in.Look(s.typed.queued())
 		if s.in.Unacked() {
 			a.c.link.Out.SendAck(s.in.Ack())
 		}
@@ -144,7 +144,7 @@ func (s *Session[T]) feed(a *attachment[T]) {
 
 // askLocked asks the peer for an ack if a sender or a Sync waits for one, unless it has been asked for
 // all that a has sent.
-func (s *Session[T]) askLocked(a *attachment[T]) {
+func (s *sessionCore) askLocked(a *attachment) {
 	if s.at != a || s.syncs == 0 && s.waiting == 0 || s.ring.Taken() == s.ring.Sent() {
 		return
 	}
@@ -155,9 +155,9 @@ func (s *Session[T]) askLocked(a *attachment[T]) {
 }
 
 // connEnded is called in a goroutine of its own when the Conn of a has ended.
-func (s *Session[T]) connEnded(a *attachment[T]) {
+func (s *sessionCore) connEnded(a *attachment) {
 	e := a.c.link.Ending()
-	err := a.c.Err()
+	err := a.c.link.Err()
 	s.mu.Lock()
 	if s.at != a {
 		s.mu.Unlock()
@@ -190,18 +190,18 @@ func (s *Session[T]) connEnded(a *attachment[T]) {
 }
 
 // detachLocked takes its connection from s, and returns it; nil if there is none.
-func (s *Session[T]) detachLocked() *attachment[T] {
+func (s *sessionCore) detachLocked() *attachment {
 	a := s.at
 	if a != nil {
 		s.at = nil
-		s.counts.past.add(a.c.Stats())
+		s.counts.past.add(a.c.stats())
 		s.counts.past.SendBuffered = 0
 	}
 	return a
 }
 
 // dropLocked makes the pump of a let go of what it holds.
-func (a *attachment[T]) dropLocked() {
+func (a *attachment) dropLocked() {
 	if !a.dropped {
 		a.dropped = true
 		close(a.letGo)

@@ -74,7 +74,7 @@ func checkedSession[T any](p Protocol[T], opts *Options) (*settings, error) {
 //
 // Its goroutine, run, lives as long as the session. It is idle while there is a connection, and
 // after a loss it makes attempts, one at a time, until one succeeds or the session has ended.
-type client[T any] struct {
+type client struct {
 	dial   func(context.Context) (net.Conn, error)
 	ctx    context.Context // of attempts: ends with the session
 	cancel context.CancelFunc
@@ -88,23 +88,23 @@ type client[T any] struct {
 }
 
 func startSession[T any](ctx context.Context, dial func(context.Context) (net.Conn, error), p Protocol[T], set *settings) (*Session[T], error) {
-	h := &client[T]{dial: dial, wanted: make(chan error, 1), expiry: set.SessionExpiry}
+	h := &client{dial: dial, wanted: make(chan error, 1), expiry: set.SessionExpiry}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
-	s := newSession(p, set, home[T](h))
-	s.id = newSessionID()
-	if err := h.attempt(ctx, s); err != nil {
+	s := newSession(p, set)
+	s.home, s.id = h, newSessionID()
+	if err := h.attempt(ctx, &s.sessionCore); err != nil {
 		h.cancel()
 		return nil, err
 	}
-	go h.run(s) // ends with the session
+	go h.run(&s.sessionCore) // ends with the session
 	return s, nil
 }
 
-func (h *client[T]) lost(s *Session[T], err error) { h.wanted <- err } // there is one loss for each attachment
+func (h *client) lost(s *sessionCore, err error) { h.wanted <- err } // there is one loss for each attachment
 
-func (h *client[T]) ended(*Session[T]) { h.cancel() }
+func (h *client) ended(*sessionCore) { h.cancel() }
 
-func (h *client[T]) mayEnd(s *Session[T], e link.Ending, told bool) bool {
+func (h *client) mayEnd(s *sessionCore, e link.Ending, told bool) bool {
 	if e.FullConfirmed { // it knows that we are at our end
 		return told || s.peerEnded
 	}
@@ -112,7 +112,7 @@ func (h *client[T]) mayEnd(s *Session[T], e link.Ending, told bool) bool {
 }
 
 // run is the goroutine that dials again.
-func (h *client[T]) run(s *Session[T]) {
+func (h *client) run(s *sessionCore) {
 	for {
 		select {
 		case <-h.wanted:
@@ -124,7 +124,7 @@ func (h *client[T]) run(s *Session[T]) {
 }
 
 // reconnect makes attempts until one succeeds, or the session has ended.
-func (h *client[T]) reconnect(s *Session[T]) {
+func (h *client) reconnect(s *sessionCore) {
 	s.mu.Lock()
 	lasted := time.Since(s.last.since)
 	down := s.counts.since
@@ -191,7 +191,7 @@ func isPassing(err error) bool {
 }
 
 // attempt makes a connection, and it the one of s.
-func (h *client[T]) attempt(ctx context.Context, s *Session[T]) error {
+func (h *client) attempt(ctx context.Context, s *sessionCore) error {
 	s.mu.Lock()
 	last := s.last
 	if last != nil {
@@ -210,19 +210,19 @@ func (h *client[T]) attempt(ctx context.Context, s *Session[T]) error {
 	s.mu.Unlock()
 	h.try++
 	ask := &askSession{ID: s.id, Try: h.try, Got: got, New: !h.answered, Keep: uint64(s.set.SessionBuffer)}
-	c, err := openAsking(ctx, nc, s.p, s.set, ask)
+	conn, c, err := s.typed.connect(ctx, nc, ask)
 	if err != nil {
 		return err
 	}
-	if err := h.enter(s, c); err != nil {
+	if err := h.enter(s, conn, c); err != nil {
 		c.link.Fail(err)
 		return err
 	}
 	return nil
 }
 
-// enter makes c the connection of s, if that is what the server has answered.
-func (h *client[T]) enter(s *Session[T], c *Conn[T]) error {
+// enter makes c, that of conn, the connection of s, if that is what the server has answered.
+func (h *client) enter(s *sessionCore, conn any, c *connCore) error {
 	a := c.told.Answer
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -250,7 +250,7 @@ func (h *client[T]) enter(s *Session[T], c *Conn[T]) error {
 	}
 	resumed := h.answered
 	h.answered = true
-	s.attachLocked(c, a.Got, int(min(c.told.Session.Keep, maxKeep)), resumed)
+	s.attachLocked(conn, c, a.Got, int(min(c.told.Session.Keep, maxKeep)), resumed)
 	return nil
 }
 

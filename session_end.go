@@ -49,7 +49,7 @@ func isRemoteTimeout(err error) bool {
 }
 
 // end ends s with err, which is nil if that is a clean end. Only the first call does anything.
-func (s *Session[T]) end(err error) {
+func (s *sessionCore) end(err error) {
 	s.mu.Lock()
 	if s.over {
 		s.mu.Unlock()
@@ -109,22 +109,22 @@ func (s *Session[T]) end(err error) {
 }
 
 // endIn is end in a goroutine of its own, for callers that must not wait for the pump.
-func (s *Session[T]) endIn(err error) { go s.end(err) }
+func (s *sessionCore) endIn(err error) { go s.end(err) }
 
-func (s *Session[T]) closeMessagesLocked() {
+func (s *sessionCore) closeMessagesLocked() {
 	if !s.recvOver {
 		s.recvOver = true
-		close(s.messages)
+		s.typed.closeMessages()
 	}
 }
 
 // lostLocked returns the error of a session that is lost.
-func (s *Session[T]) lostLocked(why string) error {
+func (s *sessionCore) lostLocked(why string) error {
 	return &SessionError{Why: why, Taken: s.ring.Taken(), Sent: s.ring.Sent()}
 }
 
 // lose ends s as lost.
-func (s *Session[T]) lose(why string) {
+func (s *sessionCore) lose(why string) {
 	s.mu.Lock()
 	err := s.lostLocked(why)
 	s.mu.Unlock()
@@ -136,6 +136,10 @@ func (s *Session[T]) onEnd(f func()) (cancel func(), ok bool) {
 	if s.plain != nil {
 		return s.plain.link.OnEnd(f)
 	}
+	return s.atEnd(f)
+}
+
+func (s *sessionCore) atEnd(f func()) (cancel func(), ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.over {
@@ -152,12 +156,12 @@ func (s *Session[T]) onEnd(f func()) (cancel func(), ok bool) {
 	}, true
 }
 
-func (s *Session[T]) logEnd(err error) {
+func (s *sessionCore) logEnd(err error) {
 	s.mu.Lock()
 	c := s.counts
 	sent, taken, received := s.ring.Last(), s.ring.Taken(), s.in.Had()
 	s.mu.Unlock()
-	args := []any{"protocol", s.p.Name, "sent", sent, "taken", taken, "received", received, "resumes", c.resumes, "replayed", c.replayed, "down", c.down}
+	args := []any{"protocol", s.set.protocol, "sent", sent, "taken", taken, "received", received, "resumes", c.resumes, "replayed", c.replayed, "down", c.down}
 	level := slog.LevelDebug
 	if err != nil {
 		level = slog.LevelInfo

@@ -16,7 +16,7 @@ import (
 // pump is the goroutine that receives from the Conn of a. It ends with that, or when it would
 // have to wait for the consumer and letGo is closed; on exit left is closed. After the peer's end
 // it closes messages.
-func (s *Session[T]) pump(a *attachment[T]) {
+func (s *Session[T]) pump(a *attachment) {
 	defer close(a.left)
 	s.mu.Lock()
 	v, size, holding := s.held, s.hand, s.holding
@@ -31,11 +31,11 @@ func (s *Session[T]) pump(a *attachment[T]) {
 		s.held, s.holding = zero, false
 		s.mu.Unlock()
 	}
-	c := a.c
+	c := a.conn.(*Conn[T])
 	full := false // there was no space for v
 	offer := func(next *T) {
 		if a.wanted {
-			s.hand.memory = s.measure(a, next)
+			s.hand.memory = s.measure(c, next)
 			if full = !s.put(a, *next); full {
 				v = *next
 			}
@@ -80,19 +80,19 @@ func (s *Session[T]) pump(a *attachment[T]) {
 	}
 }
 
-// measure returns the memory that v takes, the message that a's Conn has just decoded.
-func (s *Session[T]) measure(a *attachment[T], v *T) int {
+// measure returns the memory that v takes, the message that c has just decoded.
+func (s *Session[T]) measure(c *Conn[T], v *T) int {
 	size := s.hand.bytes
 	if size <= s.backlog.Small {
 		return s.backlog.Share()
 	}
-	return decodedSize(a.c.dec, v, size, s.set.DecodedBuffer)
+	return decodedSize(c.dec, v, size, s.set.DecodedBuffer)
 }
 
 // onMessage is told of a message that the Conn has read, before anybody can read on. It is had, and in
 // the pump's hands, unless this end has closed: then it is dropped, and the Conn is not to confirm that all
 // were read.
-func (a *attachment[T]) onMessage(size int) {
+func (a *attachment) onMessage(size int) {
 	s := a.s
 	if !a.busy {
 		a.busy = true
@@ -112,10 +112,10 @@ func (a *attachment[T]) onMessage(size int) {
 
 // pull is told that the pump begins, or ends, to receive with the inbox's lock: what comes otherwise, by the reader
 // goroutine of a Conn that was closed, is none of what the pump owns.
-func (a *attachment[T]) pull(on bool) { a.pulling = on }
+func (a *attachment) pull(on bool) { a.pulling = on }
 
 // onWait is told that the Conn has no whole message, and waits for one.
-func (a *attachment[T]) onWait() {
+func (a *attachment) onWait() {
 	if !a.busy {
 		return
 	}
@@ -126,7 +126,7 @@ func (a *attachment[T]) onWait() {
 }
 
 // dropLocked notes that a message of the peer's is dropped.
-func (s *Session[T]) dropLocked() {
+func (s *sessionCore) dropLocked() {
 	s.dropped = true
 	if s.last != nil {
 		s.last.c.link.In.Drop()
@@ -134,7 +134,7 @@ func (s *Session[T]) dropLocked() {
 }
 
 // received notes that a Conn has no more messages, because of err.
-func (s *Session[T]) received(a *attachment[T], err error) {
+func (s *sessionCore) received(a *attachment, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.noteLocked(a)
@@ -146,7 +146,7 @@ func (s *Session[T]) received(a *attachment[T], err error) {
 // put puts v, the message in hand, into the queue without waiting, and reports false if there is no space.
 // It takes no lock, nor does it write what others look at: either costs as much as to decode a small message. So
 // what was put is noted later, for many at once: before the pump waits, or when an ack may be due.
-func (s *Session[T]) put(a *attachment[T], v T) bool {
+func (s *Session[T]) put(a *attachment, v T) bool {
 	size := s.hand
 	waiting, ok := s.hasMemory(size.memory)
 	if !ok {
@@ -176,7 +176,7 @@ const noteAfter = 64
 // noteLocked notes what a's pump, which calls it, has received and put into the queue, and acks what was taken if
 // that is due. The pump is not busy after that, so it closes messages if it was for the pump to do, and a feeder that
 // waits for it goes on.
-func (s *Session[T]) noteLocked(a *attachment[T]) {
+func (s *sessionCore) noteLocked(a *attachment) {
 	s.in.Have(a.had)
 	a.had = 0
 	for _, n := range a.put {
@@ -199,7 +199,7 @@ func (s *Session[T]) noteLocked(a *attachment[T]) {
 
 // deliver puts v into the queue, and reports false if letGo was closed before there was space, and memory
 // for it, or this end has closed: then v is dropped.
-func (s *Session[T]) deliver(a *attachment[T], v T, size hand) bool {
+func (s *Session[T]) deliver(a *attachment, v T, size hand) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.delivering = true // so messages is not closed
@@ -240,7 +240,7 @@ func (s *Session[T]) deliver(a *attachment[T], v T, size hand) bool {
 
 // awaitConsumer waits until v has been put into the queue, which it reports, or there may be memory for
 // it, or letGo is closed.
-func (s *Session[T]) awaitConsumer(a *attachment[T], v T, memory int, start time.Time) (sent bool) {
+func (s *Session[T]) awaitConsumer(a *attachment, v T, memory int, start time.Time) (sent bool) {
 	if _, ok := s.hasMemory(memory); ok {
 		select {
 		case s.messages <- v:
@@ -260,19 +260,19 @@ func (s *Session[T]) awaitConsumer(a *attachment[T], v T, memory int, start time
 
 // hasMemory reports whether a message of that size may wait beside those that do. If it is one to be accounted
 // for, waiting is their number. Only the pump calls it.
-func (s *Session[T]) hasMemory(memory int) (waiting int, ok bool) {
+func (s *sessionCore) hasMemory(memory int) (waiting int, ok bool) {
 	if !s.accounts(memory) {
 		return 0, true
 	}
-	waiting = len(s.messages)
+	waiting = s.typed.queued()
 	return waiting, s.backlog.Fits(memory, waiting)
 }
 
 // accounts reports whether a message of that size is accounted for in the backlog.
-func (s *Session[T]) accounts(memory int) bool { return s.backlog.On() || memory > s.backlog.Share() }
+func (s *sessionCore) accounts(memory int) bool { return s.backlog.On() || memory > s.backlog.Share() }
 
 // putLocked notes that a message was put into the queue, in which others were waiting.
-func (s *Session[T]) putLocked(size hand, waiting int) {
+func (s *sessionCore) putLocked(size hand, waiting int) {
 	if s.accounts(size.memory) {
 		s.backlog.Put(size.memory, waiting)
 	}
@@ -282,8 +282,8 @@ func (s *Session[T]) putLocked(size hand, waiting int) {
 
 // lookLocked looks at what was taken from the queue, acks it if that is due, and makes sure that
 // it is looked at again while something is owed.
-func (s *Session[T]) lookLocked() {
-	s.in.Look(len(s.messages))
+func (s *sessionCore) lookLocked() {
+	s.in.Look(s.typed.queued())
 	if s.in.Due() && s.at != nil && s.sending < closing {
 		s.at.c.link.Out.SendAck(s.in.Ack())
 	}
@@ -308,7 +308,7 @@ func (s *Session[T]) lookLocked() {
 	}
 }
 
-func (s *Session[T]) lookAfterLocked(d time.Duration) {
+func (s *sessionCore) lookAfterLocked(d time.Duration) {
 	if s.lookTime == nil {
 		s.lookTime = time.AfterFunc(d, s.lookAgain)
 	} else {
@@ -317,7 +317,7 @@ func (s *Session[T]) lookAfterLocked(d time.Duration) {
 }
 
 // lookAgain is run by a timer.
-func (s *Session[T]) lookAgain() {
+func (s *sessionCore) lookAgain() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.looking = false
@@ -325,7 +325,7 @@ func (s *Session[T]) lookAgain() {
 		return
 	}
 	from := s.lookFrom
-	s.in.Look(len(s.messages))
+	s.in.Look(s.typed.queued())
 	if s.in.Due() && s.at != nil {
 		s.at.c.link.Out.SendAck(s.in.Ack())
 	}
@@ -338,7 +338,7 @@ func (s *Session[T]) lookAgain() {
 // longestAck is how long the peer waits at most for an ack of what was taken.
 const longestAck = 5 * time.Second
 
-func (s *Session[T]) ackInterval() time.Duration {
+func (s *sessionCore) ackInterval() time.Duration {
 	if h := s.set.Heartbeat; h > 0 && h < longestAck {
 		return h
 	}
@@ -346,32 +346,22 @@ func (s *Session[T]) ackInterval() time.Duration {
 }
 
 // ackNow is run by a timer: it acks what was taken, however little it is.
-func (s *Session[T]) ackNow() {
+func (s *sessionCore) ackNow() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.acking = false
 	if s.over {
 		return
 	}
-	s.in.Look(len(s.messages))
+	s.in.Look(s.typed.queued())
 	if s.in.Unacked() && s.at != nil && s.sending < closing {
 		s.at.c.link.Out.SendAck(s.in.Ack())
 	}
 	s.lookLocked()
 }
 
-// sessionEnd is an attachment as its Conn sees it.
-type sessionEnd interface {
-	pull(on bool) // the pump begins, and ends, to hold the inbox
-	onControl(kind byte, body []byte) error
-	onMessage(size int)
-	onWait()
-	onSkip(size int)
-	onGoingAway()
-}
-
 // onControl handles a control frame of the session, see link.Owner.
-func (a *attachment[T]) onControl(kind byte, body []byte) error {
+func (a *attachment) onControl(kind byte, body []byte) error {
 	s := a.s
 	if kind == wire.KindAsk {
 		if len(body) > 0 {
@@ -383,7 +373,7 @@ func (a *attachment[T]) onControl(kind byte, body []byte) error {
 			s.noteLocked(a)
 		}
 		if s.at == a && s.sending < closing {
-			s.in.Look(len(s.messages))
+			s.in.Look(s.typed.queued())
 			s.in.Ask()
 			a.c.link.Out.SendAck(s.in.Ack())
 			s.lookLocked()
@@ -412,18 +402,16 @@ func (a *attachment[T]) onControl(kind byte, body []byte) error {
 }
 
 // onSkip notes that the Conn has dropped a message of an unknown case.
-func (a *attachment[T]) onSkip(size int) {
+func (a *attachment) onSkip(size int) {
 	s := a.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if a.pulling {
 		s.noteLocked(a)
 	}
-	s.in.Skip(size, len(s.messages))
+	s.in.Skip(size, s.typed.queued())
 	s.lookLocked()
 }
-
-func (a *attachment[T]) onGoingAway() { a.s.goAway() }
 
 // Messages returns the channel on which messages arrive, as [Conn.Messages]. It goes on over lost
 // connections.

@@ -53,7 +53,7 @@ func (s *Session[T]) takes(m *Prepared[T]) error { return takes(m, s.set) }
 var errDown = errors.New("qsocket: the session has no connection now, and Options.SendFailsWhileDown is set")
 
 // refusalLocked returns why nothing more is accepted; nil if it is.
-func (s *Session[T]) refusalLocked() error {
+func (s *sessionCore) refusalLocked() error {
 	switch {
 	case s.over && s.err != nil:
 		return &sessionEnded{s.err}
@@ -76,7 +76,7 @@ func (e *sessionEnded) Error() string {
 func (e *sessionEnded) Unwrap() []error { return []error{link.ErrClosed, e.cause} }
 
 // maxPayloadLocked returns what a message may have, bytes, and whose limit that is.
-func (s *Session[T]) maxPayloadLocked() (most int, name string) {
+func (s *sessionCore) maxPayloadLocked() (most int, name string) {
 	if s.last != nil && s.last.c.told.MaxFrame < s.set.MaxFrame {
 		return s.last.c.told.MaxFrame, "the peer's MaxFrame"
 	}
@@ -84,9 +84,9 @@ func (s *Session[T]) maxPayloadLocked() (most int, name string) {
 }
 
 // checkSizeLocked returns an error for a payload that is larger.
-func (s *Session[T]) checkSizeLocked(size int) error {
+func (s *sessionCore) checkSizeLocked(size int) error {
 	most, name := s.maxPayloadLocked()
-	return wire.Framing(s.p.Framing).CheckSize(size, most, name)
+	return wire.Framing(s.set.framing).CheckSize(size, most, name)
 }
 
 // encodeLocked appends the frame of v, or of m if that is not nil, to b.
@@ -97,7 +97,7 @@ func (s *Session[T]) encodeLocked(b []byte, v *T, m *Prepared[T], encoding *sync
 		}
 		return append(b, m.frame...), nil
 	}
-	framing := wire.Framing(s.p.Framing)
+	framing := wire.Framing(s.set.framing)
 	start := len(b)
 	if encoding != nil {
 		encoding.Lock()
@@ -120,7 +120,7 @@ func (s *Session[T]) encodeLocked(b []byte, v *T, m *Prepared[T], encoding *sync
 
 // acceptLocked makes b[start:], a frame in what ring.Buffer has returned, the last message, and gives
 // it to the connection if that has been told all before it and has room.
-func (s *Session[T]) acceptLocked(b []byte, start int) {
+func (s *sessionCore) acceptLocked(b []byte, start int) {
 	frame := b[start:]
 	s.ring.Accept(b, start)
 	a := s.at
@@ -156,6 +156,11 @@ func (s *Session[T]) send(ctx context.Context, v *T, m *Prepared[T], gone <-chan
 		s.mu.Unlock()
 		return err
 	}
+	return s.commit(ctx, buf, b, gone)
+}
+
+// commit accepts the frame that was appended to buf, and is in b now, when there is room. It is called with mu held, and unlocks it.
+func (s *sessionCore) commit(ctx context.Context, buf, b []byte, gone <-chan struct{}) error {
 	if s.starving == 0 && s.ring.Fits(len(b)-len(buf)) {
 		s.acceptLocked(b, len(buf))
 		s.mu.Unlock()
@@ -167,7 +172,7 @@ func (s *Session[T]) send(ctx context.Context, v *T, m *Prepared[T], gone <-chan
 	}
 	s.waiting++
 	s.mu.Unlock()
-	err = s.sendInTurn(ctx, frame, gone)
+	err := s.sendInTurn(ctx, frame, gone)
 	s.mu.Lock()
 	s.waiting--
 	s.mu.Unlock()
@@ -179,8 +184,8 @@ func (s *Session[T]) send(ctx context.Context, v *T, m *Prepared[T], gone <-chan
 const maxLostRaces = 2
 
 // sendInTurn accepts frame when those that have waited longer are through, and there is room.
-func (s *Session[T]) sendInTurn(ctx context.Context, frame []byte, gone <-chan struct{}) error {
-	done := s.Done()
+func (s *sessionCore) sendInTurn(ctx context.Context, frame []byte, gone <-chan struct{}) error {
+	done := s.ended()
 	select {
 	case s.turn <- struct{}{}:
 		defer func() { <-s.turn }()
@@ -252,6 +257,10 @@ func (s *Session[T]) Flush(ctx context.Context) error {
 	if s.plain != nil {
 		return s.plain.Flush(ctx)
 	}
+	return s.flush(ctx)
+}
+
+func (s *sessionCore) flush(ctx context.Context) error {
 	s.mu.Lock()
 	target := s.ring.Last()
 	s.flushes++
@@ -270,7 +279,7 @@ func (s *Session[T]) Flush(ctx context.Context) error {
 			return false, nil
 		}
 		s.mu.Unlock()
-		err := a.c.Flush(ctx)
+		err := a.c.flush(ctx)
 		s.mu.Lock()
 		return err == nil && s.at == a, ctx.Err()
 	})
@@ -284,6 +293,10 @@ func (s *Session[T]) Sync(ctx context.Context) error {
 	if s.plain != nil {
 		return fmt.Errorf("qsocket: Sync with a peer that has no sessions: %w", errors.ErrUnsupported)
 	}
+	return s.sync(ctx)
+}
+
+func (s *sessionCore) sync(ctx context.Context) error {
 	s.mu.Lock()
 	target := s.ring.Last()
 	s.syncs++
@@ -305,7 +318,7 @@ func (s *Session[T]) Sync(ctx context.Context) error {
 }
 
 // await waits until ready, which is called with mu held, says so or fails, ctx ends, or the session has.
-func (s *Session[T]) await(ctx context.Context, ready func() (bool, error)) error {
+func (s *sessionCore) await(ctx context.Context, ready func() (bool, error)) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -338,6 +351,10 @@ func (s *Session[T]) CloseWrite() error {
 	if s.plain != nil {
 		return s.plain.CloseWrite()
 	}
+	return s.closeWrite()
+}
+
+func (s *sessionCore) closeWrite() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.over {
@@ -375,6 +392,10 @@ func (s *Session[T]) closeFor(reason link.Reason) error {
 	if s.plain != nil {
 		return s.plain.closeFor(reason)
 	}
+	return s.close(reason)
+}
+
+func (s *sessionCore) close(reason link.Reason) error {
 	s.mu.Lock()
 	if s.sending == closing && s.giveUp != nil || s.over {
 		s.mu.Unlock()
@@ -387,14 +408,14 @@ func (s *Session[T]) closeFor(reason link.Reason) error {
 	done := s.done.WaitLocked()
 	s.mu.Unlock()
 	<-done
-	if err := s.Err(); errors.Is(err, ErrSessionLost) {
+	if err := s.failure(); errors.Is(err, ErrSessionLost) {
 		return err
 	}
 	return nil
 }
 
 // startCloseLocked begins the end of s.
-func (s *Session[T]) startCloseLocked(reason link.Reason) {
+func (s *sessionCore) startCloseLocked(reason link.Reason) {
 	if s.sending == closing {
 		return
 	}
@@ -425,6 +446,10 @@ func (s *Session[T]) Shutdown(ctx context.Context) error {
 	if s.plain != nil {
 		return s.plain.Shutdown(ctx)
 	}
+	return s.shutdown(ctx)
+}
+
+func (s *sessionCore) shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	s.startCloseLocked(link.Reason{})
 	done := s.done.WaitLocked()
@@ -437,7 +462,7 @@ func (s *Session[T]) Shutdown(ctx context.Context) error {
 		case <-ctx.Done():
 			s.lose("Shutdown was given up: " + ctx.Err().Error())
 			<-done
-			if s.Err() != nil {
+			if s.failure() != nil {
 				return ctx.Err()
 			}
 		}

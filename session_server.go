@@ -25,15 +25,14 @@ import (
 //
 // A session that has ended leaves a tombstone, so that a client whose goodbye was heard but not confirmed
 // finds out.
-type sessions[T any] struct {
-	l        *Listener[T]
-	arrivals chan *Session[T] // those that no handler has yet
+type sessions struct {
+	l *listenerCore
 
 	// No more connections come: what is lost stays lost. It is asked with the mutex of a session held.
 	stopped atomic.Bool
 
 	mu     sync.Mutex // guards following; comes before that of a session
-	known  map[[wire.SessionIDSize]byte]*Session[T]
+	known  map[[wire.SessionIDSize]byte]*sessionCore
 	graves map[[sha256.Size]byte]tombstone
 	byAge  [][sha256.Size]byte // of the tombstones, oldest first
 	past   Stats               // of the sessions that have ended: what only sessions count
@@ -48,8 +47,8 @@ type tombstone struct {
 }
 
 // server is the home of a session that waits for its client.
-type server[T any] struct {
-	of       *sessions[T]
+type server struct {
+	of       *sessions
 	identity string
 	takeover sync.Mutex // held by the connection that takes over
 
@@ -58,12 +57,11 @@ type server[T any] struct {
 	expire *time.Timer
 }
 
-func newSessions[T any](l *Listener[T]) *sessions[T] {
-	return &sessions[T]{
-		l:        l,
-		arrivals: make(chan *Session[T]),
-		known:    make(map[[wire.SessionIDSize]byte]*Session[T]),
-		graves:   make(map[[sha256.Size]byte]tombstone),
+func newSessions(l *listenerCore) *sessions {
+	return &sessions{
+		l:      l,
+		known:  make(map[[wire.SessionIDSize]byte]*sessionCore),
+		graves: make(map[[sha256.Size]byte]tombstone),
 	}
 }
 
@@ -80,11 +78,11 @@ func byPublicKey(nc net.Conn) string {
 	return string(state.PeerCertificates[0].RawSubjectPublicKeyInfo)
 }
 
-// arrive decides what becomes of c, which asks for a session, and answers it. It returns the session if
+// arrive decides what becomes of c, that of conn, which asks for a session, and answers it. It returns the session if
 // that is new, and otherwise nil.
-func (ss *sessions[T]) arrive(c *Conn[T]) (created *Session[T]) {
+func (ss *sessions) arrive(conn any, c *connCore) (created *sessionCore) {
 	ask := &c.told.Session
-	identity := ss.l.opts.SessionIdentity(c.NetConn())
+	identity := ss.l.opts.SessionIdentity(c.netConn())
 	ss.mu.Lock()
 	s := ss.known[ask.ID]
 	if s == nil {
@@ -93,15 +91,15 @@ func (ss *sessions[T]) arrive(c *Conn[T]) (created *Session[T]) {
 			ss.refuse(c, refusal)
 			return nil
 		}
-		return ss.createLocked(c, ask, identity)
+		return ss.createLocked(conn, c, ask, identity)
 	}
 	ss.mu.Unlock()
-	h := s.home.(*server[T])
+	h := s.home.(*server)
 	if h.identity != identity { // which is told the same as one that has guessed
 		ss.refuse(c, unknownSession)
 		return nil
 	}
-	if refusal := h.take(s, c, ask); refusal.State != 0 {
+	if refusal := h.take(s, conn, c, ask); refusal.State != 0 {
 		ss.refuse(c, refusal)
 	}
 	return nil
@@ -111,7 +109,7 @@ var unknownSession = wire.Session{State: wire.SessionLost, Why: "no such session
 
 // refusalLocked returns the answer to a client that asks for a session which is not there, if it
 // cannot have a new one.
-func (ss *sessions[T]) refusalLocked(ask *handshake.Session) wire.Session {
+func (ss *sessions) refusalLocked(ask *handshake.Session) wire.Session {
 	ss.buryLocked()
 	if g, ok := ss.graves[sha256.Sum256(ask.ID[:])]; ok && g.over {
 		return wire.Session{State: wire.SessionOver, Got: g.got}
@@ -125,7 +123,7 @@ func (ss *sessions[T]) refusalLocked(ask *handshake.Session) wire.Session {
 	if len(ss.known) >= most {
 		if !ss.full {
 			ss.full = true
-			ss.l.log.Warn("qsocket: full: new sessions are told so and refused", "addr", socket.AddrString(ss.l.Addr()), "sessions", most)
+			ss.l.log.Warn("qsocket: full: new sessions are told so and refused", "addr", socket.AddrString(ss.l.addr()), "sessions", most)
 		}
 		ss.l.countRefusal("full")
 		return wire.Session{State: wire.SessionBusy, Why: "too many sessions"}
@@ -137,7 +135,7 @@ func (ss *sessions[T]) refusalLocked(ask *handshake.Session) wire.Session {
 }
 
 // buryLocked drops the tombstones whose time is over.
-func (ss *sessions[T]) buryLocked() {
+func (ss *sessions) buryLocked() {
 	now := time.Now()
 	for len(ss.byAge) > 0 && (len(ss.byAge) > ss.l.opts.MaxSessions || now.After(ss.graves[ss.byAge[0]].until)) {
 		delete(ss.graves, ss.byAge[0])
@@ -145,27 +143,27 @@ func (ss *sessions[T]) buryLocked() {
 	}
 }
 
-func (ss *sessions[T]) createLocked(c *Conn[T], ask *handshake.Session, identity string) *Session[T] {
-	h := &server[T]{of: ss, identity: identity, try: ask.Try}
-	s := newSession(ss.l.p, ss.l.opts, home[T](h))
-	s.id = ask.ID
+func (ss *sessions) createLocked(conn any, c *connCore, ask *handshake.Session, identity string) *sessionCore {
+	h := &server{of: ss, identity: identity, try: ask.Try}
+	s := ss.l.typed.newSession()
+	s.home, s.id = h, ask.ID
 	ss.known[ask.ID] = s
 	ss.full = false
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c.link.Out.SendControl(ss.verdict(wire.SessionCreated, 0))
-	s.attachLocked(c, 0, int(min(ask.Keep, maxKeep)), false)
+	s.attachLocked(conn, c, 0, int(min(ask.Keep, maxKeep)), false)
 	return s
 }
 
-func (ss *sessions[T]) verdict(state wire.SessionState, got uint64) []byte {
+func (ss *sessions) verdict(state wire.SessionState, got uint64) []byte {
 	return wire.Session{State: state, Got: got, Expiry: expiryMillis(ss.l.opts)}.Frame()
 }
 
 func expiryMillis(set *settings) uint64 { return uint64(max(set.SessionExpiry/time.Millisecond, 1)) }
 
 // refuse answers c and closes it.
-func (ss *sessions[T]) refuse(c *Conn[T], answer wire.Session) {
+func (ss *sessions) refuse(c *connCore, answer wire.Session) {
 	c.link.Out.SendControl(answer.Frame())
 	c.link.StartClose(link.Reason{})
 	c.link.CloseWithin()
@@ -175,7 +173,7 @@ func (ss *sessions[T]) refuse(c *Conn[T], answer wire.Session) {
 var errReplaced = errors.New("qsocket: the client has come on another connection")
 
 // take makes c the connection of s, or returns why it cannot be.
-func (h *server[T]) take(s *Session[T], c *Conn[T], ask *handshake.Session) wire.Session {
+func (h *server) take(s *sessionCore, conn any, c *connCore, ask *handshake.Session) wire.Session {
 	s.mu.Lock()
 	if s.over {
 		s.mu.Unlock()
@@ -222,13 +220,13 @@ func (h *server[T]) take(s *Session[T], c *Conn[T], ask *handshake.Session) wire
 	down := time.Since(s.counts.since)
 	replayed := s.ring.Sent() - ask.Got
 	c.link.Out.SendControl(h.of.verdict(wire.SessionResumed, s.in.Had()))
-	s.attachLocked(c, ask.Got, int(min(ask.Keep, maxKeep)), true)
+	s.attachLocked(conn, c, ask.Got, int(min(ask.Keep, maxKeep)), true)
 	s.events.add(SessionEvent{Kind: SessionResumed, Attempt: 1, Down: down, Replayed: int(replayed)})
 	return wire.Session{}
 }
 
 // lost waits for the client, for SessionExpiry. It is called with mu of s held.
-func (h *server[T]) lost(s *Session[T], err error) {
+func (h *server) lost(s *sessionCore, err error) {
 	if h.of.stopped.Load() {
 		s.endIn(s.lostLocked("the connection was lost, and the Listener is closed"))
 		return
@@ -245,12 +243,12 @@ func (h *server[T]) lost(s *Session[T], err error) {
 	h.expire = timer
 }
 
-func (h *server[T]) mayEnd(s *Session[T], e link.Ending, told bool) bool {
+func (h *server) mayEnd(s *sessionCore, e link.Ending, told bool) bool {
 	return s.peerEnded || told && (s.sending == closing || e.Goodbye == wire.GoodbyeHalf)
 }
 
 // ended leaves a tombstone.
-func (h *server[T]) ended(s *Session[T]) {
+func (h *server) ended(s *sessionCore) {
 	ss := h.of
 	s.mu.Lock()
 	grave := tombstone{over: s.err == nil && !s.dropped, got: s.in.Had(), until: time.Now().Add(s.set.SessionExpiry)}
@@ -271,7 +269,7 @@ func (h *server[T]) ended(s *Session[T]) {
 }
 
 // lock locks ss, if there are sessions at all, and returns what unlocks it.
-func (ss *sessions[T]) lock() (unlock func()) {
+func (ss *sessions) lock() (unlock func()) {
 	if ss == nil {
 		return func() {}
 	}
@@ -280,7 +278,7 @@ func (ss *sessions[T]) lock() (unlock func()) {
 }
 
 // totalsLocked returns what the sessions count that no Conn does.
-func (ss *sessions[T]) totalsLocked() (sum Stats) {
+func (ss *sessions) totalsLocked() (sum Stats) {
 	if ss == nil {
 		return sum
 	}
@@ -292,13 +290,13 @@ func (ss *sessions[T]) totalsLocked() (sum Stats) {
 }
 
 // ownStats returns the counters of s that no Conn has.
-func (s *Session[T]) ownStats() Stats {
-	all := s.Stats()
+func (s *sessionCore) ownStats() Stats {
+	all := s.stats()
 	return Stats{Resumes: all.Resumes, Replayed: all.Replayed, Down: all.Down, Unacknowledged: all.Unacknowledged}
 }
 
 // count returns how many sessions have not ended.
-func (ss *sessions[T]) count() int {
+func (ss *sessions) count() int {
 	if ss == nil {
 		return 0
 	}
@@ -308,13 +306,13 @@ func (ss *sessions[T]) count() int {
 }
 
 // all returns the sessions that have not ended.
-func (ss *sessions[T]) all() []*Session[T] {
+func (ss *sessions) all() []*sessionCore {
 	if ss == nil {
 		return nil
 	}
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
-	list := make([]*Session[T], 0, len(ss.known))
+	list := make([]*sessionCore, 0, len(ss.known))
 	for _, s := range ss.known {
 		list = append(list, s)
 	}
@@ -323,7 +321,7 @@ func (ss *sessions[T]) all() []*Session[T] {
 
 // stop says that no client can come back. Sessions that wait for theirs are lost, unless the Listener
 // drains: that waits for them as long as its ctx allows.
-func (ss *sessions[T]) stop(drains bool) {
+func (ss *sessions) stop(drains bool) {
 	ss.stopped.Store(!drains)
 	if drains {
 		return
@@ -348,38 +346,30 @@ func (l *Listener[T]) ServeSessions(ctx context.Context, handle func(context.Con
 	case l.sessions == nil:
 		return errors.New("qsocket: ServeSessions without Options.MaxSessions: want how many sessions there may be")
 	}
-	return serveAll(ctx, l, handle, func(ctx context.Context) (*Session[T], error) { return acceptFrom(ctx, l, l.sessions.arrivals) })
+	return l.serveAll(ctx,
+		func(ctx context.Context, s served) { handle(ctx, s.(*Session[T])) },
+		func(ctx context.Context) (served, error) { return acceptFrom(ctx, &l.listenerCore, l.arrivals) })
 }
 
-// admitSession is what admit does with a Conn where there are sessions.
-func (l *Listener[T]) admitSession(c *Conn[T]) {
-	s := &Session[T]{plain: c, set: l.opts, p: l.p}
-	if c.told.Session.HasID {
-		if s = l.sessions.arrive(c); s == nil {
-			return
-		}
-	}
-	select {
-	case l.sessions.arrivals <- s:
-	case <-l.closing.Done():
-		_ = s.closeFor(l.closeReason())
-	}
-}
-
-func (s *Session[T]) setServeCtx(context.Context) {}
-func (s *Session[T]) interruptServe()             {}
+func (s *sessionCore) setServeCtx(context.Context) {}
+func (s *sessionCore) interruptServe()             {}
 
 func (s *Session[T]) closeServed(reason link.Reason) {
 	if s.plain != nil {
 		s.plain.closeServed(reason)
 		return
 	}
+	s.closeOrAwait(reason)
+}
+
+// closeOrAwait closes s, or waits until a Shutdown that is under way is over, for CloseTimeout.
+func (s *sessionCore) closeOrAwait(reason link.Reason) {
 	s.mu.Lock()
 	shutdown := s.sending == closing && s.giveUp == nil && !s.over
 	done := s.done.WaitLocked()
 	s.mu.Unlock()
 	if !shutdown {
-		_ = s.closeFor(reason)
+		_ = s.close(reason)
 		return
 	}
 	timer := time.NewTimer(s.set.CloseTimeout)
