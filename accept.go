@@ -285,7 +285,7 @@ func (l *listenerCore) countRefusal(cause string) {
 //	full      it came when MaxConns, or for a new session MaxSessions, were in use
 //	panic     one of these, or a callback of the TLS Config, panicked
 //	other     anything else
-func (l *Listener[T]) Refusals() map[string]uint64 { return l.refusalCounts() }
+func (l *Listener[T]) Refusals() map[string]uint64 { return l.core.refusalCounts() }
 
 func (l *listenerCore) refusalCounts() map[string]uint64 {
 	l.mu.Lock()

@@ -80,8 +80,8 @@ type limiter interface {
 	limitPayload(n int)
 }
 
-// limit tells enc, if it wants to know, how long a payload may be.
-func limit[T any](enc Encoder[T], n int) {
+// limit tells the Encoder enc, if it wants to know, how long a payload may be.
+func limit(enc any, n int) {
 	switch l := enc.(type) {
 	case limiter:
 		l.limitPayload(n)
@@ -169,8 +169,8 @@ type fitter interface {
 	unfit() error
 }
 
-// unfit returns why no message can get across in c, as far as it knows.
-func unfit[T any](c Codec[T]) error {
+// unfit returns why no message can get across in the Codec c, as far as it knows.
+func unfit(c any) error {
 	switch f := c.(type) {
 	case fitter:
 		return f.unfit()
@@ -180,8 +180,8 @@ func unfit[T any](c Codec[T]) error {
 	return nil
 }
 
-// isStateless reports whether c has a method Stateless that says so.
-func isStateless[T any](c Codec[T]) bool {
+// isStateless reports whether the Codec c has a method Stateless that says so.
+func isStateless(c any) bool {
 	s, ok := c.(interface{ Stateless() bool })
 	return ok && s.Stateless()
 }
@@ -232,6 +232,14 @@ func safeEncode[T any](name string, enc Encoder[T], dst []byte, v *T) (b []byte,
 		}
 	}()
 	b, err = enc.Append(dst, *v)
+	if err == nil && len(b) >= len(dst) && &b[0] == &dst[0] {
+		return b, false, nil
+	}
+	return appended(name, dst, b, err)
+}
+
+// appended is what safeEncode returns where Append has failed, or has moved what was there.
+func appended(name string, dst, b []byte, err error) (_ []byte, unsure bool, _ error) {
 	if _, ok := err.(*oversize.Error); ok {
 		return dst, false, err
 	}

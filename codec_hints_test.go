@@ -25,10 +25,10 @@ func (o *outside) Decode(_ []byte) (v int, _ error) { return v, nil }
 // The root hears what codecs in other packages of the module tell it.
 func TestHints(t *testing.T) {
 	var o outside
-	if err := unfit[int](&o); err != errOutside {
+	if err := unfit(&o); err != errOutside {
 		t.Errorf("got %v, want what the codec says", err)
 	}
-	if limit[int](&o, 17); o.limit != 17 {
+	if limit(&o, 17); o.limit != 17 {
 		t.Errorf("got a limit of %d, want 17", o.limit)
 	}
 	if factor, free := maxDecoded(&o); factor != 3 || free != 5 {

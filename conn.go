@@ -184,9 +184,15 @@ func wrap[T any](nc net.Conn, p Protocol[T], set *settings, told *handshake.Told
 		return nil, fmt.Errorf("qsocket: codec %s: NewEncoder or NewDecoder returned nil", excerpt.Quote(set.codec, excerpt.MaxName))
 	}
 	c.into, _ = c.dec.(intoDecoder[T])
-	config := set.config()
-	config.Owner = (*owner[T])(c)
-	config.Tracer = newTracer(set)
+	c.init(nc, told, (*owner[T])(c), c.enc)
+	return c, nil
+}
+
+// init makes c ready for messages, encoded by the Encoder enc.
+func (c *connCore) init(nc net.Conn, told *handshake.Told, o link.Owner, enc any) {
+	config := c.settings.config()
+	config.Owner = o
+	config.Tracer = newTracer(c.settings)
 	if told != nil {
 		c.told = told
 		config.Named = true
@@ -195,10 +201,9 @@ func wrap[T any](nc net.Conn, p Protocol[T], set *settings, told *handshake.Told
 			config.SendLimit, config.PeerLimit = told.MaxFrame, true
 		}
 	}
-	limit(c.enc, config.Framing.MaxPayload(config.SendLimit))
+	limit(enc, config.Framing.MaxPayload(config.SendLimit))
 	c.link.Init(socket.New(nc), config)
 	c.link.LogOpen()
-	return c, nil
 }
 
 // owner is a Conn as its link sees it: with methods that are not those of the API.

@@ -223,7 +223,7 @@ func newHello(set *settings) (h *wire.Hello, types *schema.Own) {
 		Beat:  uint64(set.Heartbeat / time.Millisecond),
 		Lines: wire.HelloLines,
 	}
-	if text := set.schema(); text != "" && len(text) <= wire.MaxTypes {
+	if text := schemaOf(set.describes); text != "" && len(text) <= wire.MaxTypes {
 		types = schema.OwnText(text)
 		h.Types, h.Desc = types.Fingerprint, uint64(len(text))
 	}

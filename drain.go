@@ -39,7 +39,7 @@ import (
 // the one that a signal ends. Serve returns once all handlers have. A handler must not call Drain,
 // which waits for it.
 func (l *Listener[T]) Drain(ctx context.Context, reason string) error {
-	return l.drain(ctx, reason)
+	return l.core.drain(ctx, reason)
 }
 
 func (l *listenerCore) drain(ctx context.Context, reason string) error {
@@ -203,7 +203,7 @@ func (c *Conn[T]) GoingAway() <-chan struct{} { return c.link.GoingAway() }
 
 // Totals returns the sums of the Stats of all Conns that the Listener has made, those that have ended included, and of what
 // only its sessions count. No counter but SendBuffered and Unacknowledged ever decreases.
-func (l *Listener[T]) Totals() Stats { return l.totals() }
+func (l *Listener[T]) Totals() Stats { return l.core.totals() }
 
 func (l *listenerCore) totals() Stats {
 	defer l.sessions.lock()()

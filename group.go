@@ -123,7 +123,7 @@ func (g *Group[T]) Add(c *Conn[T]) {
 // SessionBuffer. What does not fit is waited for under Block, skipped under Drop, and ends the session
 // under Disconnect, as with a slow Conn. One with Options.SendFailsWhileDown does not get what is
 // broadcast while it has no connection, and is not counted.
-func (g *Group[T]) AddSession(s *Session[T]) { g.add(s, s.set) }
+func (g *Group[T]) AddSession(s *Session[T]) { g.add(s, s.core.set) }
 
 func (g *Group[T]) add(c Member[T], set *settings) {
 	if set.codec != g.codec.Name() || set.framing != g.p.Framing {

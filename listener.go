@@ -29,7 +29,7 @@ import (
 // The caller must end every Listener it obtains, with Close, Shutdown, or the ctx given
 // to Serve.
 type Listener[T any] struct {
-	listenerCore
+	core listenerCore
 
 	// Immutable.
 	p        Protocol[T]
@@ -124,10 +124,10 @@ func NewListener[T any](ln net.Listener, p Protocol[T], opts *Options) (*Listene
 	}
 	o, err := checked(p, opts)
 	if err == nil && o.MaxSessions > 0 {
-		o, err = checkedSession(p, opts)
+		err = o.checkSession()
 	}
-	if t := o.TLS; err == nil && t != nil && len(t.Certificates) == 0 && t.GetCertificate == nil && t.GetConfigForClient == nil {
-		err = errors.New("qsocket: Options.TLS of a server has no certificate: want Certificates, GetCertificate or GetConfigForClient")
+	if err == nil {
+		err = o.checkServer()
 	}
 	if err != nil {
 		_ = ln.Close()
@@ -137,11 +137,16 @@ func NewListener[T any](ln net.Listener, p Protocol[T], opts *Options) (*Listene
 	if o.MaxSessions > 0 {
 		l.arrivals = make(chan *Session[T])
 	}
-	if err := p.untold(); err != nil && p.Name != "" {
-		o.Logger.Warn("qsocket: the peers are not told the message types, so nothing compares them", "protocol", p.Name, "err", err)
-	}
-	l.start(ln, o, l)
+	l.core.start(ln, o, l)
 	return l, nil
+}
+
+// checkServer returns what a server cannot work with.
+func (o *settings) checkServer() error {
+	if t := o.TLS; t != nil && len(t.Certificates) == 0 && t.GetCertificate == nil && t.GetConfigForClient == nil {
+		return errors.New("qsocket: Options.TLS of a server has no certificate: want Certificates, GetCertificate or GetConfigForClient")
+	}
+	return nil
 }
 
 // start begins to accept.
@@ -153,6 +158,9 @@ func (l *listenerCore) start(ln net.Listener, o *settings, typed typedListener) 
 	if o.MaxSessions > 0 {
 		o.serves = true
 		l.sessions = newSessions(l)
+	}
+	if err := untold(o.describes); err != nil && o.protocol != "" {
+		l.log.Warn("qsocket: the peers are not told the message types, so nothing compares them", "protocol", o.protocol, "err", err)
 	}
 	l.host.Ended, l.host.Closed = l.connEnded, l.release
 	l.closing, l.cancel = context.WithCancel(context.Background())
@@ -167,7 +175,7 @@ func (l *listenerCore) start(ln net.Listener, o *settings, typed typedListener) 
 }
 
 func (l *Listener[T]) newConn(nc net.Conn, told *handshake.Told) (conn any, _ *connCore, err error) {
-	c, err := wrap(nc, l.p, l.opts, told)
+	c, err := wrap(nc, l.p, l.core.opts, told)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -178,24 +186,24 @@ func (l *Listener[T]) offer(conn any) {
 	c := conn.(*Conn[T])
 	select {
 	case l.conns <- c:
-	case <-l.closing.Done():
-		_ = c.link.Close(l.closeReason(), false) // nothing was sent, so nothing is lost
+	case <-l.core.closing.Done():
+		_ = c.link.Close(l.core.closeReason(), false) // nothing was sent, so nothing is lost
 	}
 }
 
-func (l *Listener[T]) newSession() *sessionCore { return &newSession(l.p, l.opts).sessionCore }
+func (l *Listener[T]) newSession() *sessionCore { return &newSession(l.p, l.core.opts).core }
 
 func (l *Listener[T]) offerSession(conn any, core *sessionCore) {
 	s := &Session[T]{plain: conn.(*Conn[T]), p: l.p}
 	if core != nil {
 		s = core.typed.(*Session[T])
 	} else {
-		s.set = l.opts
+		s.core.set = l.core.opts
 	}
 	select {
 	case l.arrivals <- s:
-	case <-l.closing.Done():
-		_ = s.closeFor(l.closeReason())
+	case <-l.core.closing.Done():
+		_ = s.closeFor(l.core.closeReason())
 	}
 }
 
@@ -216,10 +224,10 @@ func (l *Listener[T]) Conns() <-chan *Conn[T] { return l.conns }
 // when accepting has failed for good. With Options.MaxSessions it is an error: use
 // ServeSessions.
 func (l *Listener[T]) Accept(ctx context.Context) (*Conn[T], error) {
-	if l.sessions != nil {
+	if l.core.sessions != nil {
 		return nil, errHasSessions
 	}
-	return acceptFrom(ctx, &l.listenerCore, l.conns)
+	return acceptFrom(ctx, &l.core, l.conns)
 }
 
 // errHasSessions is what Accept and Serve return where ServeSessions has to be used.
@@ -251,7 +259,7 @@ func (l *listenerCore) closedError() error {
 
 // Close stops accepting and closes the connections that the program has not taken yet.
 // Conns already handed out live on. Further calls return nil.
-func (l *Listener[T]) Close() error { return l.close() }
+func (l *Listener[T]) Close() error { return l.core.close() }
 
 func (l *listenerCore) close() error {
 	err := l.stopAccepting()
@@ -280,7 +288,7 @@ func (l *listenerCore) stopAccepting() error {
 // Shutdown is Close, and shuts down every Conn that the Listener has made (see
 // [Conn.Shutdown]) at the same time. It returns nil if all of them ended well, and
 // otherwise their errors joined, with that of ctx if that ended first.
-func (l *Listener[T]) Shutdown(ctx context.Context) error { return l.shutdownAll(ctx) }
+func (l *Listener[T]) Shutdown(ctx context.Context) error { return l.core.shutdownAll(ctx) }
 
 func (l *listenerCore) shutdownAll(ctx context.Context) error {
 	l.mu.Lock()
@@ -323,7 +331,7 @@ func (l *listenerCore) shutdownAll(ctx context.Context) error {
 
 // Err returns nil while the Listener works and after Close. Otherwise it
 // returns the error that ended accepting.
-func (l *Listener[T]) Err() error { return l.failure() }
+func (l *Listener[T]) Err() error { return l.core.failure() }
 
 func (l *listenerCore) failure() error {
 	l.mu.Lock()
@@ -332,12 +340,12 @@ func (l *listenerCore) failure() error {
 }
 
 // Addr returns the address on which the Listener accepts.
-func (l *Listener[T]) Addr() net.Addr { return l.addr() }
+func (l *Listener[T]) Addr() net.Addr { return l.core.addr() }
 
 func (l *listenerCore) addr() net.Addr { return l.ln.Addr() }
 
 // Stats returns the counters.
-func (l *Listener[T]) Stats() ListenerStats { return l.stats() }
+func (l *Listener[T]) Stats() ListenerStats { return l.core.stats() }
 
 func (l *listenerCore) stats() ListenerStats {
 	l.mu.Lock()

@@ -48,12 +48,12 @@ func (s *Session[T]) countSkipped() {
 		s.plain.countSkipped()
 		return
 	}
-	s.mu.Lock()
-	s.counts.skipped++
-	first := s.counts.skipped == 1
-	s.mu.Unlock()
+	s.core.mu.Lock()
+	s.core.counts.skipped++
+	first := s.core.counts.skipped == 1
+	s.core.mu.Unlock()
 	if first {
-		s.set.Logger.Warn("qsocket: slow consumer, dropping messages of a session", "protocol", s.set.protocol)
+		s.core.set.Logger.Warn("qsocket: slow consumer, dropping messages of a session", "protocol", s.core.set.protocol)
 	}
 }
 
@@ -62,16 +62,16 @@ func (s *Session[T]) disconnect() {
 		s.plain.disconnect()
 		return
 	}
-	s.end(ErrSlowConsumer)
+	s.core.end(ErrSlowConsumer)
 }
 
 func (s *Session[T]) maxPayload() int {
 	if s.plain != nil {
 		return s.plain.maxPayload()
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	most, _ := s.maxPayloadLocked()
+	s.core.mu.Lock()
+	defer s.core.mu.Unlock()
+	most, _ := s.core.maxPayloadLocked()
 	return most
 }
 

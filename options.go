@@ -255,25 +255,29 @@ type settings struct {
 	codec     string
 	framing   Framing
 	stateless bool
-	tagged    bool          // payloads begin with the tag of a Union
-	serves    bool          // of a Listener with sessions
-	schema    func() string // Protocol.Schema
+	tagged    bool // payloads begin with the tag of a Union
+	serves    bool // of a Listener with sessions
+	describes any  // the codec, for its Schema
 }
 
 // checked returns the settings if both p and opts are valid.
 func checked[T any](p Protocol[T], opts *Options) (*settings, error) {
+	return opts.settingsFor(p.Name, p.Framing, p.check(), p.codec())
+}
+
+// settingsFor is checked. invalid is what is wrong with the protocol, nil if that is nothing.
+func (opts *Options) settingsFor(name string, framing Framing, invalid error, codec interface{ Name() string }) (*settings, error) {
 	o, err := opts.withDefaults()
 	if err == nil {
-		err = p.check()
+		err = invalid
 	}
-	if err == nil && p.Name == "" && (o.Attributes != nil || o.Admit != nil) {
+	if err == nil && name == "" && (o.Attributes != nil || o.Admit != nil) {
 		err = errors.New("qsocket: Options.Attributes or Admit with a protocol that has no Name: want one, since raw mode has no hello")
 	}
 	if err != nil {
 		return &settings{Options: o}, err
 	}
-	codec := p.codec()
-	return &settings{Options: o, protocol: p.Name, codec: codec.Name(), framing: p.Framing, stateless: isStateless(codec), tagged: isTagged(codec), schema: p.Schema}, nil
+	return &settings{Options: o, protocol: name, codec: codec.Name(), framing: framing, stateless: isStateless(codec), tagged: isTagged(codec), describes: codec}, nil
 }
 
 // config returns what the link needs in both modes.

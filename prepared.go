@@ -3,6 +3,7 @@ package qsocket
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/fb9bb4ed/qsocket/internal/excerpt"
@@ -14,6 +15,10 @@ import (
 // number of connections of its protocol. It is immutable and safe for
 // concurrent use.
 type Prepared[T any] struct {
+	prepared
+}
+
+type prepared struct {
 	frame   []byte
 	size    int // of the payload, bytes
 	codec   string
@@ -58,6 +63,12 @@ func (m *Prepared[T]) encode(f Framing, codec string, enc Encoder[T], v T, most 
 	framing := wire.Framing(f)
 	limit(enc, framing.MaxPayload(most))
 	b, _, err := safeEncode(codec, enc, framing.OpenFrame(m.frame[:0]), &v)
+	return m.seal(f, codec, b, err)
+}
+
+// seal makes m the message whose frame is b without its length, or returns the error of encoding it.
+func (m *prepared) seal(f Framing, codec string, b []byte, err error) error {
+	framing := wire.Framing(f)
 	if over, ok := err.(*oversize.Error); ok {
 		return cmp.Or(framing.CheckSize(over.Least, maxMaxFrame, "MaxFrame"), err)
 	}
@@ -92,12 +103,17 @@ func (c *Conn[T]) TrySendPrepared(m *Prepared[T]) (sent bool, err error) {
 }
 
 // takes returns an error if m was not made for connections like c.
-func (c *Conn[T]) takes(m *Prepared[T]) error { return takes(m, c.settings) }
-
-func takes[T any](m *Prepared[T], set *settings) error {
+func (c *Conn[T]) takes(m *Prepared[T]) error {
 	if m == nil {
-		return fmt.Errorf("qsocket: the Prepared is nil")
+		return errNilPrepared
 	}
+	return c.settings.takes(&m.prepared)
+}
+
+var errNilPrepared = errors.New("qsocket: the Prepared is nil")
+
+// takes returns an error if m was not made for connections with these settings.
+func (set *settings) takes(m *prepared) error {
 	if m.codec != set.codec || m.framing != set.framing {
 		return fmt.Errorf("qsocket: message prepared with codec %s and framing %v, but the connection uses %s and %v",
 			excerpt.Quote(m.codec, excerpt.MaxName), m.framing, excerpt.Quote(set.codec, excerpt.MaxName), set.framing)

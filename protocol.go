@@ -56,22 +56,27 @@ func (p Protocol[T]) codec() Codec[T] {
 
 // check reports what is wrong with p, before a socket is used with it.
 func (p Protocol[T]) check() error {
-	if wire.Framing(p.Framing) >= wire.NumFramings {
-		return fmt.Errorf("qsocket: unknown framing %d, want Uint32 to Netstring", uint8(p.Framing))
+	return checkProtocol(p.Name, p.Framing, p.Codec == nil, reflect.TypeFor[T](), p.codec())
+}
+
+// checkProtocol is check. t is the type of the messages; byDefault says that codec is the default one.
+func checkProtocol(name string, framing Framing, byDefault bool, t reflect.Type, codec interface{ Name() string }) error {
+	if wire.Framing(framing) >= wire.NumFramings {
+		return fmt.Errorf("qsocket: unknown framing %d, want Uint32 to Netstring", uint8(framing))
 	}
-	if p.Name != "" && p.Framing != Uint32 {
-		return fmt.Errorf("qsocket: protocol %s uses framing %v, but a named protocol requires Uint32", excerpt.Quote(p.Name, excerpt.MaxName), p.Framing)
+	if name != "" && framing != Uint32 {
+		return fmt.Errorf("qsocket: protocol %s uses framing %v, but a named protocol requires Uint32", excerpt.Quote(name, excerpt.MaxName), framing)
 	}
-	if t := reflect.TypeFor[T](); p.Codec == nil && t.Kind() == reflect.Interface && t.NumMethod() > 0 {
+	if byDefault && t.Kind() == reflect.Interface && t.NumMethod() > 0 {
 		return fmt.Errorf("qsocket: messages are of the interface type %v, which the default codec cannot receive: want a Codec, such as a Union", t)
 	}
-	if len(p.Name) > maxName || !utf8.ValidString(p.Name) {
-		return fmt.Errorf("qsocket: the name of the protocol is %d bytes, want UTF-8 of at most %d", len(p.Name), maxName)
+	if len(name) > maxName || !utf8.ValidString(name) {
+		return fmt.Errorf("qsocket: the name of the protocol is %d bytes, want UTF-8 of at most %d", len(name), maxName)
 	}
-	if name := p.codec().Name(); p.Name != "" && (len(name) > maxName || !utf8.ValidString(name)) {
-		return fmt.Errorf("qsocket: protocol %s: the name of its codec is %d bytes, want UTF-8 of at most %d", excerpt.Quote(p.Name, excerpt.MaxName), len(name), maxName)
+	if codecName := codec.Name(); name != "" && (len(codecName) > maxName || !utf8.ValidString(codecName)) {
+		return fmt.Errorf("qsocket: protocol %s: the name of its codec is %d bytes, want UTF-8 of at most %d", excerpt.Quote(name, excerpt.MaxName), len(codecName), maxName)
 	}
-	if err := unfit(p.codec()); err != nil {
+	if err := unfit(codec); err != nil {
 		return fmt.Errorf("qsocket: %w", err)
 	}
 	return nil

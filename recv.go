@@ -152,7 +152,7 @@ func (c *Conn[T]) pullEach(session *attachment, take func() bool) error {
 
 // nextPayload returns the payload of the next frame, and tells the session first, unless that is nil, if it
 // has to wait for it.
-func (c *Conn[T]) nextPayload(ctx context.Context, session *attachment) ([]byte, error) {
+func (c *connCore) nextPayload(ctx context.Context, session *attachment) ([]byte, error) {
 	if session != nil {
 		if payload, ok, err := c.link.In.Cut(); ok || err != nil {
 			return payload, err
@@ -196,15 +196,20 @@ func (c *Conn[T]) recvQueued(ctx context.Context, v *T) error {
 // the last pair. If that is ctx's, the Conn is as before, and another loop goes on where this
 // one has ended. A loop over Messages does not end with a ctx.
 func (c *Conn[T]) All(ctx context.Context) iter.Seq2[T, error] {
+	return receiveAll(ctx, c.Recv, c.link.Err)
+}
+
+// receiveAll is All of a Conn or a Session with such a Recv and Err.
+func receiveAll[T any](ctx context.Context, recv func(context.Context) (T, error), failure func() error) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for {
-			v, err := c.Recv(ctx)
+			v, err := recv(ctx)
 			switch {
 			case err == nil:
 				if !yield(v, nil) {
 					return
 				}
-			case err == io.EOF, errors.Is(err, link.ErrClosed) && c.Err() == nil:
+			case err == io.EOF, errors.Is(err, link.ErrClosed) && failure() == nil:
 				return
 			default:
 				yield(v, err)
@@ -223,9 +228,7 @@ func (c *Conn[T]) startReader() {
 	}
 	if c.link.ReaderStarts() {
 		c.messages = make(chan T, c.settings.RecvQueue)
-		c.backlog = backlog.New(c.settings.DecodedBuffer, c.settings.RecvQueue)
-		factor, free := maxDecoded(c.dec)
-		c.backlog.Small = max(c.backlog.Share()-free, 0) / factor
+		c.backlog = c.settings.newBacklog(c.dec)
 		go c.read() // ends when the link stops receivers, or with the last message; closes messages
 	} else { // nothing more will come, and Done is closed
 		c.messages = make(chan T)
@@ -235,9 +238,17 @@ func (c *Conn[T]) startReader() {
 	c.started.FireLocked()
 }
 
+// newBacklog returns that of a queue of messages which the Decoder dec makes.
+func (set *settings) newBacklog(dec any) *backlog.Backlog {
+	b := backlog.New(set.DecodedBuffer, set.RecvQueue)
+	factor, free := maxDecoded(dec)
+	b.Small = max(b.Share()-free, 0) / factor
+	return b
+}
+
 // readerStarted returns the channel that is closed once startReader has been called, so
 // that callers of Recv which wait for the inbox's lock turn to the channel instead.
-func (c *Conn[T]) readerStarted() <-chan struct{} {
+func (c *connCore) readerStarted() <-chan struct{} {
 	c.readerMu.Lock()
 	defer c.readerMu.Unlock()
 	return c.started.WaitLocked()
@@ -392,7 +403,7 @@ func (c *Conn[T]) putMeasured(n int) bool {
 var errSkipped = errors.New("qsocket: a message of an unknown case")
 
 // skipped returns errSkipped for the error of a Decoder that says so, and others as they are.
-func (c *Conn[T]) skipped(err error, size int) error {
+func (c *connCore) skipped(err error, size int) error {
 	skip := asSkippedCase(err)
 	if skip == nil {
 		return err

@@ -23,19 +23,23 @@ import (
 // messages look like, and nothing compares them: a Listener logs why, at level Warn, and Golden
 // fails with the reason.
 func (p Protocol[T]) Schema() string {
-	if s, ok := p.codec().(interface{ Schema() string }); ok {
+	return schemaOf(p.codec())
+}
+
+func schemaOf(codec any) string {
+	if s, ok := codec.(interface{ Schema() string }); ok {
 		return s.Schema()
 	}
 	return ""
 }
 
-// untold returns why the peer is not told what messages of p look like, although the
+// untold returns why the peer is not told what messages look like, although their
 // codec knows; nil if it is told, or the codec knows nothing.
-func (p Protocol[T]) untold() error {
-	if err := schemaErr(p.codec()); err != nil {
+func untold(codec any) error {
+	if err := schemaErr(codec); err != nil {
 		return err
 	}
-	if n := len(p.Schema()); n > wire.MaxTypes {
+	if n := len(schemaOf(codec)); n > wire.MaxTypes {
 		return fmt.Errorf("schema: text of %d bytes, want at most %d", n, wire.MaxTypes)
 	}
 	return nil

@@ -65,7 +65,7 @@ func (c *Conn[T]) send(ctx context.Context, v *T, m *Prepared[T], gone <-chan st
 }
 
 // refused passes on what the outbox has returned for a message.
-func (c *Conn[T]) refused(err error) error {
+func (c *connCore) refused(err error) error {
 	if err != nil {
 		err = c.link.SendRefused(err)
 	}

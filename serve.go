@@ -38,10 +38,10 @@ func (l *Listener[T]) Serve(ctx context.Context, handle func(context.Context, *C
 	switch {
 	case handle == nil:
 		return errors.New("qsocket: Serve without a handler")
-	case l.sessions != nil:
+	case l.core.sessions != nil:
 		return errHasSessions
 	}
-	return l.serveAll(ctx, func(ctx context.Context, c served) { handle(ctx, c.(*Conn[T])) }, func(ctx context.Context) (served, error) { return l.Accept(ctx) })
+	return l.core.serveAll(ctx, func(ctx context.Context, c served) { handle(ctx, c.(*Conn[T])) }, func(ctx context.Context) (served, error) { return l.Accept(ctx) })
 }
 
 // served is what a handler gets: a Conn or a Session.

@@ -68,7 +68,7 @@ type Session[T any] struct {
 	plain    *Conn[T] // the peer has no sessions: all calls go there; nil otherwise
 	messages chan T
 
-	sessionCore
+	core sessionCore
 
 	// Guarded by mu.
 	enc  Encoder[T]
@@ -145,7 +145,7 @@ func (s *Session[T]) queued() int    { return len(s.messages) }
 func (s *Session[T]) closeMessages() { close(s.messages) }
 
 func (s *Session[T]) connect(ctx context.Context, nc net.Conn, ask *askSession) (conn any, _ *connCore, err error) {
-	c, err := openAsking(ctx, nc, s.p, s.set, ask)
+	c, err := openAsking(ctx, nc, s.p, s.core.set, ask)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -192,16 +192,18 @@ type sessionCounts struct {
 
 // newSession makes a session without a connection.
 func newSession[T any](p Protocol[T], set *settings) *Session[T] {
-	s := &Session[T]{p: p, messages: make(chan T, set.RecvQueue)}
-	s.set, s.typed, s.turn = set, s, make(chan struct{}, 1)
-	s.enc = p.codec().NewEncoder()
-	s.backlog = backlog.New(set.DecodedBuffer, set.RecvQueue)
-	factor, free := maxDecoded(p.codec().NewDecoder())
-	s.backlog.Small = max(s.backlog.Share()-free, 0) / factor
-	limit(s.enc, wire.Framing(p.Framing).MaxPayload(set.MaxFrame))
+	codec := p.codec()
+	s := &Session[T]{p: p, messages: make(chan T, set.RecvQueue), enc: codec.NewEncoder()}
+	limit(s.enc, wire.Framing(set.framing).MaxPayload(set.MaxFrame))
+	s.core.init(set, s, set.newBacklog(codec.NewDecoder()))
+	return s
+}
+
+func (s *sessionCore) init(set *settings, typed typedSession, b *backlog.Backlog) {
+	s.set, s.typed, s.backlog = set, typed, b
+	s.turn = make(chan struct{}, 1)
 	s.ring = session.NewRing(set.SessionBuffer)
 	s.events.report, s.events.log = set.OnSession, set.Logger
-	return s
 }
 
 // newSessionID returns a name for a session, which cannot be guessed.
@@ -231,7 +233,7 @@ func (s *Session[T]) Done() <-chan struct{} {
 	if s.plain != nil {
 		return s.plain.Done()
 	}
-	return s.ended()
+	return s.core.ended()
 }
 
 func (s *sessionCore) ended() <-chan struct{} {
@@ -254,7 +256,7 @@ func (s *Session[T]) Err() error {
 	if s.plain != nil {
 		return s.plain.Err()
 	}
-	return s.failure()
+	return s.core.failure()
 }
 
 func (s *sessionCore) failure() error {
@@ -270,7 +272,7 @@ func (s *Session[T]) GoingAway() <-chan struct{} {
 	if s.plain != nil {
 		return s.plain.GoingAway()
 	}
-	return s.goingAway()
+	return s.core.goingAway()
 }
 
 func (s *sessionCore) goingAway() <-chan struct{} {
@@ -299,7 +301,7 @@ func (s *Session[T]) NetConn() net.Conn {
 	if s.plain != nil {
 		return s.plain.NetConn()
 	}
-	if c := s.conn(); c != nil {
+	if c := s.core.conn(); c != nil {
 		return c.netConn()
 	}
 	return nil
@@ -320,9 +322,9 @@ func (s *Session[T]) latest() *connCore {
 	if s.plain != nil {
 		return &s.plain.connCore
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.last.c
+	s.core.mu.Lock()
+	defer s.core.mu.Unlock()
+	return s.core.last.c
 }
 
 // Peer returns what the handshake of the latest connection said about the other end.
@@ -344,7 +346,7 @@ func (s *Session[T]) Stats() Stats {
 	if s.plain != nil {
 		return s.plain.Stats()
 	}
-	return s.stats()
+	return s.core.stats()
 }
 
 func (s *sessionCore) stats() Stats {

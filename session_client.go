@@ -59,15 +59,24 @@ func NewSession[T any](ctx context.Context, dial func(context.Context) (net.Conn
 // checkedSession is checked, and refuses what sessions cannot work with.
 func checkedSession[T any](p Protocol[T], opts *Options) (*settings, error) {
 	set, err := checked(p, opts)
-	switch {
-	case err != nil:
+	if err == nil {
+		err = set.checkSession()
+	}
+	if err != nil {
 		return nil, err
-	case p.Name == "":
-		return nil, errors.New("qsocket: a session with a protocol that has no Name: want one, since raw mode has no hello")
-	case !set.stateless:
-		return nil, fmt.Errorf("qsocket: a session with the codec %q, which is not stateless: want one whose payloads do not depend on each other", set.codec)
 	}
 	return set, nil
+}
+
+// checkSession returns what sessions cannot work with.
+func (set *settings) checkSession() error {
+	switch {
+	case set.protocol == "":
+		return errors.New("qsocket: a session with a protocol that has no Name: want one, since raw mode has no hello")
+	case !set.stateless:
+		return fmt.Errorf("qsocket: a session with the codec %q, which is not stateless: want one whose payloads do not depend on each other", set.codec)
+	}
+	return nil
 }
 
 // client is the home of a session that dials.
@@ -91,12 +100,12 @@ func startSession[T any](ctx context.Context, dial func(context.Context) (net.Co
 	h := &client{dial: dial, wanted: make(chan error, 1), expiry: set.SessionExpiry}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	s := newSession(p, set)
-	s.home, s.id = h, newSessionID()
-	if err := h.attempt(ctx, &s.sessionCore); err != nil {
+	s.core.home, s.core.id = h, newSessionID()
+	if err := h.attempt(ctx, &s.core); err != nil {
 		h.cancel()
 		return nil, err
 	}
-	go h.run(&s.sessionCore) // ends with the session
+	go h.run(&s.core) // ends with the session
 	return s, nil
 }
 

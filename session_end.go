@@ -136,7 +136,7 @@ func (s *Session[T]) onEnd(f func()) (cancel func(), ok bool) {
 	if s.plain != nil {
 		return s.plain.link.OnEnd(f)
 	}
-	return s.atEnd(f)
+	return s.core.atEnd(f)
 }
 
 func (s *sessionCore) atEnd(f func()) (cancel func(), ok bool) {
@@ -187,13 +187,13 @@ func (s *Session[T]) Unacknowledged() iter.Seq2[T, bool] {
 		if s.plain != nil {
 			return
 		}
-		s.mu.Lock()
-		if !s.over || s.confirmed && s.err == nil {
-			s.mu.Unlock()
+		s.core.mu.Lock()
+		if !s.core.over || s.core.confirmed && s.core.err == nil {
+			s.core.mu.Unlock()
 			return
 		}
-		ring := s.ring // nothing changes it after the end
-		s.mu.Unlock()
+		ring := s.core.ring // nothing changes it after the end
+		s.core.mu.Unlock()
 		dec := s.p.codec().NewDecoder()
 		ring.Unacknowledged(func(payload []byte, sent bool) bool {
 			v, err := dec.Decode(payload)

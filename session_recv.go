@@ -2,7 +2,6 @@ package qsocket
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -18,24 +17,24 @@ import (
 // it closes messages.
 func (s *Session[T]) pump(a *attachment) {
 	defer close(a.left)
-	s.mu.Lock()
-	v, size, holding := s.held, s.hand, s.holding
-	s.mu.Unlock()
+	s.core.mu.Lock()
+	v, size, holding := s.held, s.core.hand, s.core.holding
+	s.core.mu.Unlock()
 	var zero T
 	if holding {
 		if !s.deliver(a, v, size) {
 			return // it is held as before
 		}
 		v = zero
-		s.mu.Lock()
-		s.held, s.holding = zero, false
-		s.mu.Unlock()
+		s.core.mu.Lock()
+		s.held, s.core.holding = zero, false
+		s.core.mu.Unlock()
 	}
 	c := a.conn.(*Conn[T])
 	full := false // there was no space for v
 	offer := func(next *T) {
 		if a.wanted {
-			s.hand.memory = s.measure(c, next)
+			s.core.hand.memory = s.measure(c, next)
 			if full = !s.put(a, *next); full {
 				v = *next
 			}
@@ -59,21 +58,21 @@ func (s *Session[T]) pump(a *attachment) {
 			}
 		}
 		if err != nil {
-			s.received(a, err)
+			s.core.received(a, err)
 			return
 		}
 		if !full {
 			continue
 		}
 		full = false
-		if s.deliver(a, v, s.hand) {
+		if s.deliver(a, v, s.core.hand) {
 			v = zero
 			continue
 		}
-		s.mu.Lock()
-		s.held, s.holding = v, true
-		leave := s.over || s.sending < closing
-		s.mu.Unlock()
+		s.core.mu.Lock()
+		s.held, s.core.holding = v, true
+		leave := s.core.over || s.core.sending < closing
+		s.core.mu.Unlock()
 		if leave {
 			return
 		}
@@ -82,11 +81,11 @@ func (s *Session[T]) pump(a *attachment) {
 
 // measure returns the memory that v takes, the message that c has just decoded.
 func (s *Session[T]) measure(c *Conn[T], v *T) int {
-	size := s.hand.bytes
-	if size <= s.backlog.Small {
-		return s.backlog.Share()
+	size := s.core.hand.bytes
+	if size <= s.core.backlog.Small {
+		return s.core.backlog.Share()
 	}
-	return decodedSize(c.dec, v, size, s.set.DecodedBuffer)
+	return decodedSize(c.dec, v, size, s.core.set.DecodedBuffer)
 }
 
 // onMessage is told of a message that the Conn has read, before anybody can read on. It is had, and in
@@ -147,8 +146,8 @@ func (s *sessionCore) received(a *attachment, err error) {
 // It takes no lock, nor does it write what others look at: either costs as much as to decode a small message. So
 // what was put is noted later, for many at once: before the pump waits, or when an ack may be due.
 func (s *Session[T]) put(a *attachment, v T) bool {
-	size := s.hand
-	waiting, ok := s.hasMemory(size.memory)
+	size := s.core.hand
+	waiting, ok := s.core.hasMemory(size.memory)
 	if !ok {
 		return false
 	}
@@ -157,15 +156,15 @@ func (s *Session[T]) put(a *attachment, v T) bool {
 	default:
 		return false
 	}
-	if s.accounts(size.memory) {
-		s.backlog.Put(size.memory, waiting)
+	if s.core.accounts(size.memory) {
+		s.core.backlog.Put(size.memory, waiting)
 	}
 	a.put = append(a.put, size.bytes)
 	a.putBytes += size.bytes
-	if len(a.put) >= noteAfter || a.putBytes >= a.noteBytes || s.owes.Load() || s.urgent.Load() || s.closes.Load() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.noteLocked(a)
+	if len(a.put) >= noteAfter || a.putBytes >= a.noteBytes || s.core.owes.Load() || s.core.urgent.Load() || s.core.closes.Load() {
+		s.core.mu.Lock()
+		defer s.core.mu.Unlock()
+		s.core.noteLocked(a)
 	}
 	return true
 }
@@ -200,35 +199,35 @@ func (s *sessionCore) noteLocked(a *attachment) {
 // deliver puts v into the queue, and reports false if letGo was closed before there was space, and memory
 // for it, or this end has closed: then v is dropped.
 func (s *Session[T]) deliver(a *attachment, v T, size hand) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.delivering = true // so messages is not closed
-	s.noteLocked(a)
+	s.core.mu.Lock()
+	defer s.core.mu.Unlock()
+	s.core.delivering = true // so messages is not closed
+	s.core.noteLocked(a)
 	defer func() {
-		s.delivering = false
-		if s.sending == closing {
-			s.closeMessagesLocked()
+		s.core.delivering = false
+		if s.core.sending == closing {
+			s.core.closeMessagesLocked()
 		}
 	}()
-	for start := time.Now(); !s.recvOver; {
-		waiting, ok := s.hasMemory(size.memory)
+	for start := time.Now(); !s.core.recvOver; {
+		waiting, ok := s.core.hasMemory(size.memory)
 		if ok {
 			select {
 			case s.messages <- v:
-				s.putLocked(size, waiting)
+				s.core.putLocked(size, waiting)
 				return true
 			default:
 			}
 		}
-		if s.sending == closing {
-			s.dropLocked()
+		if s.core.sending == closing {
+			s.core.dropLocked()
 			break
 		}
-		s.mu.Unlock()
+		s.core.mu.Unlock()
 		sent := s.awaitConsumer(a, v, size.memory, start)
-		s.mu.Lock()
+		s.core.mu.Lock()
 		if sent {
-			s.putLocked(size, waiting)
+			s.core.putLocked(size, waiting)
 			return true
 		}
 		if a.dropped {
@@ -241,7 +240,7 @@ func (s *Session[T]) deliver(a *attachment, v T, size hand) bool {
 // awaitConsumer waits until v has been put into the queue, which it reports, or there may be memory for
 // it, or letGo is closed.
 func (s *Session[T]) awaitConsumer(a *attachment, v T, memory int, start time.Time) (sent bool) {
-	if _, ok := s.hasMemory(memory); ok {
+	if _, ok := s.core.hasMemory(memory); ok {
 		select {
 		case s.messages <- v:
 			return true
@@ -436,22 +435,26 @@ func (s *Session[T]) Recv(ctx context.Context) (v T, err error) {
 	case <-ctx.Done():
 		return v, ctx.Err()
 	}
-	if ok && !s.owes.Load() { // nothing is due, whatever is taken
+	if ok && !s.core.owes.Load() { // nothing is due, whatever is taken
 		return v, nil
 	}
+	return v, s.core.taken(ok)
+}
+
+// taken looks at what is due after a message was taken from the queue, or returns, if ok is false, why there are no more.
+func (s *sessionCore) taken(ok bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if ok {
-		s.lookLocked()
-		return v, nil
-	}
 	switch {
+	case ok:
+		s.lookLocked()
+		return nil
 	case s.err != nil:
-		return v, s.err
+		return s.err
 	case s.closedFirst:
-		return v, link.ErrClosed
+		return link.ErrClosed
 	}
-	return v, io.EOF
+	return io.EOF
 }
 
 // All returns an iterator over the messages, as [Conn.All].
@@ -459,20 +462,5 @@ func (s *Session[T]) All(ctx context.Context) iter.Seq2[T, error] {
 	if s.plain != nil {
 		return s.plain.All(ctx)
 	}
-	return func(yield func(T, error) bool) {
-		for {
-			v, err := s.Recv(ctx)
-			switch {
-			case err == nil:
-				if !yield(v, nil) {
-					return
-				}
-			case err == io.EOF, errors.Is(err, link.ErrClosed) && s.Err() == nil:
-				return
-			default:
-				yield(v, err)
-				return
-			}
-		}
-	}
+	return receiveAll(ctx, s.Recv, s.core.failure)
 }

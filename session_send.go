@@ -47,7 +47,12 @@ func (s *Session[T]) TrySendPrepared(m *Prepared[T]) (sent bool, err error) {
 	return s.trySend(nil, m)
 }
 
-func (s *Session[T]) takes(m *Prepared[T]) error { return takes(m, s.set) }
+func (s *Session[T]) takes(m *Prepared[T]) error {
+	if m == nil {
+		return errNilPrepared
+	}
+	return s.core.set.takes(&m.prepared)
+}
 
 // errDown is what Send returns with Options.SendFailsWhileDown while there is no connection.
 var errDown = errors.New("qsocket: the session has no connection now, and Options.SendFailsWhileDown is set")
@@ -92,27 +97,27 @@ func (s *sessionCore) checkSizeLocked(size int) error {
 // encodeLocked appends the frame of v, or of m if that is not nil, to b.
 func (s *Session[T]) encodeLocked(b []byte, v *T, m *Prepared[T], encoding *sync.Mutex) ([]byte, error) {
 	if m != nil {
-		if err := s.checkSizeLocked(m.size); err != nil {
+		if err := s.core.checkSizeLocked(m.size); err != nil {
 			return nil, err
 		}
 		return append(b, m.frame...), nil
 	}
-	framing := wire.Framing(s.set.framing)
+	framing := wire.Framing(s.core.set.framing)
 	start := len(b)
 	if encoding != nil {
 		encoding.Lock()
 		defer encoding.Unlock()
 	}
-	b, _, err := safeEncode(s.set.codec, s.enc, framing.OpenFrame(b), v)
+	b, _, err := safeEncode(s.core.set.codec, s.enc, framing.OpenFrame(b), v)
 	if over, ok := err.(*oversize.Error); ok {
-		if size := s.checkSizeLocked(over.Least); size != nil {
+		if size := s.core.checkSizeLocked(over.Least); size != nil {
 			return nil, size
 		}
 	}
 	if err != nil {
 		return nil, err
 	}
-	if err := s.checkSizeLocked(framing.PayloadSize(b, start)); err != nil {
+	if err := s.core.checkSizeLocked(framing.PayloadSize(b, start)); err != nil {
 		return nil, err
 	}
 	return framing.SealFrame(b, start), nil
@@ -145,18 +150,18 @@ func (s *Session[T]) send(ctx context.Context, v *T, m *Prepared[T], gone <-chan
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	s.mu.Lock()
-	if err := s.refusalLocked(); err != nil {
-		s.mu.Unlock()
+	s.core.mu.Lock()
+	if err := s.core.refusalLocked(); err != nil {
+		s.core.mu.Unlock()
 		return err
 	}
-	buf := s.ring.Buffer()
+	buf := s.core.ring.Buffer()
 	b, err := s.encodeLocked(buf, v, m, encoding)
 	if err != nil {
-		s.mu.Unlock()
+		s.core.mu.Unlock()
 		return err
 	}
-	return s.commit(ctx, buf, b, gone)
+	return s.core.commit(ctx, buf, b, gone)
 }
 
 // commit accepts the frame that was appended to buf, and is in b now, when there is room. It is called with mu held, and unlocks it.
@@ -234,20 +239,20 @@ func (s *Session[T]) trySend(v *T, m *Prepared[T]) (sent bool, err error) {
 	if s.plain != nil {
 		return s.plain.trySend(v, m)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.refusalLocked(); err != nil {
+	s.core.mu.Lock()
+	defer s.core.mu.Unlock()
+	if err := s.core.refusalLocked(); err != nil {
 		return false, err
 	}
-	if s.starving > 0 {
+	if s.core.starving > 0 {
 		return false, nil
 	}
-	buf := s.ring.Buffer()
+	buf := s.core.ring.Buffer()
 	b, err := s.encodeLocked(buf, v, m, nil)
-	if err != nil || !s.ring.Fits(len(b)-len(buf)) {
+	if err != nil || !s.core.ring.Fits(len(b)-len(buf)) {
 		return false, err
 	}
-	s.acceptLocked(b, len(buf))
+	s.core.acceptLocked(b, len(buf))
 	return true, nil
 }
 
@@ -257,7 +262,7 @@ func (s *Session[T]) Flush(ctx context.Context) error {
 	if s.plain != nil {
 		return s.plain.Flush(ctx)
 	}
-	return s.flush(ctx)
+	return s.core.flush(ctx)
 }
 
 func (s *sessionCore) flush(ctx context.Context) error {
@@ -293,7 +298,7 @@ func (s *Session[T]) Sync(ctx context.Context) error {
 	if s.plain != nil {
 		return fmt.Errorf("qsocket: Sync with a peer that has no sessions: %w", errors.ErrUnsupported)
 	}
-	return s.sync(ctx)
+	return s.core.sync(ctx)
 }
 
 func (s *sessionCore) sync(ctx context.Context) error {
@@ -351,7 +356,7 @@ func (s *Session[T]) CloseWrite() error {
 	if s.plain != nil {
 		return s.plain.CloseWrite()
 	}
-	return s.closeWrite()
+	return s.core.closeWrite()
 }
 
 func (s *sessionCore) closeWrite() error {
@@ -392,7 +397,7 @@ func (s *Session[T]) closeFor(reason link.Reason) error {
 	if s.plain != nil {
 		return s.plain.closeFor(reason)
 	}
-	return s.close(reason)
+	return s.core.close(reason)
 }
 
 func (s *sessionCore) close(reason link.Reason) error {
@@ -446,7 +451,7 @@ func (s *Session[T]) Shutdown(ctx context.Context) error {
 	if s.plain != nil {
 		return s.plain.Shutdown(ctx)
 	}
-	return s.shutdown(ctx)
+	return s.core.shutdown(ctx)
 }
 
 func (s *sessionCore) shutdown(ctx context.Context) error {

@@ -343,23 +343,23 @@ func (l *Listener[T]) ServeSessions(ctx context.Context, handle func(context.Con
 	switch {
 	case handle == nil:
 		return errors.New("qsocket: ServeSessions without a handler")
-	case l.sessions == nil:
+	case l.core.sessions == nil:
 		return errors.New("qsocket: ServeSessions without Options.MaxSessions: want how many sessions there may be")
 	}
-	return l.serveAll(ctx,
+	return l.core.serveAll(ctx,
 		func(ctx context.Context, s served) { handle(ctx, s.(*Session[T])) },
-		func(ctx context.Context) (served, error) { return acceptFrom(ctx, &l.listenerCore, l.arrivals) })
+		func(ctx context.Context) (served, error) { return acceptFrom(ctx, &l.core, l.arrivals) })
 }
 
-func (s *sessionCore) setServeCtx(context.Context) {}
-func (s *sessionCore) interruptServe()             {}
+func (s *Session[T]) setServeCtx(context.Context) {}
+func (s *Session[T]) interruptServe()             {}
 
 func (s *Session[T]) closeServed(reason link.Reason) {
 	if s.plain != nil {
 		s.plain.closeServed(reason)
 		return
 	}
-	s.closeOrAwait(reason)
+	s.core.closeOrAwait(reason)
 }
 
 // closeOrAwait closes s, or waits until a Shutdown that is under way is over, for CloseTimeout.

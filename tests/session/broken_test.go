@@ -17,14 +17,15 @@ var breaks = []struct {
 	promise, file, old, new string
 }{
 	{"in order, each once", "session_attach.go", "a.cursor = s.ring.From(got + 1)", "a.cursor = s.ring.From(max(got, 1))"},
-	{"in order, each once: what was in hand at a takeover is had", "session_recv.go", "		s.held, s.holding = v, true\n", ""},
+	{"in order, each once: what was in hand at a takeover is had", "session_recv.go", "		s.held, s.core.holding = v, true\n", ""},
 	{"all of them after a clean end", "session_recv.go", "	if err == io.EOF && !s.holding {", "	if !s.holding {\n		_ = io.EOF"},
+	{"neither end waits for one that has gone", "session_client.go", "	if e.FullConfirmed {", "	if e.Confirmed {"},
 	{"what is taken was received", "internal/session/receipts.go", "	r.queue = append(r.queue, receipt{1, bytes})", "	r.taken++\n	r.queue = append(r.queue, receipt{0, bytes})"},
 	{"what was never written was not received", "internal/session/ring.go", "	r.sent = max(r.sent, r.last)\n", "	r.sent = max(r.sent, r.last-1)\n"},
 	{"Unacknowledged are those that are not taken", "internal/session/ring.go", "	for c := r.From(r.taken + 1); ; {", "	for c := r.From(r.taken + 1); c.next < r.last; {"},
 	{"Shutdown was right", "session_recv.go", "	s.dropLocked()\n	s.noteLocked(a)\n", "	s.noteLocked(a)\n"},
 	{"Sync was right", "session_send.go", "		if s.ring.Taken() >= target {\n			return true, nil\n		}\n		if a := s.at; a != nil && !a.feeding {\n			s.askLocked(a)\n		}\n		return false, nil", "		return s.ring.Sent() >= target, nil"},
-	{"what was refused never arrives", "session_send.go", "	if err != nil || !s.ring.Fits(len(b)-len(buf)) {\n		return false, err\n	}", "	if err != nil || !s.ring.Fits(len(b)-len(buf)) {\n		s.acceptLocked(b, len(buf))\n		return false, err\n	}"},
+	{"what was refused never arrives", "session_send.go", "	if err != nil || !s.core.ring.Fits(len(b)-len(buf)) {\n		return false, err\n	}", "	if err != nil || !s.core.ring.Fits(len(b)-len(buf)) {\n		s.core.acceptLocked(b, len(buf))\n		return false, err\n	}"},
 }
 
 // The model test finds a fault of each kind that it is there for.
