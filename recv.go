@@ -309,7 +309,7 @@ func (c *Conn[T]) deliver() {
 // held, or for another one. Go tells nobody that a message was taken from a channel, so it
 // looks from time to time. It returns false if stop is closed first.
 func (c *Conn[T]) awaitSpace(stop <-chan struct{}) bool {
-	if c.hasSpace() {
+	if c.hasSpace() || c.backlog.Yield(c.hasSpace) {
 		return true
 	}
 	start := time.Now()

@@ -120,8 +120,28 @@ func (a *attachment) onWait() {
 	}
 	s := a.s
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.noteLocked(a)
+	s.mu.Unlock()
+	if s.owes.Load() {
+		s.yield()
+	}
+}
+
+// yield lets the consumer run, for an ack that is due when it has taken what is in the queue: the peer may send nothing
+// before that, and a timer is slow.
+func (s *sessionCore) yield() {
+	queued := s.typed.queued()
+	s.backlog.Yield(func() bool {
+		n := s.typed.queued()
+		if n == queued {
+			return false
+		}
+		queued = n
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.lookLocked()
+		return !s.owes.Load()
+	})
 }
 
 // dropLocked notes that a message of the peer's is dropped.
@@ -247,6 +267,9 @@ func (s *Session[T]) awaitConsumer(a *attachment, v T, memory int, start time.Ti
 		case <-a.letGo:
 			return false
 		}
+	}
+	if s.core.backlog.Yield(func() bool { _, ok := s.core.hasMemory(memory); return ok }) {
+		return false
 	}
 	timer := time.NewTimer(backlog.Pause(time.Since(start)))
 	defer timer.Stop()

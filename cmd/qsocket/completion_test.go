@@ -17,7 +17,7 @@ func TestCompletion(t *testing.T) {
 		{"options", "qsocket probe --s", "--samples", "--timeout"},
 		{"subcommand", "qsocket schema d", "diff", "probe"},
 		{"its options", "qsocket schema diff --j", "--json", "--samples"},
-		{"behind an address", "qsocket probe localhost:1 --ty", "--types", "--json"},
+		{"behind an address", "qsocket probe localhost:1 --conf", "--confirm", "--json"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if _, err := exec.LookPath("bash"); err != nil {

@@ -64,21 +64,21 @@ func (o *peerOptions) dial(ctx context.Context, addr string) (net.Conn, error) {
 	return nc, nil
 }
 
-// observe connects to addr, whose server has a hello, and greets it as an observer.
-func (o *peerOptions) observe(ctx context.Context, addr string, ask greet.Ask) (*greet.Peer, error) {
+// observe connects to addr, whose server has a hello, and greets it as an observer that wants to know the types.
+func (o *peerOptions) observe(ctx context.Context, addr string) (*greet.Peer, error) {
 	nc, err := o.dial(ctx, addr)
 	if err != nil {
 		return nil, err
 	}
-	return o.greet(ctx, addr, nc, ask)
+	return o.greet(ctx, addr, nc, true)
 }
 
 // greet does the handshake of an observer over nc, a connection to addr. The Peer is not nil if
 // the server's hello has come, even if there is an error.
-func (o *peerOptions) greet(ctx context.Context, addr string, nc net.Conn, ask greet.Ask) (*greet.Peer, error) {
+func (o *peerOptions) greet(ctx context.Context, addr string, nc net.Conn, types bool) (*greet.Peer, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
-	peer, err := greet.Hello(ctx, nc, &greet.Options{Name: o.Name, Codec: o.Codec, Attributes: o.Attr, Ask: ask})
+	peer, err := greet.Hello(ctx, nc, &greet.Options{Name: o.Name, Codec: o.Codec, Attributes: o.Attr, Types: types})
 	if err != nil {
 		err = advise(addr, o, err)
 	}

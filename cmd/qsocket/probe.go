@@ -21,7 +21,6 @@ import (
 type probeCommand struct {
 	Address string `arg:"" help:"Where the server listens: tcp://host:port, unix://path or tls://host:port."`
 	Samples int    `name:"samples" short:"n" default:"1" placeholder:"N" help:"Connect N times, one after the other, and print percentiles of the times."`
-	Types   bool   `help:"Ask for the types of the messages in any case. Without it: where the server has nothing to log about that."`
 	Confirm bool   `help:"It is not well either if the server's program does not confirm in time that it has read up to our goodbye."`
 	peerOptions
 }
@@ -50,14 +49,9 @@ func (c *probeCommand) Run(p *program) error {
 		return c.probeRaw(p)
 	}
 	r := &probeResult{Address: c.Address}
-	ask := greet.Quietly
-	if c.Types {
-		ask = greet.Loudly
-	}
 	var err error
 	for i := 0; i < c.Samples && err == nil; i++ {
-		err = c.sample(p.ctx, r, ask)
-		ask = greet.Nothing
+		err = c.sample(p.ctx, r, i == 0)
 	}
 	r.finish(err)
 	if c.JSON {
@@ -73,8 +67,8 @@ func (c *probeCommand) Run(p *program) error {
 	return err
 }
 
-// sample is one connection.
-func (c *probeCommand) sample(ctx context.Context, r *probeResult, ask greet.Ask) error {
+// sample is one connection, in which the types are asked for or not.
+func (c *probeCommand) sample(ctx context.Context, r *probeResult, types bool) error {
 	begin := time.Now()
 	nc, err := c.dial(ctx, c.Address)
 	if err != nil {
@@ -84,7 +78,7 @@ func (c *probeCommand) sample(ctx context.Context, r *probeResult, ask greet.Ask
 	if secure, ok := nc.(*tls.Conn); ok {
 		r.TLS = newTLSReport(secure.ConnectionState())
 	}
-	peer, err := c.greet(ctx, c.Address, nc, ask)
+	peer, err := c.greet(ctx, c.Address, nc, types)
 	if peer != nil {
 		r.heard(peer)
 	}

@@ -94,7 +94,7 @@ func TestProbeHostile(t *testing.T) {
 			addr := hostile(t, func(nc net.Conn) { _, _ = nc.Write(tt.bytes) })
 			for _, args := range [][]string{
 				{"probe", addr}, {"probe", "--json", addr}, {"probe", "-n", "2", addr}, {"probe", "--confirm", addr}, {"probe", "--codec", "json", addr},
-				{"probe", strings.Replace(addr, "tcp", "tls", 1)}, {"schema", addr}, {"schema", "--json", addr}, {"schema", "diff", addr, addr}, {"probe", "--types", addr},
+				{"probe", strings.Replace(addr, "tcp", "tls", 1)}, {"schema", addr}, {"schema", "--json", addr}, {"schema", "diff", addr, addr},
 			} {
 				begin := time.Now()
 				o := runs(t, append(args, "--timeout", "50ms")...)

@@ -43,7 +43,6 @@ type probeResult struct {
 	Samples   int               `json:"samples,omitempty"`
 	Times     map[string]spread `json:"timesMs,omitempty"`
 
-	described   uint64 // length of the description, bytes
 	unconfirmed time.Duration
 	times       [numTimes][]time.Duration
 }
@@ -98,7 +97,7 @@ func (r *probeResult) heard(peer *greet.Peer) {
 		return
 	}
 	r.Protocol, r.Codec, r.MaxFrame, r.Heartbeat = h.Proto, h.Codec, *h.Max, h.Beat
-	r.Types, r.described, r.Schema = h.Types, h.Desc, peer.Text
+	r.Types, r.Schema = h.Types, peer.Text
 	r.Admits, r.Attr = h.Admits, h.Attr
 	if h.Expiry > 0 {
 		r.Sessions = &sessionReport{Expiry: h.Expiry, Keep: h.Keep}
@@ -157,8 +156,6 @@ func (r *probeResult) print(w io.Writer, c *probeCommand) {
 	case r.Raw:
 	case r.Types == "":
 		t.add("types", "not told")
-	case r.Schema == "" && r.described > 0 && r.Error == "":
-		t.add("types", "%s; qsocket schema %s prints them", r.Types, c.Address)
 	default:
 		t.add("types", "%s", r.Types)
 	}

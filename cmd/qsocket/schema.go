@@ -81,7 +81,7 @@ func (o *peerOptions) version(ctx context.Context, from string) (*version, error
 			return nil, usagef("%q is neither a file nor an address: want FILE.protocol, tcp://host:port, unix://path or tls://host:port", from)
 		}
 	}
-	peer, err := o.observe(ctx, from, greet.Loudly)
+	peer, err := o.observe(ctx, from)
 	if err != nil {
 		return nil, err
 	}

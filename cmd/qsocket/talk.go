@@ -33,7 +33,7 @@ func (o *peerOptions) learn(ctx context.Context, addr string) (*spoken, error) {
 		}
 		return newSpoken(&spoken{Codec: o.Codec, Framing: framing})
 	}
-	peer, err := o.observe(ctx, addr, greet.Loudly)
+	peer, err := o.observe(ctx, addr)
 	if err != nil {
 		return nil, err
 	}

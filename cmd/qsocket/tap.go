@@ -148,7 +148,7 @@ func listeningAt(nl net.Listener, secure *tls.Config) address.Address {
 func (c *tapCommand) ask(ctx context.Context, server *peerOptions) (fingerprint, text string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.Timeout)
 	defer cancel()
-	peer, err := server.observe(ctx, c.To, greet.Loudly)
+	peer, err := server.observe(ctx, c.To)
 	if err != nil {
 		return "", ""
 	}

@@ -1,7 +1,10 @@
 // Package backlog bounds the memory of messages that wait, decoded, for their consumer.
 package backlog
 
-import "time"
+import (
+	"runtime"
+	"time"
+)
 
 // Backlog is the account of the messages in a queue, by the one goroutine that puts them
 // there. Nobody tells it when a message is taken: how many still wait is the queue's
@@ -19,6 +22,9 @@ type Backlog struct {
 	// back if Holding is set. They are for the owner.
 	Small, Held int
 	Holding     bool
+
+	hasty int // how many more waits begin at once with a pause, see Yield
+	fails int // waits in a row for which yielding was in vain
 
 	limit int      // bytes that may wait, unless it is one message
 	share int      // bytes of limit for each of the messages that a full queue holds
@@ -109,6 +115,29 @@ func (b *Backlog) grow(n int) {
 	for k := range uint64(n + 1) {
 		*b.at(b.count - k) = *old.at(b.count - k)
 	}
+}
+
+// maxYields is how often a wait lets others run before it pauses.
+const maxYields = 16
+
+// Yield lets other goroutines run, for a consumer that only waits for the processor: on a quiet machine a pause
+// takes longer than to consume what is in the queue. It returns as soon as space says that there is some, which it
+// reports. After waits for which that was in vain the next ones are spared it.
+func (b *Backlog) Yield(space func() bool) bool {
+	if b.hasty > 0 {
+		b.hasty--
+		return false
+	}
+	for range maxYields {
+		runtime.Gosched()
+		if space() {
+			b.fails = 0
+			return true
+		}
+	}
+	b.fails = min(b.fails+1, 6)
+	b.hasty = 1<<b.fails - 1
+	return false
 }
 
 // A wait for space looks again after a fiftieth of the time that it has lasted, from 1 to

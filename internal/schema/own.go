@@ -15,6 +15,10 @@ func SumOf(text string) Sum { return sha256.Sum256([]byte(text)) }
 // Fingerprint returns what [Fingerprint] does for the text.
 func (s Sum) Fingerprint() string { return hex.EncodeToString(s[:16]) }
 
+// Observer is the description that an end tells which has no messages and wants to know those of the other: nothing is
+// compared with it.
+const Observer = "observer\nmessage any\n"
+
 // Own is a description of this program's own messages, with what every handshake needs
 // of it.
 type Own struct {

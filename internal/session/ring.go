@@ -13,8 +13,12 @@ import (
 
 const headerSize = 4 // of a frame: named mode has one framing
 
-// blockSize is what a block has space for at least, bytes.
-const blockSize = 16 << 10
+// blockSize is what a block has space for, bytes, or one frame if that is larger. The first ones of a ring that was empty
+// are smaller, since many sessions have few messages: smallest, and as much again as is held.
+const (
+	blockSize = 16 << 10
+	smallest  = 1 << 10
+)
 
 // Ring holds the frames of messages that were accepted and that the peer's program has not
 // taken, as far as it has said so:
@@ -35,7 +39,9 @@ type Ring struct {
 	bytes  int
 	blocks []block
 	spare  [][]byte // for the next blocks
-	large  []byte   // a block that was made for a large frame, for the next one; nil if there is none
+	large  [][]byte // blocks that were made for large frames, for the next ones
+	unused int      // bytes of large
+	gave   bool     // Buffer has returned the last one of large
 	size   int      // of the last frame
 
 	taken uint64 // by the peer's program, as its acks say
@@ -63,27 +69,41 @@ func (r *Ring) Bytes() int { return r.bytes }
 // Buffer returns the memory to which the next frame is to be appended, with what is there
 // already.
 func (r *Ring) Buffer() []byte {
+	r.gave = false
 	if n := len(r.blocks); n > 0 {
-		if b := r.blocks[n-1].buf; cap(b)-len(b) > blockSize/8 {
+		if b := r.blocks[n-1].buf; cap(b)-len(b) > min(cap(b), blockSize)/8 {
 			return b
 		}
 	}
-	if r.large != nil && r.size > blockSize {
-		return r.large
+	if n := len(r.large); n > 0 && r.size > blockSize {
+		r.gave = true
+		return r.large[n-1]
 	}
 	if n := len(r.spare); n > 0 {
 		return r.spare[n-1]
 	}
-	return make([]byte, 0, blockSize)
+	return make([]byte, 0, min(max(r.bytes, smallest), blockSize))
+}
+
+// takeLarge takes what Buffer has returned out of large, if it is from there.
+func (r *Ring) takeLarge() {
+	if !r.gave {
+		return
+	}
+	r.gave = false
+	n := len(r.large) - 1
+	r.unused -= cap(r.large[n])
+	r.large[n] = nil
+	r.large = r.large[:n]
 }
 
 // GiveUp reports whether the memory that Buffer has returned, to which a frame was appended as b, is the caller's now: that
 // of a large frame is.
 func (r *Ring) GiveUp(b []byte) bool {
-	if !same(b, r.large) {
+	if !r.gave || !same(b, r.large[len(r.large)-1]) {
 		return false
 	}
-	r.large = nil
+	r.takeLarge()
 	return true
 }
 
@@ -97,6 +117,7 @@ func (r *Ring) Fits(size int) bool { return r.bytes == 0 || r.bytes+size <= r.li
 // Accept makes b[start:] the last message. b is what Buffer has returned, with the frame
 // appended to it; its memory may be another by now.
 func (r *Ring) Accept(b []byte, start int) {
+	r.takeLarge() // if b is another one, it was too small
 	r.last++
 	r.size = len(b) - start
 	r.bytes += r.size
@@ -107,13 +128,11 @@ func (r *Ring) Accept(b []byte, start int) {
 			last.n++
 			return
 		}
-		b = append(make([]byte, 0, max(len(b)-start, blockSize)), b[start:]...)
+		b = append(make([]byte, 0, max(len(b)-start, min(r.bytes, blockSize))), b[start:]...)
 	}
 	if n := len(r.spare); n > 0 && cap(b) == blockSize { // it was the last one, or is as good
 		r.spare[n-1] = nil
 		r.spare = r.spare[:n-1]
-	} else if same(b, r.large) {
-		r.large = nil
 	}
 	r.blocks = append(r.blocks, block{first: r.last, n: 1, buf: b})
 }
@@ -214,8 +233,9 @@ func (r *Ring) Ack(taken uint64, unused bool) error {
 		r.bytes -= len(r.blocks[0].buf) - r.blocks[0].gone
 		switch b := r.blocks[0].buf; {
 		case !unused:
-		case cap(b) > max(blockSize, cap(r.large)):
-			r.large = b[:0]
+		case cap(b) > blockSize && r.bytes+r.unused+cap(b) <= r.limit:
+			r.large = append(r.large, b[:0])
+			r.unused += cap(b)
 		case cap(b) == blockSize && len(r.spare) < r.limit/4/blockSize+1: // an ack is due at a quarter
 			r.spare = append(r.spare, b[:0])
 		}
@@ -223,7 +243,7 @@ func (r *Ring) Ack(taken uint64, unused bool) error {
 		r.blocks = r.blocks[1:]
 	}
 	if len(r.blocks) == 0 {
-		r.blocks, r.spare, r.large = nil, nil, nil // an idle session holds nothing
+		r.blocks, r.spare, r.large, r.unused, r.gave = nil, nil, nil, 0, false // an idle session holds nothing
 	} else if b := &r.blocks[0]; taken >= b.first {
 		for n := max(b.first, r.taken+1); n <= taken; n++ {
 			size := frameSize(b.buf[b.gone:])

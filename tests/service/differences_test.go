@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 
 	"github.com/fb9bb4ed/qsocket"
+	"github.com/fb9bb4ed/qsocket/internal/schema"
 	"github.com/fb9bb4ed/qsocket/internal/testkit"
 	"github.com/fb9bb4ed/qsocket/qsockettest"
 )
@@ -82,6 +83,38 @@ func TestDifferencesAreLogged(t *testing.T) {
 		}
 		if _, err := meet(t, log.Logger(), " A int\n", field(0)); err != nil || count() != 258 {
 			t.Errorf("one that is forgotten: got %v, logged %d times, want 258", err, count())
+		}
+	})
+}
+
+// An end that says that it has no messages is told ours, and nothing is compared or logged.
+func TestObserver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log testkit.LogRecorder
+		p := qsocket.Protocol[string]{Name: "observed/1", Codec: told{testkit.Text.Codec, "text\nmessage M\nstruct M\n A int\n"}}
+		observer := p
+		observer.Codec = told{testkit.Text.Codec, schema.Observer}
+		na, nb := qsockettest.NetPipe()
+		other := testkit.Async(func() *qsocket.Conn[string] {
+			c, err := qsocket.NewConn(t.Context(), nb, observer, nil)
+			if err != nil {
+				t.Error(err)
+			}
+			return c
+		})
+		c, err := qsocket.NewConn(t.Context(), na, p, &qsocket.Options{Logger: log.Logger()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.Peer(); got.Differences != "" || got.Types != schema.Fingerprint(schema.Observer) {
+			t.Errorf("got %+v", got)
+		}
+		if n := log.Count("level=INFO", "other message types"); n != 0 {
+			t.Errorf("logged %d times", n)
+		}
+		testkit.End(c)
+		if o := <-other; o != nil {
+			testkit.End(o)
 		}
 	})
 }

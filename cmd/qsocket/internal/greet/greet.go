@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/fb9bb4ed/qsocket/internal/handshake"
@@ -18,22 +17,11 @@ import (
 	"github.com/fb9bb4ed/qsocket/internal/wire"
 )
 
-// Ask is whether an observer wants the description of the message types. A server sends it to a
-// client whose types have another fingerprint, so the observer has to tell types of its own. The
-// server compares the two and may log, once, that they differ.
-type Ask uint8
-
-const (
-	Nothing Ask = iota // tell no types: the server compares nothing
-	Quietly            // ask only in a way in which the server has nothing to log; see quiet
-	Loudly             // ask; the server may log a line at level Info, the first time
-)
-
 // Options are what an observer brings to its handshake.
 type Options struct {
 	Name, Codec string            // of the protocol; empty: what the server's hello says
 	Attributes  map[string]string // to tell the server
-	Ask         Ask
+	Types       bool              // the description of the message types is wanted
 }
 
 // Peer is a server that has been greeted. Its methods must not be called at the same time.
@@ -52,10 +40,6 @@ type Peer struct {
 	said, heard wire.GoodbyeKind
 }
 
-// speech is the one-line text that an observer tells as its types. It is no description, so the
-// server does not understand it, which is no reason to refuse (docs/wire.md).
-const speech = "an observer, which has no types\n"
-
 // Hello does the handshake over nc, which it owns. If the server's hello has come, the Peer is not
 // nil, even if there is an error: then nc is closed, and only the fields are of use.
 func Hello(ctx context.Context, nc net.Conn, o *Options) (*Peer, error) {
@@ -63,7 +47,7 @@ func Hello(ctx context.Context, nc net.Conn, o *Options) (*Peer, error) {
 	p := &Peer{nc: nc}
 	observed, err := handshake.Observe(ctx, nc, func(theirs *wire.Hello) (*wire.Hello, string, error) {
 		p.Heard = time.Since(begin)
-		return o.reply(p, theirs)
+		return o.reply(theirs)
 	})
 	if err == nil {
 		err = ctx.Err()
@@ -86,7 +70,7 @@ func Hello(ctx context.Context, nc net.Conn, o *Options) (*Peer, error) {
 }
 
 // reply is the hello of the observer to the server's.
-func (o *Options) reply(p *Peer, theirs *wire.Hello) (*wire.Hello, string, error) {
+func (o *Options) reply(theirs *wire.Hello) (*wire.Hello, string, error) {
 	most := uint64(wire.MaxNamedFrame)
 	ours := &wire.Hello{Proto: theirs.Proto, Codec: theirs.Codec, Max: &most, Lines: wire.HelloLines, Attr: o.Attributes}
 	if o.Name != "" {
@@ -104,43 +88,12 @@ func (o *Options) reply(p *Peer, theirs *wire.Hello) (*wire.Hello, string, error
 			return nil, "", err
 		}
 	}
-	if theirs.Types == "" || theirs.Desc == 0 || o.Ask == Nothing {
+	if theirs.Types == "" || theirs.Desc == 0 || !o.Types {
 		return ours, "", nil
 	}
-	text, known := quiet(theirs)
-	switch {
-	case known:
-		p.Text = text
-	case text == "" && o.Ask == Loudly:
-		text = speech
-	}
-	if text != "" {
-		ours.Types, ours.Desc = schema.Fingerprint(text), uint64(len(text))
-	}
-	return ours, text, nil
-}
-
-// quiet returns a text to tell as types that makes the server log nothing, or "". known is whether it is
-// the server's own: some messages are so simple that the fingerprint tells them.
-//
-// Otherwise, if the message is a union, that is a text that has no difference from any union of those
-// codecs: a struct without fields. In the comparison both are types with a name, and neither has fields
-// to compare.
-func quiet(theirs *wire.Hello) (text string, known bool) {
-	for _, typ := range strings.Fields("string bytes any bool int int8 int16 int32 int64 uint uint8 uint16 uint32 uint64 float32 float64 time map[string]any map[string]string []any []string") {
-		for _, flags := range []string{"", " invalid-utf8", " strict", " invalid-utf8 strict"} {
-			if text := theirs.Codec + flags + "\nmessage " + typ + "\n"; uint64(len(text)) == theirs.Desc && schema.Fingerprint(text) == theirs.Types {
-				return text, true
-			}
-		}
-	}
-	if strings.HasPrefix(theirs.Codec, "union(") {
-		text := theirs.Codec + "\nmessage Observer\nstruct Observer\n"
-		if _, err := schema.Parse(text); err == nil {
-			return text, false
-		}
-	}
-	return "", false
+	// A server sends its description to a client that tells another one.
+	ours.Types, ours.Desc = schema.Fingerprint(schema.Observer), uint64(len(schema.Observer))
+	return ours, schema.Observer, nil
 }
 
 // explain makes the error of a server whose hello has not come one that says what to do.
