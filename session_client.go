@@ -81,15 +81,14 @@ func (set *settings) checkSession() error {
 
 // client is the home of a session that dials.
 //
-// Its goroutine, run, lives as long as the session. It is idle while there is a connection, and
-// after a loss it makes attempts, one at a time, until one succeeds or the session has ended.
+// After a loss a goroutine makes attempts, one at a time, until one succeeds or the session has ended. There
+// is one at most: a connection is lost only while there is one.
 type client struct {
 	dial   func(context.Context) (net.Conn, error)
 	ctx    context.Context // of attempts: ends with the session
 	cancel context.CancelFunc
-	wanted chan error // of capacity 1: the connection was lost, and why
 
-	// Owned by run, and before that by startSession.
+	// Owned by startSession, and then by whoever reconnects.
 	try      uint64
 	answered bool // an answer has come, so the session is not new
 	failures int  // in a row
@@ -97,7 +96,7 @@ type client struct {
 }
 
 func startSession[T any](ctx context.Context, dial func(context.Context) (net.Conn, error), p Protocol[T], set *settings) (*Session[T], error) {
-	h := &client{dial: dial, wanted: make(chan error, 1), expiry: set.SessionExpiry}
+	h := &client{dial: dial, expiry: set.SessionExpiry}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	s := newSession(p, set)
 	s.core.home, s.core.id = h, newSessionID()
@@ -105,11 +104,12 @@ func startSession[T any](ctx context.Context, dial func(context.Context) (net.Co
 		h.cancel()
 		return nil, err
 	}
-	go h.run(&s.core) // ends with the session
 	return s, nil
 }
 
-func (h *client) lost(s *sessionCore, err error) { h.wanted <- err } // there is one loss for each attachment
+func (h *client) lost(s *sessionCore, _ error) {
+	go h.reconnect(s) // ends with the next connection, or with the session
+}
 
 func (h *client) ended(*sessionCore) { h.cancel() }
 
@@ -118,18 +118,6 @@ func (h *client) mayEnd(s *sessionCore, e link.Ending, told bool) bool {
 		return told || s.peerEnded
 	}
 	return s.peerEnded && e.Clean && s.ring.Taken() < s.ring.Last() // it may have dropped messages, and then it confirms nothing
-}
-
-// run is the goroutine that dials again.
-func (h *client) run(s *sessionCore) {
-	for {
-		select {
-		case <-h.wanted:
-			h.reconnect(s)
-		case <-h.ctx.Done():
-			return
-		}
-	}
 }
 
 // reconnect makes attempts until one succeeds, or the session has ended.
