@@ -307,7 +307,7 @@ func (c *Conn[T]) deliver() {
 
 // awaitSpace waits until the messages in the channel leave memory for the one that is
 // held, or for another one. Go tells nobody that a message was taken from a channel, so it
-// looks from time to time. It returns false if stop is closed first.
+// lets the consumer run, and then looks from time to time. It returns false if stop is closed first.
 func (c *Conn[T]) awaitSpace(stop <-chan struct{}) bool {
 	if c.hasSpace() || c.backlog.Yield(c.hasSpace) {
 		return true

@@ -169,7 +169,7 @@ func (r *probeResult) print(w io.Writer, c *probeCommand) {
 		}
 	}
 	t.print(w)
-	if r.Schema != "" && (c.Samples == 1 || c.Types) {
+	if r.Schema != "" && c.Samples == 1 {
 		fmt.Fprintln(w)
 		printText(w, "  ", r.Schema)
 	}

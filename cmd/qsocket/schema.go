@@ -13,7 +13,6 @@ import (
 	"github.com/fb9bb4ed/qsocket/internal/schema"
 
 	"github.com/fb9bb4ed/qsocket/cmd/qsocket/internal/address"
-	"github.com/fb9bb4ed/qsocket/cmd/qsocket/internal/greet"
 )
 
 // schemaCommand prints what messages look like on the wire (docs/schema.md), and compares two

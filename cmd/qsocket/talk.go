@@ -10,7 +10,6 @@ import (
 	"github.com/fb9bb4ed/qsocket/internal/schema"
 	"github.com/fb9bb4ed/qsocket/internal/wire"
 
-	"github.com/fb9bb4ed/qsocket/cmd/qsocket/internal/greet"
 	"github.com/fb9bb4ed/qsocket/cmd/qsocket/internal/value"
 )
 

@@ -14,7 +14,6 @@ import (
 
 	"github.com/fb9bb4ed/qsocket/cmd/qsocket/internal/address"
 	"github.com/fb9bb4ed/qsocket/cmd/qsocket/internal/conversation"
-	"github.com/fb9bb4ed/qsocket/cmd/qsocket/internal/greet"
 	"github.com/fb9bb4ed/qsocket/cmd/qsocket/internal/proxy"
 	"github.com/fb9bb4ed/qsocket/cmd/qsocket/internal/recording"
 )
