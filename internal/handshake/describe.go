@@ -44,7 +44,7 @@ func compareTypes(ctx context.Context, nc net.Conn, ours *schema.Own, theirs *wi
 		}
 		return d, nil
 	})
-	if err != nil || d.text == schema.Observer {
+	if err != nil || d.text == schema.Observer || ours.Text == schema.Observer {
 		return "", err
 	}
 	v, err := judge(ctx, ours, d.text, d.sum)
