@@ -196,20 +196,15 @@ func (c *Conn[T]) recvQueued(ctx context.Context, v *T) error {
 // the last pair. If that is ctx's, the Conn is as before, and another loop goes on where this
 // one has ended. A loop over Messages does not end with a ctx.
 func (c *Conn[T]) All(ctx context.Context) iter.Seq2[T, error] {
-	return receiveAll(ctx, c.Recv, c.link.Err)
-}
-
-// receiveAll is All of a Conn or a Session with such a Recv and Err.
-func receiveAll[T any](ctx context.Context, recv func(context.Context) (T, error), failure func() error) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for {
-			v, err := recv(ctx)
+			v, err := c.Recv(ctx)
 			switch {
 			case err == nil:
 				if !yield(v, nil) {
 					return
 				}
-			case err == io.EOF, errors.Is(err, link.ErrClosed) && failure() == nil:
+			case err == io.EOF, errors.Is(err, link.ErrClosed) && c.Err() == nil:
 				return
 			default:
 				yield(v, err)

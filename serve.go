@@ -41,7 +41,11 @@ func (l *Listener[T]) Serve(ctx context.Context, handle func(context.Context, *C
 	case l.core.sessions != nil:
 		return errHasSessions
 	}
-	return l.core.serveAll(ctx, func(ctx context.Context, c served) { handle(ctx, c.(*Conn[T])) }, func(ctx context.Context) (served, error) { return l.Accept(ctx) })
+	run := func(ctx context.Context, s *service, cancel func(), c served) {
+		defer s.finish(cancel, c)
+		handle(ctx, c.(*Conn[T]))
+	}
+	return l.core.serveAll(ctx, run, func(ctx context.Context) (served, error) { return l.Accept(ctx) })
 }
 
 // served is what a handler gets: a Conn or a Session.
@@ -53,8 +57,8 @@ type served interface {
 }
 
 // serveAll is Serve, and ServeSessions, with what accept returns.
-func (l *listenerCore) serveAll(ctx context.Context, handle func(context.Context, served), accept func(context.Context) (served, error)) error {
-	s := &service{l: l, handle: handle, conns: make(map[served]handling)}
+func (l *listenerCore) serveAll(ctx context.Context, run runHandler, accept func(context.Context) (served, error)) error {
+	s := &service{l: l, run: run, conns: make(map[served]handling)}
 	l.mu.Lock()
 	l.services[s] = struct{}{}
 	l.mu.Unlock()
@@ -84,7 +88,7 @@ func (l *listenerCore) serveAll(ctx context.Context, handle func(context.Context
 // service is one call of Serve, and lives on until its last handler has returned.
 type service struct {
 	l       *listenerCore
-	handle  func(context.Context, served)
+	run     runHandler
 	running sync.WaitGroup // handlers, and the goroutines that close their Conns
 	stop    func() bool    // keeps closeAll from being called
 
@@ -107,30 +111,33 @@ func (s *service) start(ctx context.Context, c served) {
 	ctx, cancel := context.WithCancel(ctx)
 	s.conns[c] = handling{ctx, cancel}
 	c.setServeCtx(ctx)
-	s.running.Go(func() { s.serve(ctx, cancel, c) }) // ends with the handler; c is closed then
+	s.running.Add(1)
+	go s.run(ctx, s, cancel, c) // ends with the handler; c is closed then
 	if s.ended {
 		s.cutOffLocked(ctx, c)
 	}
 }
 
-// serve runs one handler, and ends with it. The Conn is closed when the handler returns or
+// runHandler runs a handler, and s.finish when that has returned or panicked. It is the whole of a handler's goroutine: what was
+// on its stack besides, with WaitGroup.Go for example, would double that of many an idle handler.
+type runHandler func(ctx context.Context, s *service, cancel func(), c served)
+
+// finish is deferred by what runs a handler. The Conn is closed when the handler returns or
 // panics, or ctx ends; on exit it is.
-func (s *service) serve(ctx context.Context, cancel func(), c served) {
-	defer func() {
-		var reason link.Reason
-		if r := recover(); r != nil {
-			s.l.panics.Add(1)
-			s.l.log.Error("qsocket: handler panicked", "peer", socket.AddrString(c.RemoteAddr()), "panic", excerpt.Panic(r, excerpt.MaxText), excerpt.StackKey, string(debug.Stack()))
-			reason = newReason(CodePanic, "handler panicked")
-		}
-		c.closeServed(reason)
-		cancel()
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.conns, c)
-		s.endIfUnusedLocked()
-	}()
-	s.handle(ctx, c)
+func (s *service) finish(cancel func(), c served) {
+	defer s.running.Done()
+	var reason link.Reason
+	if r := recover(); r != nil {
+		s.l.panics.Add(1)
+		s.l.log.Error("qsocket: handler panicked", "peer", socket.AddrString(c.RemoteAddr()), "panic", excerpt.Panic(r, excerpt.MaxText), excerpt.StackKey, string(debug.Stack()))
+		reason = newReason(CodePanic, "handler panicked")
+	}
+	c.closeServed(reason)
+	cancel()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
+	s.endIfUnusedLocked()
 }
 
 func (c *connCore) setServeCtx(ctx context.Context) { c.link.In.SetServeCtx(ctx) }

@@ -97,7 +97,7 @@ type sessionCore struct {
 	at          *attachment   // nil while there is no connection
 	last        *attachment   // the latest one, whose pump may still be there
 	holding     bool          // a message was had, and is in no queue
-	hand        hand          // the size of either, owned by the pump: there is never more than one
+	hand        hand          // the size of that, or of the one in the hands of the pump, which owns this
 	dropped     bool          // a message that was read is dropped, because this end has closed
 	feeders     int           // goroutines that have a frame of the ring in their hands
 	waiting     int           // senders that wait for room, or for the turn to do so

@@ -2,6 +2,7 @@ package qsocket
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -485,5 +486,20 @@ func (s *Session[T]) All(ctx context.Context) iter.Seq2[T, error] {
 	if s.plain != nil {
 		return s.plain.All(ctx)
 	}
-	return receiveAll(ctx, s.Recv, s.core.failure)
+	return func(yield func(T, error) bool) {
+		for {
+			v, err := s.Recv(ctx)
+			switch {
+			case err == nil:
+				if !yield(v, nil) {
+					return
+				}
+			case err == io.EOF, errors.Is(err, link.ErrClosed) && s.core.failure() == nil:
+				return
+			default:
+				yield(v, err)
+				return
+			}
+		}
+	}
 }

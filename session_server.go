@@ -346,8 +346,11 @@ func (l *Listener[T]) ServeSessions(ctx context.Context, handle func(context.Con
 	case l.core.sessions == nil:
 		return errors.New("qsocket: ServeSessions without Options.MaxSessions: want how many sessions there may be")
 	}
-	return l.core.serveAll(ctx,
-		func(ctx context.Context, s served) { handle(ctx, s.(*Session[T])) },
+	run := func(ctx context.Context, s *service, cancel func(), c served) {
+		defer s.finish(cancel, c)
+		handle(ctx, c.(*Session[T]))
+	}
+	return l.core.serveAll(ctx, run,
 		func(ctx context.Context) (served, error) { return acceptFrom(ctx, &l.core, l.arrivals) })
 }
 
