@@ -169,8 +169,8 @@ const (
 
 // home is what a session belongs to: what happens when it has no connection, or has ended.
 type home interface {
-	lost(s *sessionCore, err error) // called with mu held, and must not wait
-	ended(s *sessionCore)           // called without locks
+	lost(s *sessionCore)  // called with mu held, and must not wait
+	ended(s *sessionCore) // called without locks
 
 	// mayEnd reports whether s may end with the latest Conn, which has ended like that. told says that the peer has
 	// confirmed that it has everything. It is called with mu held.

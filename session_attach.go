@@ -184,7 +184,7 @@ func (s *sessionCore) connEnded(a *attachment) {
 	s.detachLocked()
 	s.counts.since = time.Now()
 	s.events.add(SessionEvent{Kind: SessionDown, Err: err})
-	s.home.lost(s, err)
+	s.home.lost(s)
 	s.wakeLocked()
 	s.mu.Unlock()
 }

@@ -107,7 +107,7 @@ func startSession[T any](ctx context.Context, dial func(context.Context) (net.Co
 	return s, nil
 }
 
-func (h *client) lost(s *sessionCore, _ error) {
+func (h *client) lost(s *sessionCore) {
 	go h.reconnect(s) // ends with the next connection, or with the session
 }
 

@@ -226,7 +226,7 @@ func (h *server) take(s *sessionCore, conn any, c *connCore, ask *handshake.Sess
 }
 
 // lost waits for the client, for SessionExpiry. It is called with mu of s held.
-func (h *server) lost(s *sessionCore, err error) {
+func (h *server) lost(s *sessionCore) {
 	if h.of.stopped.Load() {
 		s.endIn(s.lostLocked("the connection was lost, and the Listener is closed"))
 		return

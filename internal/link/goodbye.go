@@ -50,7 +50,7 @@ const goodbyeGrace = 90 * time.Millisecond // so that Close takes less than 100
 //
 // goodbyeReceived is recorded before the answer is queued and reply after it, because
 // closeLoop takes reply for "the answer is in the outbox", and would half-close before it
-// otherwise. The answer to the first goodbye is the only confirm; to a full one that follows a
+// otherwise. Outside of sessions the answer to the first goodbye is the only confirm; to a full one that follows a
 // half one the answer is only our own full goodbye.
 func (l *Link) onGoodbye(g wire.Goodbye) error {
 	e := event{kind: goodbyeReceived, goodbye: g.Kind()}
