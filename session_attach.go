@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/fb9bb4ed/qsocket/internal/outbox"
 	"github.com/fb9bb4ed/qsocket/internal/session"
 	"github.com/fb9bb4ed/qsocket/internal/socket"
 	"github.com/fb9bb4ed/qsocket/internal/wire"
@@ -102,7 +103,7 @@ func (s *sessionCore) feed(a *attachment) {
 	for s.at == a {
 		if frames := s.ring.Frames(&a.cursor, feedBytes); frames != nil {
 			s.mu.Unlock()
-			n, bytes, err := a.c.link.Out.SendFrames(context.Background(), nil, frames)
+			n, bytes, err := a.give(frames)
 			if errors.Is(err, ErrFrameTooLarge) { // the peer's MaxFrame is less than it was
 				s.end(err)
 			}
@@ -140,6 +141,14 @@ func (s *sessionCore) feed(a *attachment) {
 		s.mu.Lock()
 	}
 	s.askLocked(a)
+}
+
+// give gives one or more of the whole frames in frames to a, and returns how many that were, and their bytes.
+func (a *attachment) give(frames []byte) (n, size int, err error) {
+	if size = outbox.FirstFrame(frames); size > session.Large {
+		return 1, size, a.c.link.Out.WriteFrame(frames[:size])
+	}
+	return a.c.link.Out.SendFrames(context.Background(), nil, frames)
 }
 
 // askLocked asks the peer for an ack if a sender or a Sync waits for one, unless it has been asked for

@@ -184,8 +184,11 @@ func (s *Session[T]) put(a *attachment, v T) bool {
 	a.putBytes += size.bytes
 	if len(a.put) >= noteAfter || a.putBytes >= a.noteBytes || s.core.owes.Load() || s.core.urgent.Load() || s.core.closes.Load() {
 		s.core.mu.Lock()
-		defer s.core.mu.Unlock()
 		s.core.noteLocked(a)
+		s.core.mu.Unlock()
+		if size.bytes >= a.noteBytes && s.core.owes.Load() {
+			s.core.yield() // rather than after the next message, which may take as long as the peer can go on without an ack
+		}
 	}
 	return true
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/fb9bb4ed/qsocket/internal/excerpt"
 	"github.com/fb9bb4ed/qsocket/internal/link"
 	"github.com/fb9bb4ed/qsocket/internal/oversize"
+	"github.com/fb9bb4ed/qsocket/internal/session"
 	"github.com/fb9bb4ed/qsocket/internal/wire"
 )
 
@@ -124,7 +125,8 @@ func (s *Session[T]) encodeLocked(b []byte, v *T, m *Prepared[T], encoding *sync
 }
 
 // acceptLocked makes b[start:], a frame in what ring.Buffer has returned, the last message, and gives
-// it to the connection if that has been told all before it and has room.
+// it to the connection if that has been told all before it and has room. A large frame is left to the feeder, which
+// has it written from the ring.
 func (s *sessionCore) acceptLocked(b []byte, start int) {
 	frame := b[start:]
 	s.ring.Accept(b, start)
@@ -132,7 +134,7 @@ func (s *sessionCore) acceptLocked(b []byte, start int) {
 	if a == nil || a.feeding {
 		return
 	}
-	if a.cursor.Next() == s.ring.Last() {
+	if a.cursor.Next() == s.ring.Last() && len(frame) <= session.Large {
 		if sent, err := a.c.link.Out.TrySendFrame(frame, len(frame)-4); sent && err == nil {
 			s.ring.Sends(&a.cursor, len(frame))
 			return

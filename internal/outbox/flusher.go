@@ -92,6 +92,12 @@ func (o *Outbox) flush() {
 		return
 	}
 	o.writing = true
+	o.writeRestLocked()
+}
+
+// writeRestLocked writes until nothing is left. It is called by what has set writing, with mu
+// held, and takes both back.
+func (o *Outbox) writeRestLocked() {
 	for {
 		if o.remainder == nil && o.accepted == 0 {
 			if o.overdue == nil || !o.overdue.set {

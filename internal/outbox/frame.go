@@ -194,8 +194,61 @@ func (o *Outbox) SendFrames(ctx context.Context, gone <-chan struct{}, frames []
 	return n, size, nil
 }
 
-// firstFrame returns the first of the whole frames in b.
-func firstFrame(b []byte) []byte { return b[:4+binary.BigEndian.Uint32(b)] }
+// WriteFrame writes a whole frame itself, without a copy of it, when all that was accepted before is with the kernel: it is for
+// large ones, in framing Uint32. It returns when the kernel has the frame or the Write that failed has returned, however long that
+// is after the end of the connection: until then frame must not change, nor another message be sent.
+func (o *Outbox) WriteFrame(frame []byte) error {
+	o.mu.Lock()
+	if payload := len(frame) - int(o.headerSize); payload > o.maxPayload {
+		return o.Abort(o.sizeError(payload, false), false)
+	}
+	o.flushes++ // it waits for the kernel, as a Flush does
+	if o.waitsLocked() {
+		o.mu.Unlock()
+		o.watcher.SendWaits()
+		o.mu.Lock()
+	}
+	for o.stopErr == nil && (o.writing || o.bufferedLocked() > 0) {
+		progress, stopped := o.awaitProgressLocked(), o.stopped.WaitLocked()
+		o.mu.Unlock()
+		select {
+		case <-progress:
+		case <-stopped:
+		}
+		o.mu.Lock()
+	}
+	if o.stopErr != nil {
+		defer o.mu.Unlock()
+		o.flushes--
+		return o.stopErr
+	}
+	if o.tracer != nil {
+		o.tracer.Sent(o.framing, frame)
+	}
+	o.total += uint64(len(frame))
+	o.messages++
+	o.messageEnd = o.total
+	o.unwritten = len(frame)
+	o.writing = true
+	o.mu.Unlock()
+	taken, err := o.write(frame, 0)
+	if err != nil {
+		o.failIn(append(bufpool.Get(len(frame)), frame...), taken, err) // a farewell may write the rest
+	}
+	o.mu.Lock()
+	o.flushes--
+	if err != nil {
+		defer o.mu.Unlock()
+		return o.stopErr
+	}
+	o.writeRestLocked()
+	return nil
+}
+
+// FirstFrame returns the size, bytes, of the first of the whole frames in b.
+func FirstFrame(b []byte) int { return 4 + int(binary.BigEndian.Uint32(b)) }
+
+func firstFrame(b []byte) []byte { return b[:FirstFrame(b)] }
 
 // TrySendFrame is SendFrame without waiting: it reports false if there is no space.
 func (o *Outbox) TrySendFrame(frame []byte, payload int) (sent bool, err error) {

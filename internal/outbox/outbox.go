@@ -31,7 +31,7 @@ import (
 // The writer is idle, with nothing to write, or
 //
 //	scheduled  a flusher goroutine has been started and will look for work
-//	writing    a flusher, or one Send in its place, is at the socket
+//	writing    a flusher, or one Send or WriteFrame in its place, is at the socket
 //
 // or both, when a Send writes although a flusher has been started. After a failed write
 // it is idle for good, whatever is unwritten.
@@ -243,7 +243,7 @@ func (o *Outbox) SendAck(taken uint64) {
 	if o.sealed || o.writeErr != nil || o.goodbyeSent == wire.GoodbyeFull {
 		return
 	}
-	o.queueControlLocked(wire.AppendAck(nil, taken))
+	o.queueControlLocked(wire.AppendAck(make([]byte, 0, wire.AckFrameSize), taken))
 	o.ackEnd = o.accepted
 	o.flushLocked()
 }

@@ -7,7 +7,9 @@ package session
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
+	"github.com/fb9bb4ed/qsocket/internal/bufpool"
 	"github.com/fb9bb4ed/qsocket/internal/wire"
 )
 
@@ -20,6 +22,9 @@ const (
 	smallest  = 1 << 10
 )
 
+// Large is the size, bytes, above which a frame has a block of its own.
+const Large = blockSize
+
 // Ring holds the frames of messages that were accepted and that the peer's program has not
 // taken, as far as it has said so:
 //
@@ -29,7 +34,7 @@ const (
 //
 //	taken ≤ sent ≤ last
 //
-// Frames lie one behind the other in blocks, which go as a whole when all in them are taken, so
+// Frames lie one behind the other in blocks, which go back to the pool as a whole when all in them are taken, so
 // that a message costs its bytes and no object. A frame is never changed, nor its block, after it
 // was accepted: it may be written while it is acknowledged.
 //
@@ -38,11 +43,8 @@ type Ring struct {
 	limit  int // bytes of frames, beyond which no more fit unless there are none
 	bytes  int
 	blocks []block
-	spare  [][]byte // for the next blocks
-	large  [][]byte // blocks that were made for large frames, for the next ones
-	unused int      // bytes of large
-	gave   bool     // Buffer has returned the last one of large
-	size   int      // of the last frame
+	next   []byte // memory for the next block, which Buffer has returned; nil if it has not, or that is used
+	size   int    // of the last frame
 
 	taken uint64 // by the peer's program, as its acks say
 	sent  uint64 // the last message that was ever given to a connection
@@ -69,41 +71,30 @@ func (r *Ring) Bytes() int { return r.bytes }
 // Buffer returns the memory to which the next frame is to be appended, with what is there
 // already.
 func (r *Ring) Buffer() []byte {
-	r.gave = false
 	if n := len(r.blocks); n > 0 {
-		if b := r.blocks[n-1].buf; cap(b)-len(b) > min(cap(b), blockSize)/8 {
+		b := r.blocks[n-1].buf
+		if free := cap(b) - len(b); free > min(cap(b), blockSize)/8 && (free >= r.size || r.size <= blockSize) {
 			return b
 		}
 	}
-	if n := len(r.large); n > 0 && r.size > blockSize {
-		r.gave = true
-		return r.large[n-1]
+	want := r.size // large ones have a block each
+	if want <= blockSize {
+		want = min(max(r.bytes, smallest), blockSize)
 	}
-	if n := len(r.spare); n > 0 {
-		return r.spare[n-1]
+	if n := cap(r.next); n < want || n > 2*max(want, blockSize) {
+		bufpool.Put(r.next)
+		r.next = bufpool.Get(want)
 	}
-	return make([]byte, 0, min(max(r.bytes, smallest), blockSize))
-}
-
-// takeLarge takes what Buffer has returned out of large, if it is from there.
-func (r *Ring) takeLarge() {
-	if !r.gave {
-		return
-	}
-	r.gave = false
-	n := len(r.large) - 1
-	r.unused -= cap(r.large[n])
-	r.large[n] = nil
-	r.large = r.large[:n]
+	return r.next
 }
 
 // GiveUp reports whether the memory that Buffer has returned, to which a frame was appended as b, is the caller's now: that
 // of a large frame is.
 func (r *Ring) GiveUp(b []byte) bool {
-	if !r.gave || !same(b, r.large[len(r.large)-1]) {
+	if len(b) <= blockSize || !same(b, r.next) {
 		return false
 	}
-	r.takeLarge()
+	r.next = nil
 	return true
 }
 
@@ -117,7 +108,6 @@ func (r *Ring) Fits(size int) bool { return r.bytes == 0 || r.bytes+size <= r.li
 // Accept makes b[start:] the last message. b is what Buffer has returned, with the frame
 // appended to it; its memory may be another by now.
 func (r *Ring) Accept(b []byte, start int) {
-	r.takeLarge() // if b is another one, it was too small
 	r.last++
 	r.size = len(b) - start
 	r.bytes += r.size
@@ -128,11 +118,13 @@ func (r *Ring) Accept(b []byte, start int) {
 			last.n++
 			return
 		}
-		b = append(make([]byte, 0, max(len(b)-start, min(r.bytes, blockSize))), b[start:]...)
-	}
-	if n := len(r.spare); n > 0 && cap(b) == blockSize { // it was the last one, or is as good
-		r.spare[n-1] = nil
-		r.spare = r.spare[:n-1]
+		if frame := b[start:]; r.size > Large {
+			b = frame
+		} else {
+			b = append(bufpool.Get(min(max(r.bytes, smallest), blockSize)), frame...)
+		}
+	} else if same(b, r.next) {
+		r.next = nil
 	}
 	r.blocks = append(r.blocks, block{first: r.last, n: 1, buf: b})
 }
@@ -229,21 +221,18 @@ func (r *Ring) Ack(taken uint64, unused bool) error {
 	case taken > r.sent:
 		return fmt.Errorf("%w: ack of %d messages, but %d were sent", wire.ErrProtocol, taken, r.sent)
 	}
-	for len(r.blocks) > 0 && r.blocks[0].first+r.blocks[0].n-1 <= taken {
-		r.bytes -= len(r.blocks[0].buf) - r.blocks[0].gone
-		switch b := r.blocks[0].buf; {
-		case !unused:
-		case cap(b) > blockSize && r.bytes+r.unused+cap(b) <= r.limit:
-			r.large = append(r.large, b[:0])
-			r.unused += cap(b)
-		case cap(b) == blockSize && len(r.spare) < r.limit/4/blockSize+1: // an ack is due at a quarter
-			r.spare = append(r.spare, b[:0])
+	n := 0
+	for ; n < len(r.blocks) && r.blocks[n].first+r.blocks[n].n-1 <= taken; n++ {
+		b := &r.blocks[n]
+		r.bytes -= len(b.buf) - b.gone
+		if unused {
+			bufpool.Put(b.buf)
 		}
-		r.blocks[0] = block{}
-		r.blocks = r.blocks[1:]
 	}
-	if len(r.blocks) == 0 {
-		r.blocks, r.spare, r.large, r.unused, r.gave = nil, nil, nil, 0, false // an idle session holds nothing
+	r.blocks = slices.Delete(r.blocks, 0, n)
+	if len(r.blocks) == 0 { // an idle session holds nothing
+		bufpool.Put(r.next)
+		r.blocks, r.next = nil, nil
 	} else if b := &r.blocks[0]; taken >= b.first {
 		for n := max(b.first, r.taken+1); n <= taken; n++ {
 			size := frameSize(b.buf[b.gone:])

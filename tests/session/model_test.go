@@ -1,7 +1,9 @@
 package session
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"flag"
 	"fmt"
@@ -58,6 +60,38 @@ type program struct {
 	conns   []net.Conn
 	work    sync.WaitGroup
 	restart bool // there is one
+	p       qsocket.Protocol[int]
+	scale   int // how large messages are
+}
+
+// padded encodes every fifth number with so much behind it that it is written from the memory of the session.
+type padded struct{}
+
+func (padded) Name() string                     { return "padded" }
+func (padded) Stateless() bool                  { return true }
+func (padded) NewEncoder() qsocket.Encoder[int] { return padded{} }
+func (padded) NewDecoder() qsocket.Decoder[int] { return padded{} }
+func (padded) Append(b []byte, v int) ([]byte, error) {
+	b = binary.BigEndian.AppendUint64(b, uint64(v))
+	if v%5 == 0 {
+		b = append(b, bytes.Repeat([]byte{byte(v)}, paddedSize-8)...)
+	}
+	return b, nil
+}
+
+const paddedSize = 17 << 10
+
+func (padded) Decode(b []byte) (int, error) {
+	if len(b) != 8 && len(b) != paddedSize {
+		return 0, fmt.Errorf("got %d bytes", len(b))
+	}
+	v := int(binary.BigEndian.Uint64(b))
+	for i, got := range b[8:] {
+		if got != byte(v) {
+			return 0, fmt.Errorf("message %d: got %d as its byte %d", v, got, i)
+		}
+	}
+	return v, nil
 }
 
 // end is what a program knows of one end of the session.
@@ -78,6 +112,11 @@ func newProgram(t *testing.T, seed uint64) *program {
 	p.client = &end{name: "client", seeds: [2]uint64{r.Uint64(), r.Uint64()}}
 	p.server = &end{name: "server", seeds: [2]uint64{r.Uint64(), r.Uint64()}}
 	f := qsockettest.Faults{Latency: time.Duration(r.IntN(3)) * time.Millisecond, Split: r.IntN(8), Jitter: time.Duration(r.IntN(2)) * time.Millisecond}
+	p.p, p.scale = protocol, 1
+	if seed%4 == 3 {
+		p.p.Codec, p.scale = padded{}, 500
+		f.Split *= p.scale
+	}
 	p.proxy = qsockettest.NewProxy(seed, f, f)
 	return p
 }
@@ -86,8 +125,8 @@ func (p *program) options() *qsocket.Options {
 	r := p.r
 	return &qsocket.Options{
 		RecvQueue:     1 + r.IntN(4),
-		SessionBuffer: 20 + r.IntN(300),
-		SendBuffer:    20 + r.IntN(300),
+		SessionBuffer: p.scale * (20 + r.IntN(300)),
+		SendBuffer:    p.scale * (20 + r.IntN(300)),
 		SessionExpiry: time.Duration(1+r.IntN(3)) * time.Second,
 		Heartbeat:     time.Duration(100+r.IntN(400)) * time.Millisecond,
 		CloseTimeout:  time.Duration(1+r.IntN(3)) * time.Second,
@@ -99,7 +138,7 @@ func (p *program) listen() {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	ln, err := qsocket.NewListener(nl, protocol, p.opts)
+	ln, err := qsocket.NewListener(nl, p.p, p.opts)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -134,7 +173,7 @@ func (p *program) run() {
 		return nc, err
 	}
 	var err error
-	if p.client.s, err = qsocket.DialSession(p.t.Context(), "tcp", address, protocol, copts); err != nil {
+	if p.client.s, err = qsocket.DialSession(p.t.Context(), "tcp", address, p.p, copts); err != nil {
 		p.t.Fatal(err)
 	}
 	<-p.began
@@ -188,7 +227,7 @@ func (p *program) sendAll(e *end) {
 			}
 		case 1:
 			var m *qsocket.Prepared[int]
-			if m, err = protocol.Prepare(e.sent + 1); err == nil {
+			if m, err = p.p.Prepare(e.sent + 1); err == nil {
 				err = e.s.SendPrepared(ctx, m)
 			}
 		default:

@@ -1,0 +1,97 @@
+package session
+
+import (
+	"context"
+	"net"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fb9bb4ed/qsocket"
+	"github.com/fb9bb4ed/qsocket/qsockettest"
+)
+
+// stuck is a net.Conn in which a large Write gets stuck after a part of it: not even Close wakes it. It reads what it was
+// given until the end of the test.
+type stuck struct {
+	net.Conn
+	whole int           // large Writes that are not stuck
+	given []byte        // by the Write that is
+	hangs chan struct{} // closed when it is
+	free  chan struct{} // ends it
+}
+
+func (s *stuck) Write(b []byte) (int, error) {
+	if len(b) == 16<<10 {
+		s.whole--
+	}
+	if s.whole >= 0 {
+		return s.Conn.Write(b)
+	}
+	s.given = b
+	_, _ = s.Conn.Write(b[:1000])
+	close(s.hangs)
+	<-s.free
+	return 0, net.ErrClosed
+}
+
+// A large message is written from the memory of the session. Where a net.Conn goes on reading what it was given after it was
+// closed, that memory is not used again, whatever is sent and acknowledged meanwhile.
+func TestStuckWriteKeepsItsBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size = 100 << 10
+		network := qsockettest.Listen(address)
+		ln, err := qsocket.NewListener(network, blobs, serverOptions())
+		if err != nil {
+			t.Fatal(err)
+		}
+		arrived := make(chan *qsocket.Session[[]byte], 1)
+		go ln.ServeSessions(context.Background(), func(ctx context.Context, s *qsocket.Session[[]byte]) {
+			arrived <- s
+			<-s.Done()
+		})
+		first := &stuck{whole: 32, hangs: make(chan struct{}), free: make(chan struct{})}
+		var once sync.Once
+		client, err := qsocket.NewSession(t.Context(), func(ctx context.Context) (nc net.Conn, err error) {
+			nc, err = network.DialContext(ctx, "tcp", address)
+			once.Do(func() {
+				first.Conn = nc
+				nc = first
+			})
+			return nc, err
+		}, blobs, &qsocket.Options{Backoff: func(int) time.Duration { return time.Millisecond }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := <-arrived
+		go func() {
+			<-first.hangs
+			_ = first.Conn.Close()
+		}()
+		received := make(chan error, 1)
+		const messages = 500
+		go func() { received <- recvBlobs(t.Context(), server, 1, messages, size) }()
+		for i := 1; i <= messages; i++ {
+			if err := client.Send(t.Context(), numbered(i, size)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := <-received; err != nil {
+			t.Error(err)
+		}
+		for i, got := range first.given {
+			if want := byte(6); got != want { // of the sixth message, in its third chunk
+				t.Fatalf("byte %d of what the first connection was given: got %d, want %d", i, got, want)
+			}
+		}
+		close(first.free)
+		if err := client.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if stats := server.Stats(); stats.Resumes == 0 {
+			t.Error("the session was not resumed")
+		}
+		_ = ln.Drain(t.Context(), "")
+	})
+}
