@@ -90,11 +90,10 @@ func (c *Conn[T]) pull(ctx context.Context, v *T) error {
 		in.Unlock()
 		return c.recvQueued(ctx, v)
 	}
-	session := c.session.Load()
-	payload, err := c.nextPayload(ctx, session)
+	payload, err := in.Next(ctx)
 	for err == nil {
 		if err = c.decode(payload); err == nil {
-			if session != nil {
+			if session := c.session.Load(); session != nil {
 				session.onMessage(len(payload))
 			}
 			in.Release()
@@ -108,7 +107,7 @@ func (c *Conn[T]) pull(ctx context.Context, v *T) error {
 			break
 		}
 		if err = ctx.Err(); err == nil { // a stream of such messages does not keep the caller
-			payload, err = c.nextPayload(ctx, session)
+			payload, err = in.Next(ctx)
 		}
 	}
 	if err != nil {
@@ -131,7 +130,11 @@ func (c *Conn[T]) pullEach(session *attachment, take func() bool) error {
 			session.onWait()
 			return nil
 		}
-		payload, err := c.nextPayload(ctx, session)
+		payload, ok, err := in.Cut()
+		if !ok && err == nil {
+			session.onWait()
+			payload, err = in.Next(ctx)
+		}
 		if err == nil {
 			if err = c.decode(payload); err == errSkipped {
 				continue
@@ -148,18 +151,6 @@ func (c *Conn[T]) pullEach(session *attachment, take func() bool) error {
 			return nil
 		}
 	}
-}
-
-// nextPayload returns the payload of the next frame, and tells the session first, unless that is nil, if it
-// has to wait for it.
-func (c *connCore) nextPayload(ctx context.Context, session *attachment) ([]byte, error) {
-	if session != nil {
-		if payload, ok, err := c.link.In.Cut(); ok || err != nil {
-			return payload, err
-		}
-		session.onWait()
-	}
-	return c.link.In.Next(ctx)
 }
 
 // inputReady reports whether more messages can be received without waiting for
