@@ -46,6 +46,23 @@ func copyASCII(dst []byte, s string) bool {
 // validUTF8 reports whether b is UTF-8. Most strings are short and ASCII.
 func validUTF8(b []byte) bool {
 	rest := b[asciiLines(b):]
+	for some := part; len(rest) > part; {
+		n := twos(rest)
+		if rest = rest[n:]; n >= part {
+			some = part
+		} else { // it is text of another kind
+			some *= 4
+		}
+		n = min(len(rest), some)
+		for n < len(rest) && n > some-utf8.UTFMax && !utf8.RuneStart(rest[n]) {
+			n--
+		}
+		if !validText(rest[:n]) {
+			return false
+		}
+		rest = rest[n:]
+		rest = rest[asciiLines(rest):]
+	}
 	for len(rest) >= 8 {
 		if binary.LittleEndian.Uint64(rest)&highBits != 0 {
 			return validText(rest)
@@ -55,8 +72,12 @@ func validUTF8(b []byte) bool {
 	return lastWord(b, len(rest))&highBits == 0 || validText(rest)
 }
 
-// line is what is looked at in one piece.
-const line = 64
+// line is what is looked at in one piece, and part what of a long text is looked at in another way before twos is tried again, if that
+// has been worth while, bytes.
+const (
+	line = 64
+	part = 256
+)
 
 // asciiLines returns how many bytes of b are ASCII, in whole lines.
 func asciiLines(b []byte) (n int) {
@@ -144,6 +165,35 @@ func validText(b []byte) bool {
 		e0, ed = afterE0>>56, afterED>>56
 		rest = rest[8:]
 	}
+}
+
+// twos returns how many bytes b begins with that are ASCII or sequences of two, as Russian text has them. It looks at four
+// words at a time, and stops before some that are right.
+func twos(b []byte) (n int) {
+	var expect uint64 // bytes of the next word that have to continue a sequence
+	const (
+		some = 0x1e * lowBits // of these bits a first byte has one, but for c0 and c1
+		most = 0x7e * lowBits // makes the highest of them
+	)
+	for ; len(b)-n >= 32; n += 32 {
+		p := (*[32]byte)(b[n:])
+		w0, w1, w2, w3 := binary.LittleEndian.Uint64(p[0:8]), binary.LittleEndian.Uint64(p[8:16]), binary.LittleEndian.Uint64(p[16:24]), binary.LittleEndian.Uint64(p[24:32])
+		lead0, lead1, lead2, lead3 := w0&(w0<<1)&highBits, w1&(w1<<1)&highBits, w2&(w2<<1)&highBits, w3&(w3<<1)&highBits
+		wrong := (lead0<<8 | expect) ^ (w0&highBits ^ lead0)
+		wrong |= (lead1<<8 | lead0>>56) ^ (w1&highBits ^ lead1)
+		wrong |= (lead2<<8 | lead1>>56) ^ (w2&highBits ^ lead2)
+		wrong |= (lead3<<8 | lead2>>56) ^ (w3&highBits ^ lead3)
+		wrong |= lead0&(w0<<2) | lead1&(w1<<2) | lead2&(w2<<2) | lead3&(w3<<2)
+		wrong |= lead0&^(w0&some+most) | lead1&^(w1&some+most) | lead2&^(w2&some+most) | lead3&^(w3&some+most)
+		if wrong != 0 {
+			break
+		}
+		expect = lead3 >> 56
+	}
+	if expect != 0 {
+		n--
+	}
+	return n
 }
 
 // threes returns how many bytes b begins with that are sequences of three, as Chinese and Japanese

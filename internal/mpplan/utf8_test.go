@@ -41,6 +41,31 @@ func TestValidUTF8(t *testing.T) {
 	}
 }
 
+// The same for long text, whose kind changes.
+func TestValidLongUTF8(t *testing.T) {
+	alphabets := []string{"abc ", "абвгд ", "абвгд", "éab ", "あ漢", "Aé漢😀", "é’"}
+	for seed := range uint64(2000) {
+		r := rand.New(rand.NewPCG(seed, 3))
+		var b []byte
+		for range 1 + r.IntN(6) {
+			letters := []rune(alphabets[r.IntN(len(alphabets))])
+			for range r.IntN(1000) {
+				b = utf8.AppendRune(b, letters[r.IntN(len(letters))])
+			}
+		}
+		checkUTF8(t, b)
+		for range 4 {
+			if len(b) > 0 {
+				at := r.IntN(len(b))
+				was := b[at]
+				b[at] = []byte("a\x80\x9f\xa0\xbf\xc0\xc1\xc2\xdf\xe0\xe1\xec\xed\xef\xf0\xf4\xf5\xff")[r.IntN(18)]
+				checkUTF8(t, b)
+				b[at] = was
+			}
+		}
+	}
+}
+
 func checkUTF8(t *testing.T, b []byte) {
 	t.Helper()
 	for from := range min(len(b), 4) {
@@ -56,6 +81,7 @@ func checkUTF8(t *testing.T, b []byte) {
 func FuzzValidUTF8(f *testing.F) {
 	for _, s := range []string{"", "plain ASCII, and more of it", "Crème brûlée à l’été", "吾輩は猫である。名前はまだ無い。", "한국어 하나", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xf4\x90\x80\x80"} {
 		f.Add([]byte(strings.Repeat(s, 3)))
+		f.Add([]byte(strings.Repeat(s, 50)))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if got, want := mpplan.ValidUTF8(b), utf8.Valid(b); got != want {
