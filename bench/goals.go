@@ -17,7 +17,8 @@ type goal struct {
 	Want     string  // "≥ 0.55"
 	Measured float64 // 0 if Missing
 	Met      bool
-	Missing  string `json:",omitempty"` // what was not measured
+	Raw      float64 // what plain sockets without a codec reach in the same run; 0 if that is not known, or what is compared with
+	Missing  string  `json:",omitempty"` // what was not measured
 }
 
 // evaluate computes the goals from the medians.
@@ -42,6 +43,9 @@ func (res *results) evaluate() []goal {
 			atMost("cost with 10,000 connections, × that with one", codec, 2.6, func(contestant string) (float64, string) {
 				return res.flatness(contestant, 10_000)
 			})
+			if raw, lacks := res.flatness(rawBatched, 10_000); lacks == "" {
+				goals[len(goals)-1].Raw = raw
+			}
 		}
 	}
 	return goals
@@ -85,7 +89,28 @@ func (res *results) race(r race, mode string) goal {
 		g.Measured = best / mine
 		g.Met = g.Measured >= limit
 	}
+	if r.codec != "none" {
+		g.Raw = res.rawBound(r, best)
+	}
 	return g
+}
+
+// rawBound returns what is measured in r if plain sockets take part, without a codec, instead of qsocket: no library above
+// them can be much better. best is the median of the best of the others.
+func (res *results) rawBound(r race, best float64) float64 {
+	raw := math.Inf(1)
+	for _, contestant := range []string{rawBatched, rawSingle} {
+		if v, ok := res.median(peers.Over(contestant, r.over), r.workload); ok {
+			raw = min(raw, v)
+		}
+	}
+	switch {
+	case math.IsInf(raw, 1):
+		return 0
+	case r.time:
+		return raw / best
+	}
+	return best / raw
 }
 
 func atMost(name, mode string, limit float64, measure func() (v float64, missing string)) goal {
@@ -164,7 +189,7 @@ func goalTable(goals []goal) string {
 	if len(goals) == 0 {
 		return ""
 	}
-	t := table{head: []string{"goal", "received by", "want", "measured", "met"}}
+	t := table{head: []string{"goal", "received by", "want", "measured", "met", "raw sockets"}}
 	for _, g := range goals {
 		measured, met := fmt.Sprintf("%.2f", g.Measured), "no"
 		if g.Measured >= 100 {
@@ -173,7 +198,11 @@ func goalTable(goals []goal) string {
 		if g.Met {
 			met = "yes"
 		}
-		t.add(g.Name, g.Mode, g.Want, measured, met)
+		raw := "–"
+		if g.Raw > 0 {
+			raw = fmt.Sprintf("%.2f", g.Raw)
+		}
+		t.add(g.Name, g.Mode, g.Want, measured, met, raw)
 	}
 	return t.String()
 }

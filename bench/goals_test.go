@@ -73,6 +73,40 @@ func TestGoals(t *testing.T) {
 	}
 }
 
+// Where others are compared with, it is told what plain sockets would reach.
+func TestGoalsTellWhatRawSocketsReach(t *testing.T) {
+	res := fixed(map[string]map[string]float64{
+		rawBatched:             {"W1": 60, "W3": 13_000, "conns=1": 50, "conns=10000": 100},
+		rawSingle:              {"W1": 4000, "W3": 12_000},
+		"qsocket pull/none":    {"W1": 66, "W3": 13_000, "conns=1": 50, "conns=10000": 150},
+		"qsocket pull/msgpack": {"W1": 500, "W3": 14_000, "load=20000": 700},
+		gorilla:                {"W1": 6000, "W3": 15_000, "load=20000": 1000},
+		grpcStream:             {"W1": 3000, "load=20000": 1400},
+		natsBroker:             {"load=20000": 1100},
+
+		"coder/websocket/msgpack": {"W1": 5000},
+	})
+	goals := res.evaluate()
+	for _, test := range []struct {
+		name string
+		raw  float64
+	}{
+		{"W1, no codec: throughput", 0},
+		{"W1, msgpack: throughput ÷ that of grpc", 50},
+		{"W1, msgpack: throughput ÷ that of best websocket", 5000.0 / 60},
+		{"W3, msgpack: throughput ÷ that of gorilla", 1.25},
+		{"load=20000, msgpack: p99", 0},
+		{"cost with 10,000 connections, × that with one, no codec", 2},
+	} {
+		if g := find(t, goals, test.name, "pull"); g.Missing != "" || math.Abs(g.Raw-test.raw) > 1e-9 {
+			t.Errorf("%s: got %+v, want %v", test.name, g, test.raw)
+		}
+	}
+	if text := goalTable(goals); !strings.Contains(text, "raw sockets") || !strings.Contains(text, " 1.25 |") {
+		t.Errorf("got\n%s", text)
+	}
+}
+
 func TestAllocationGoal(t *testing.T) {
 	all := map[string]float64{"W1": 1, "W2": 1, "W3": 1, "W4": 1, "W5": 1}
 	res := fixed(map[string]map[string]float64{"qsocket pull/none": all})
