@@ -32,6 +32,7 @@ func (s *Session[T]) pump(a *attachment) {
 		s.core.mu.Unlock()
 	}
 	c := a.conn.(*Conn[T])
+	c.enc = nil // nobody sends by c: the session has an encoder of its own
 	full := false // there was no space for v
 	offer := func(next *T) {
 		if a.wanted {

@@ -19,7 +19,7 @@ const headerSize = 4 // of a frame: named mode has one framing
 // are smaller, since many sessions have few messages: smallest, and as much again as is held.
 const (
 	blockSize = 16 << 10
-	smallest  = 1 << 10
+	smallest  = bufpool.Min
 )
 
 // Large is the size, bytes, above which a frame has a block of its own.
