@@ -48,7 +48,7 @@ type Session[T any] struct {
 	//     the session. The next one begins when the pump of the one before has left, so there is one
 	//     writer of messages (the channel), of held and of the counts.
 	//   - pump, one goroutine for each attachment, receives from its Conn and puts into messages. It
-	//     leaves when its Conn has ended, or, if it waits for the consumer, when letGo is closed: then the
+	//     leaves when its Conn has ended, or, if it waits for the consumer, when letGo has fired: then the
 	//     message in its hands is held, and the next pump begins with it.
 	//   - The pump receives, and puts into messages, without mu; what it has done is noted in the counts for
 	//     many messages at once, at the latest before it waits. In between it is busy: then it is the pump that
@@ -83,7 +83,6 @@ type sessionCore struct {
 	typed   typedSession
 	id      [wire.SessionIDSize]byte
 	backlog *backlog.Backlog // what it points to is owned by the pump
-	turn    chan struct{}    // an entry for the sender that waits for room first
 
 	owes atomic.Bool // what the program takes may make an ack due: in.Owes, set with mu held
 
@@ -101,6 +100,7 @@ type sessionCore struct {
 	dropped     bool          // a message that was read is dropped, because this end has closed
 	feeders     int           // goroutines that have a frame of the ring in their hands
 	waiting     int           // senders that wait for room, or for the turn to do so
+	turn        chan struct{} // has an entry for the one that waits for room first; nil if none has waited so far
 	starving    int           // those that have found the room taken too often: others wait behind them
 	syncs       int           // calls of Sync that wait
 	flushes     int           // and of Flush
@@ -201,7 +201,6 @@ func newSession[T any](p Protocol[T], set *settings) *Session[T] {
 
 func (s *sessionCore) init(set *settings, typed typedSession, b *backlog.Backlog) {
 	s.set, s.typed, s.backlog = set, typed, b
-	s.turn = make(chan struct{}, 1)
 	s.ring = session.NewRing(set.SessionBuffer)
 	s.events.report, s.events.log = set.OnSession, set.Logger
 }

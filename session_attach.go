@@ -9,6 +9,7 @@ import (
 	"github.com/fb9bb4ed/qsocket/internal/session"
 	"github.com/fb9bb4ed/qsocket/internal/socket"
 	"github.com/fb9bb4ed/qsocket/internal/wire"
+	"github.com/fb9bb4ed/qsocket/internal/xsync"
 )
 
 // attachment is a Conn of a session.
@@ -17,9 +18,7 @@ type attachment struct {
 	c      *connCore
 	conn   any // the *Conn[T] of c
 	since  time.Time
-	letGo  chan struct{} // closed when the pump is to stop waiting for the consumer
-	left   chan struct{} // closed by the pump, its last act
-	resume bool          // it is not the first one
+	resume bool // it is not the first one
 
 	// Owned by the pump.
 	busy     bool  // as s.busy
@@ -35,19 +34,21 @@ type attachment struct {
 	// Guarded by the session's mu.
 	cursor  session.Cursor // the next message to be sent
 	feeding bool
-	said    sending // the end that this Conn has been told
-	from    uint64  // the first message for this Conn
-	replay  uint64  // messages up to this one were sent before
-	asked   uint64  // an ack is asked for: it will tell of all up to that message
-	dropped bool    // letGo is closed
-	refuses bool    // the Conn has refused a frame: nothing more is given to it, least of all the end, which the peer would confirm
+	said    sending      // the end that this Conn has been told
+	from    uint64       // the first message for this Conn
+	replay  uint64       // messages up to this one were sent before
+	asked   uint64       // an ack is asked for: it will tell of all up to that message
+	letGo   xsync.Signal // the pump is to stop waiting for the consumer
+	dropped bool         // letGo has fired
+	left    xsync.Signal // fired by the pump, its last act
+	refuses bool         // the Conn has refused a frame: nothing more is given to it, least of all the end, which the peer would confirm
 }
 
 // attachLocked makes c, that of conn, whose peer has had that many of our messages and keeps so many bytes of its
 // own, the connection of s. The pump of the one before has left. resumed says that c is not the
 // first one.
 func (s *sessionCore) attachLocked(conn any, c *connCore, got uint64, keep int, resumed bool) {
-	a := &attachment{s: s, c: c, conn: conn, since: time.Now(), letGo: make(chan struct{}), left: make(chan struct{}), resume: resumed}
+	a := &attachment{s: s, c: c, conn: conn, since: time.Now(), resume: resumed}
 	a.cursor = s.ring.From(got + 1)
 	a.from, a.replay = got+1, s.ring.Sent()
 	s.in.SetKeep(keep)
@@ -71,7 +72,7 @@ func (s *sessionCore) attachLocked(conn any, c *connCore, got uint64, keep int, 
 	if s.in.Taken() > 0 { // the last ack may have been lost
 		c.link.Out.SendAck(s.in.Ack())
 	}
-	go s.typed.pump(a) // ends with its Conn, or when letGo is closed
+	go s.typed.pump(a) // ends with its Conn, or when letGo has fired
 	if _, ok := c.link.OnEnd(func() { go s.connEnded(a) }); !ok {
 		go s.connEnded(a)
 	}
@@ -209,10 +210,24 @@ func (s *sessionCore) detachLocked() *attachment {
 	return a
 }
 
+// letGoLocked makes the pump of the latest Conn let go of what it holds, and returns a channel that is closed when it has left.
+func (s *sessionCore) letGoLocked() <-chan struct{} {
+	if s.last == nil {
+		return nothingLeft
+	}
+	s.last.dropLocked()
+	return s.last.left.WaitLocked()
+}
+
+// nothingLeft is closed.
+var nothingLeft = func() <-chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
+
 // dropLocked makes the pump of a let go of what it holds.
 func (a *attachment) dropLocked() {
-	if !a.dropped {
-		a.dropped = true
-		close(a.letGo)
-	}
+	a.dropped = true
+	a.letGo.FireLocked()
 }

@@ -190,14 +190,9 @@ func isPassing(err error) bool {
 // attempt makes a connection, and it the one of s.
 func (h *client) attempt(ctx context.Context, s *sessionCore) error {
 	s.mu.Lock()
-	last := s.last
-	if last != nil {
-		last.dropLocked()
-	}
+	left := s.letGoLocked()
 	s.mu.Unlock()
-	if last != nil {
-		<-last.left
-	}
+	<-left
 	nc, err := h.dial(ctx)
 	if err != nil {
 		return err

@@ -70,10 +70,7 @@ func (s *sessionCore) end(err error) {
 	if a != nil {
 		said = a.said
 	}
-	last := s.last
-	if last != nil {
-		last.dropLocked()
-	}
+	left := s.letGoLocked()
 	for _, t := range []*time.Timer{s.lookTime, s.ackTime, s.giveUp} {
 		if t != nil {
 			t.Stop()
@@ -89,9 +86,7 @@ func (s *sessionCore) end(err error) {
 		a.c.link.StartClose(link.Reason{})
 		a.c.link.CloseWithin()
 	}
-	if last != nil {
-		<-last.left
-	}
+	<-left
 	s.mu.Lock()
 	s.closeMessagesLocked()
 	hooks := s.hooks

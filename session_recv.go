@@ -14,10 +14,10 @@ import (
 )
 
 // pump is the goroutine that receives from the Conn of a. It ends with that, or when it would
-// have to wait for the consumer and letGo is closed; on exit left is closed. After the peer's end
+// have to wait for the consumer and letGo has fired; on exit left fires. After the peer's end
 // it closes messages.
 func (s *Session[T]) pump(a *attachment) {
-	defer close(a.left)
+	defer s.core.leave(a)
 	s.core.mu.Lock()
 	v, size, holding := s.held, s.core.hand, s.core.holding
 	s.core.mu.Unlock()
@@ -32,7 +32,7 @@ func (s *Session[T]) pump(a *attachment) {
 		s.core.mu.Unlock()
 	}
 	c := a.conn.(*Conn[T])
-	c.enc = nil // nobody sends by c: the session has an encoder of its own
+	c.enc = nil   // nobody sends by c: the session has an encoder of its own
 	full := false // there was no space for v
 	offer := func(next *T) {
 		if a.wanted {
@@ -79,6 +79,13 @@ func (s *Session[T]) pump(a *attachment) {
 			return
 		}
 	}
+}
+
+// leave is the last act of the pump of a.
+func (s *sessionCore) leave(a *attachment) {
+	s.mu.Lock()
+	a.left.FireLocked()
+	s.mu.Unlock()
 }
 
 // measure returns the memory that v takes, the message that c has just decoded.
@@ -221,7 +228,7 @@ func (s *sessionCore) noteLocked(a *attachment) {
 	}
 }
 
-// deliver puts v into the queue, and reports false if letGo was closed before there was space, and memory
+// deliver puts v into the queue, and reports false if letGo has fired before there was space, and memory
 // for it, or this end has closed: then v is dropped.
 func (s *Session[T]) deliver(a *attachment, v T, size hand) bool {
 	s.core.mu.Lock()
@@ -248,8 +255,9 @@ func (s *Session[T]) deliver(a *attachment, v T, size hand) bool {
 			s.core.dropLocked()
 			break
 		}
+		letGo := a.letGo.WaitLocked()
 		s.core.mu.Unlock()
-		sent := s.awaitConsumer(a, v, size.memory, start)
+		sent := s.awaitConsumer(letGo, v, size.memory, start)
 		s.core.mu.Lock()
 		if sent {
 			s.core.putLocked(size, waiting)
@@ -264,12 +272,12 @@ func (s *Session[T]) deliver(a *attachment, v T, size hand) bool {
 
 // awaitConsumer waits until v has been put into the queue, which it reports, or there may be memory for
 // it, or letGo is closed.
-func (s *Session[T]) awaitConsumer(a *attachment, v T, memory int, start time.Time) (sent bool) {
+func (s *Session[T]) awaitConsumer(letGo <-chan struct{}, v T, memory int, start time.Time) (sent bool) {
 	if _, ok := s.core.hasMemory(memory); ok {
 		select {
 		case s.messages <- v:
 			return true
-		case <-a.letGo:
+		case <-letGo:
 			return false
 		}
 	}
@@ -280,7 +288,7 @@ func (s *Session[T]) awaitConsumer(a *attachment, v T, memory int, start time.Ti
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-a.letGo:
+	case <-letGo:
 	}
 	return false
 }
@@ -336,12 +344,13 @@ func (a *attachment) onControl(kind byte, body []byte) error {
 	if s.at != a {
 		return nil
 	}
-	// The feeder of a has given what is acknowledged: only those of Conns before it may have a frame of that in hand.
-	others := s.feeders
-	if a.feeding {
-		others--
+	// The feeders of Conns before a may have any frame in hand, that of a only the one at its cursor: the peer can have it
+	// while the Write has not returned.
+	inHand := s.feeders > 0
+	if a.feeding && s.feeders == 1 {
+		inHand = taken >= a.cursor.Next()
 	}
-	if err := s.ring.Ack(taken, others == 0); err != nil {
+	if err := s.ring.Ack(taken, !inHand); err != nil {
 		return err
 	}
 	s.wakeLocked()

@@ -178,8 +178,12 @@ func (s *sessionCore) commit(ctx context.Context, buf, b []byte, gone <-chan str
 		frame = append([]byte(nil), frame...)
 	}
 	s.waiting++
+	if s.turn == nil {
+		s.turn = make(chan struct{}, 1)
+	}
+	turn := s.turn
 	s.mu.Unlock()
-	err := s.sendInTurn(ctx, frame, gone)
+	err := s.sendInTurn(ctx, turn, frame, gone)
 	s.mu.Lock()
 	s.waiting--
 	s.mu.Unlock()
@@ -191,11 +195,11 @@ func (s *sessionCore) commit(ctx context.Context, buf, b []byte, gone <-chan str
 const maxLostRaces = 2
 
 // sendInTurn accepts frame when those that have waited longer are through, and there is room.
-func (s *sessionCore) sendInTurn(ctx context.Context, frame []byte, gone <-chan struct{}) error {
+func (s *sessionCore) sendInTurn(ctx context.Context, turn chan struct{}, frame []byte, gone <-chan struct{}) error {
 	done := s.ended()
 	select {
-	case s.turn <- struct{}{}:
-		defer func() { <-s.turn }()
+	case turn <- struct{}{}:
+		defer func() { <-turn }()
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-gone:

@@ -193,15 +193,14 @@ func (h *server) take(s *sessionCore, conn any, c *connCore, ask *handshake.Sess
 		s.counts.since = time.Now()
 		s.events.add(SessionEvent{Kind: SessionDown, Err: errReplaced})
 	}
-	last := s.last
-	last.dropLocked()
+	left := s.letGoLocked()
 	s.mu.Unlock()
 	if a != nil {
 		a.c.link.Fail(errReplaced)
 	}
 	h.takeover.Lock()
 	defer h.takeover.Unlock()
-	<-last.left
+	<-left
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {

@@ -477,8 +477,9 @@ class Session:
                         yield payload
                 lost = None
             except (OSError, EOFError) as err:
-                over = conn.heard == FULL or conn.sure  # a server that has not read our answer waits for its CloseTimeout
-                lost = None if over else err
+                lost = None if conn.sure else err
+                if conn.heard == FULL:  # the server waits for our answer, so it is said once more
+                    self.end_sending(FULL)
             if conn.code == TIMEOUT:  # its end of the connection has failed, not the session
                 lost = OSError(conn.reason)
             try:

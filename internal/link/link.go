@@ -8,6 +8,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -57,12 +58,12 @@ type Link struct {
 
 	mu         sync.Mutex // guards following; never held across I/O or while waiting
 	state      state
-	reading    bool                 // the reader goroutine runs: from ReaderStarts to ReaderDone
-	reported   bool                 // a Close has returned the failure: further calls return nil
-	goesAway   bool                 // goingAway has been fired
-	onEnd      map[*func()]struct{} // to be called at the end, see OnEnd; nil if there are none
-	closer     closer               // closeLoop
-	closeTimer *time.Timer          // of CloseTimeout; nil if nothing bounds the end
+	reading    bool        // the reader goroutine runs: from ReaderStarts to ReaderDone
+	reported   bool        // a Close has returned the failure: further calls return nil
+	goesAway   bool        // goingAway has been fired
+	onEnd      []*func()   // to be called at the end, see OnEnd
+	closer     closer      // closeLoop
+	closeTimer *time.Timer // of CloseTimeout; nil if nothing bounds the end
 
 	// Signals. closeLoop fires the three about sending, in this order, also when writing
 	// has failed, and teardown at the latest; confirmed may never fire.
@@ -325,7 +326,7 @@ func (l *Link) teardown() {
 	if l.host != nil {
 		l.host.Ended(l)
 	}
-	for f := range l.takeOnEnd() {
+	for _, f := range l.takeOnEnd() {
 		(*f)()
 	}
 	l.logEnd(err, remote)
@@ -381,20 +382,19 @@ func (l *Link) OnEnd(f func()) (cancel func(), ok bool) {
 	if l.state.socket != socketOpen {
 		return nil, false
 	}
-	if l.onEnd == nil {
-		l.onEnd = make(map[*func()]struct{})
-	}
-	l.onEnd[&f] = struct{}{}
+	l.onEnd = append(l.onEnd, &f)
 	return func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		delete(l.onEnd, &f)
+		if i := slices.Index(l.onEnd, &f); i >= 0 {
+			l.onEnd = slices.Delete(l.onEnd, i, i+1)
+		}
 	}, true
 }
 
 // takeOnEnd takes the functions of OnEnd out of l, so that one which calls its cancel
 // changes nothing over which teardown iterates.
-func (l *Link) takeOnEnd() map[*func()]struct{} {
+func (l *Link) takeOnEnd() []*func() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	hooks := l.onEnd

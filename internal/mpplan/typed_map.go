@@ -69,6 +69,7 @@ type typedScratch[K string | uint64, V any] struct {
 	keys  []K
 	elems []V
 	order ranks
+	last  [8]keyList // of maps with that many keys, but for a multiple of 8
 }
 
 func (t *typedMap[K, V]) entries(e *Encoder, b []byte, n *node, p unsafe.Pointer) []byte {
@@ -83,11 +84,14 @@ func (t *typedMap[K, V]) entries(e *Encoder, b []byte, n *node, p unsafe.Pointer
 	}
 	s.keys, s.elems = slices.Grow(s.keys, len(m)), slices.Grow(s.elems, len(m))
 	s.order.list = slices.Grow(s.order.list, len(m))
-	for k, v := range m {
-		s.keys, s.elems = append(s.keys, k), append(s.elems, v)
+	if !s.fillAsLast(m) {
+		for k, v := range m {
+			s.keys, s.elems = append(s.keys, k), append(s.elems, v)
+		}
+		s.rank(n.key.enc)
+		s.order.sort()
+		s.keep()
 	}
-	s.rank(n.key.enc)
-	s.order.sort()
 	for i, r := range s.order.list {
 		if text, ok := any(&s.keys[r.i]).(*string); ok {
 			b = e.string(b, *text)
@@ -111,6 +115,73 @@ func (t *typedMap[K, V]) entries(e *Encoder, b []byte, n *node, p unsafe.Pointer
 		t.pool.Put(s)
 	}
 	return b
+}
+
+// fillAsLast fills s with the entries of m, in order, if its keys are those of the last map with as many.
+func (s *typedScratch[K, V]) fillAsLast(m map[K]V) bool {
+	list := &s.last[len(m)%len(s.last)]
+	if list.wait > 0 || len(list.ends) != len(m) {
+		return false
+	}
+	from := 0
+	for i, end := range list.ends {
+		text := unsafe.String(unsafe.SliceData(list.text[from:]), end-from)
+		from = end
+		key := *(*K)(unsafe.Pointer(&text)) // lists are kept for strings only
+		v, ok := m[key]
+		if !ok {
+			clear(s.elems)
+			s.keys, s.elems, s.order.list = s.keys[:0], s.elems[:0], s.order.list[:0]
+			return false
+		}
+		s.keys, s.elems = append(s.keys, key), append(s.elems, v)
+		s.order.list = append(s.order.list, rank{i: i})
+	}
+	list.misses = 0
+	return true
+}
+
+// keep keeps the keys in s for the next map with as many.
+func (s *typedScratch[K, V]) keep() {
+	if texts, ok := any(&s.keys).(*[]string); ok {
+		s.last[len(s.keys)%len(s.last)].set(*texts, s.order.list)
+	}
+}
+
+// keyList are the keys of a map, in order. Objects of a document often have the same ones, and to look them up takes less time
+// than to put others in order.
+type keyList struct {
+	text   []byte // the keys, one behind the other
+	ends   []int  // where each of them ends
+	misses int    // how often the list was set since it was of use
+	wait   int    // for how many maps it is not looked at, nor set, after that
+}
+
+// What is kept of a map.
+const (
+	maxKeptKeys = 32
+	maxKeptText = 1 << 10 // bytes
+)
+
+func (l *keyList) set(texts []string, order []rank) {
+	if len(texts) > maxKeptKeys {
+		return
+	}
+	if l.wait > 0 {
+		l.wait--
+		return
+	}
+	l.misses = min(l.misses+1, 8)
+	l.wait = 1<<l.misses - 2
+	l.text, l.ends = l.text[:0], l.ends[:0]
+	for _, r := range order {
+		if len(l.text)+len(texts[r.i]) > maxKeptText {
+			l.ends = l.ends[:0]
+			return
+		}
+		l.text = append(l.text, texts[r.i]...)
+		l.ends = append(l.ends, len(l.text))
+	}
 }
 
 func (s *typedScratch[K, V]) rank(key op) {

@@ -45,24 +45,10 @@ func copyASCII(dst []byte, s string) bool {
 
 // validUTF8 reports whether b is UTF-8. Most strings are short and ASCII.
 func validUTF8(b []byte) bool {
-	rest := b[asciiLines(b):]
-	for some := part; len(rest) > part; {
-		n := twos(rest)
-		if rest = rest[n:]; n >= part {
-			some = part
-		} else { // it is text of another kind
-			some *= 4
-		}
-		n = min(len(rest), some)
-		for n < len(rest) && n > some-utf8.UTFMax && !utf8.RuneStart(rest[n]) {
-			n--
-		}
-		if !validText(rest[:n]) {
-			return false
-		}
-		rest = rest[n:]
-		rest = rest[asciiLines(rest):]
+	if len(b) > 4*part {
+		return validLong(b)
 	}
+	rest := b[asciiLines(b):]
 	for len(rest) >= 8 {
 		if binary.LittleEndian.Uint64(rest)&highBits != 0 {
 			return validText(rest)
@@ -70,6 +56,30 @@ func validUTF8(b []byte) bool {
 		rest = rest[8:]
 	}
 	return lastWord(b, len(rest))&highBits == 0 || validText(rest)
+}
+
+// validLong is validUTF8 for a long text, of which some parts may be ASCII, some of letters of two bytes, and some of others.
+//
+//go:noinline
+func validLong(b []byte) bool {
+	b = b[asciiLines(b):]
+	for some := part; len(b) > 4*part; b = b[asciiLines(b):] {
+		n := twos(b)
+		if b = b[n:]; n >= part {
+			some = part
+		} else { // it is text of another kind
+			some *= 16
+		}
+		n = min(len(b), some)
+		for n < len(b) && n > some-utf8.UTFMax && !utf8.RuneStart(b[n]) {
+			n--
+		}
+		if !validText(b[:n]) {
+			return false
+		}
+		b = b[n:]
+	}
+	return validUTF8(b)
 }
 
 // line is what is looked at in one piece, and part what of a long text is looked at in another way before twos is tried again, if that

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"hash/crc32"
 	"net"
 	"sync"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fb9bb4ed/qsocket"
+	"github.com/fb9bb4ed/qsocket/internal/testkit"
 	"github.com/fb9bb4ed/qsocket/qsockettest"
 )
 
@@ -36,50 +38,74 @@ func (s *stuck) Write(b []byte) (int, error) {
 	return 0, net.ErrClosed
 }
 
+// late is a net.Conn whose Write looks once more at what it was given, when the peer has had it for a while.
+type late struct {
+	net.Conn
+	t *testing.T
+}
+
+func (l *late) Write(b []byte) (int, error) {
+	was := crc32.ChecksumIEEE(b)
+	n, err := l.Conn.Write(b)
+	time.Sleep(time.Second)
+	if crc32.ChecksumIEEE(b) != was {
+		l.t.Errorf("%d bytes that were given to Write have changed before it has returned", len(b))
+	}
+	return n, err
+}
+
+const largeSize = 100 << 10
+
+// sendLarge sends messages of largeSize over a session, whose first connection wrap has made another one of, and has them received.
+func sendLarge(t *testing.T, messages int, wrap func(net.Conn) net.Conn) (client, server *qsocket.Session[[]byte]) {
+	t.Helper()
+	network := qsockettest.Listen(address)
+	ln, err := qsocket.NewListener(network, blobs, serverOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	arrived := make(chan *qsocket.Session[[]byte], 1)
+	go ln.ServeSessions(context.Background(), func(ctx context.Context, s *qsocket.Session[[]byte]) {
+		arrived <- s
+		<-s.Done()
+	})
+	t.Cleanup(func() { _ = ln.Drain(context.Background(), "") })
+	var once sync.Once
+	client, err = qsocket.NewSession(t.Context(), func(ctx context.Context) (nc net.Conn, err error) {
+		if nc, err = network.DialContext(ctx, "tcp", address); err == nil {
+			once.Do(func() { nc = wrap(nc) })
+		}
+		return nc, err
+	}, blobs, &qsocket.Options{Backoff: func(int) time.Duration { return time.Millisecond }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server = <-arrived
+	received := testkit.Async(func() error { return recvBlobs(t.Context(), server, 1, messages, largeSize) })
+	for i := 1; i <= messages; i++ {
+		if err := client.Send(t.Context(), numbered(i, largeSize)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := <-received; err != nil {
+		t.Error(err)
+	}
+	return client, server
+}
+
 // A large message is written from the memory of the session. Where a net.Conn goes on reading what it was given after it was
 // closed, that memory is not used again, whatever is sent and acknowledged meanwhile.
 func TestStuckWriteKeepsItsBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const size = 100 << 10
-		network := qsockettest.Listen(address)
-		ln, err := qsocket.NewListener(network, blobs, serverOptions())
-		if err != nil {
-			t.Fatal(err)
-		}
-		arrived := make(chan *qsocket.Session[[]byte], 1)
-		go ln.ServeSessions(context.Background(), func(ctx context.Context, s *qsocket.Session[[]byte]) {
-			arrived <- s
-			<-s.Done()
-		})
 		first := &stuck{whole: 32, hangs: make(chan struct{}), free: make(chan struct{})}
-		var once sync.Once
-		client, err := qsocket.NewSession(t.Context(), func(ctx context.Context) (nc net.Conn, err error) {
-			nc, err = network.DialContext(ctx, "tcp", address)
-			once.Do(func() {
-				first.Conn = nc
-				nc = first
-			})
-			return nc, err
-		}, blobs, &qsocket.Options{Backoff: func(int) time.Duration { return time.Millisecond }})
-		if err != nil {
-			t.Fatal(err)
-		}
-		server := <-arrived
 		go func() {
 			<-first.hangs
 			_ = first.Conn.Close()
 		}()
-		received := make(chan error, 1)
-		const messages = 500
-		go func() { received <- recvBlobs(t.Context(), server, 1, messages, size) }()
-		for i := 1; i <= messages; i++ {
-			if err := client.Send(t.Context(), numbered(i, size)); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := <-received; err != nil {
-			t.Error(err)
-		}
+		client, server := sendLarge(t, 500, func(nc net.Conn) net.Conn {
+			first.Conn = nc
+			return first
+		})
 		for i, got := range first.given {
 			if want := byte(6); got != want { // of the sixth message, in its third chunk
 				t.Fatalf("byte %d of what the first connection was given: got %d, want %d", i, got, want)
@@ -92,6 +118,15 @@ func TestStuckWriteKeepsItsBytes(t *testing.T) {
 		if stats := server.Stats(); stats.Resumes == 0 {
 			t.Error("the session was not resumed")
 		}
-		_ = ln.Drain(t.Context(), "")
+	})
+}
+
+// What is acknowledged before the Write of it has returned is not used again either.
+func TestAckBeforeWriteReturns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, _ := sendLarge(t, 200, func(nc net.Conn) net.Conn { return &late{nc, t} })
+		if err := client.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
 	})
 }
