@@ -114,6 +114,14 @@ func (s *sessionCore) feed(a *attachment) {
 				return
 			}
 			a.cursor.Pass(n, bytes)
+			if taken := s.ring.Taken(); taken >= a.cursor.Next() { // of what it had in hand
+				a.refuses = true
+				err := a.ackTooEarly(taken)
+				s.mu.Unlock()
+				a.c.link.Fail(err)
+				s.mu.Lock()
+				return
+			}
 			if s.flushes > 0 {
 				s.wakeLocked()
 			}
@@ -146,7 +154,7 @@ func (s *sessionCore) feed(a *attachment) {
 
 // give gives one or more of the whole frames in frames to a, and returns how many that were, and their bytes.
 func (a *attachment) give(frames []byte) (n, size int, err error) {
-	if size = outbox.FirstFrame(frames); size > session.Large {
+	if size = outbox.FirstFrameSize(frames); size > session.Large {
 		return 1, size, a.c.link.Out.WriteFrame(frames[:size])
 	}
 	return a.c.link.Out.SendFrames(context.Background(), nil, frames)
@@ -213,14 +221,14 @@ func (s *sessionCore) detachLocked() *attachment {
 // letGoLocked makes the pump of the latest Conn let go of what it holds, and returns a channel that is closed when it has left.
 func (s *sessionCore) letGoLocked() <-chan struct{} {
 	if s.last == nil {
-		return nothingLeft
+		return alreadyLeft
 	}
 	s.last.dropLocked()
 	return s.last.left.WaitLocked()
 }
 
-// nothingLeft is closed.
-var nothingLeft = func() <-chan struct{} {
+// alreadyLeft is closed.
+var alreadyLeft = func() <-chan struct{} {
 	c := make(chan struct{})
 	close(c)
 	return c

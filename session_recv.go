@@ -191,11 +191,9 @@ func (s *Session[T]) put(a *attachment, v T) bool {
 	a.put = append(a.put, size.bytes)
 	a.putBytes += size.bytes
 	if len(a.put) >= noteAfter || a.putBytes >= a.noteBytes || s.core.owes.Load() || s.core.urgent.Load() || s.core.closes.Load() {
-		s.core.mu.Lock()
-		s.core.noteLocked(a)
-		s.core.mu.Unlock()
+		s.core.note(a)
 		if size.bytes >= a.noteBytes && s.core.owes.Load() {
-			s.core.yield() // rather than after the next message, which may take as long as the peer can go on without an ack
+			s.core.yield() // now: the peer may not be able to send the next message before it has the ack
 		}
 	}
 	return true
@@ -203,6 +201,12 @@ func (s *Session[T]) put(a *attachment, v T) bool {
 
 // noteAfter is how many messages are put into the queue before they are noted.
 const noteAfter = 64
+
+func (s *sessionCore) note(a *attachment) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.noteLocked(a)
+}
 
 // noteLocked notes what a's pump, which calls it, has received and put into the queue, and acks what was taken if
 // that is due. The pump is not busy after that, so it closes messages if it was for the pump to do, and a feeder that
@@ -344,17 +348,25 @@ func (a *attachment) onControl(kind byte, body []byte) error {
 	if s.at != a {
 		return nil
 	}
-	// The feeders of Conns before a may have any frame in hand, that of a only the one at its cursor: the peer can have it
-	// while the Write has not returned.
-	inHand := s.feeders > 0
-	if a.feeding && s.feeders == 1 {
-		inHand = taken >= a.cursor.Next()
+	others := s.feeders
+	if a.feeding {
+		others--
+	} else if taken >= a.cursor.Next() {
+		return a.ackTooEarly(taken)
 	}
+	// The feeders of Conns before a may have any frame in hand, that of a only those from its cursor on: the peer can have
+	// them while the Write has not returned.
+	inHand := others > 0 || a.feeding && taken >= a.cursor.Next()
 	if err := s.ring.Ack(taken, !inHand); err != nil {
 		return err
 	}
 	s.wakeLocked()
 	return nil
+}
+
+// ackTooEarly is for an ack of messages that a has not been given, which were sent before it.
+func (a *attachment) ackTooEarly(taken uint64) error {
+	return fmt.Errorf("%w: ack of %d messages, but %d were sent on this connection and those before it", wire.ErrProtocol, taken, a.cursor.Next()-1)
 }
 
 // onSkip notes that the Conn has dropped a message of an unknown case.

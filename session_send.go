@@ -160,6 +160,7 @@ func (s *Session[T]) send(ctx context.Context, v *T, m *Prepared[T], gone <-chan
 	buf := s.core.ring.Buffer()
 	b, err := s.encodeLocked(buf, v, m, encoding)
 	if err != nil {
+		s.core.ring.Unused()
 		s.core.mu.Unlock()
 		return err
 	}
@@ -174,7 +175,7 @@ func (s *sessionCore) commit(ctx context.Context, buf, b []byte, gone <-chan str
 		return nil
 	}
 	frame := b[len(buf):]
-	if cap(b) == cap(buf) && !s.ring.GiveUp(b) { // in the ring's memory, which is the next sender's
+	if session.Same(b, buf) && !s.ring.GiveUp(b) { // in the ring's memory, which is the next sender's
 		frame = append([]byte(nil), frame...)
 	}
 	s.waiting++
@@ -256,6 +257,7 @@ func (s *Session[T]) trySend(v *T, m *Prepared[T]) (sent bool, err error) {
 	buf := s.core.ring.Buffer()
 	b, err := s.encodeLocked(buf, v, m, nil)
 	if err != nil || !s.core.ring.Fits(len(b)-len(buf)) {
+		s.core.ring.Unused()
 		return false, err
 	}
 	s.core.acceptLocked(b, len(buf))

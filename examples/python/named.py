@@ -477,9 +477,8 @@ class Session:
                         yield payload
                 lost = None
             except (OSError, EOFError) as err:
-                lost = None if conn.sure else err
-                if conn.heard == FULL:  # the server waits for our answer, so it is said once more
-                    self.end_sending(FULL)
+                dropped = conn.heard == FULL and self.frames and isinstance(err, EOFError)  # so it confirms nothing
+                lost = None if conn.sure or dropped else err
             if conn.code == TIMEOUT:  # its end of the connection has failed, not the session
                 lost = OSError(conn.reason)
             try:
@@ -487,7 +486,12 @@ class Session:
                     conn._fail(lost)
                 if lost:
                     conn._abort()
-                    self._connect(OSError)
+                    try:
+                        self._connect(OSError)  # after the server's end to answer that once more
+                    except SessionLost:
+                        if conn.heard < FULL:
+                            raise
+                        return self._end(None)
                     continue
                 if conn.reason or conn.code:
                     raise RemoteError(conn.reason, conn.code)

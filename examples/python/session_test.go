@@ -331,11 +331,11 @@ func TestSessionLateAck(t *testing.T) {
 	expectSaid(t, said, "connected; read: ['a']; close: True")
 }
 
-// A client whose answer to the end may have been lost comes once more to say it: to a server that still waits for it, and to one
-// that has ended.
+// A client whose answer to the end may have been lost comes once more to say it: to a server that still waits for it, to one
+// that has ended, and to one that knows nothing of it.
 func TestSessionAnswerLost(t *testing.T) {
 	d := newDriver(t)
-	for _, waits := range []bool{true, false} {
+	for _, state := range []string{"02", "03", "04"} {
 		peer, said := d.start(t, task{Timeouts: patient, Session: 1000, Pauses: [3]float64{hang, 0.01, 0.02}, Steps: []string{"send x", "read", "close"}})
 		readHello(t, peer)
 		peer.Send(sessionHello + created + "00000001 61")
@@ -346,13 +346,11 @@ func TestSessionAnswerLost(t *testing.T) {
 
 		peer = d.accept(t)
 		readHello(t, peer)
-		if waits {
-			peer.Send(sessionHello + "8000000b 04 82 a27374 02 a3676f74 01")
+		peer.Send(sessionHello + "8000000b 04 82 a27374 " + state + " a3676f74 01")
+		if state == "02" {
 			peer.Expect(ack(1) + ack(1) + full)
 			peer.Send(testkit.GoldenConfirm + full)
 			peer.Expect(testkit.GoldenConfirm)
-		} else {
-			peer.Send(sessionHello + "8000000b 04 82 a27374 03 a3676f74 01")
 		}
 		peer.Close()
 		expectSaid(t, said, "connected; send x: None; read: ['a']; close: True")

@@ -69,7 +69,7 @@ type typedScratch[K string | uint64, V any] struct {
 	keys  []K
 	elems []V
 	order ranks
-	last  [8]keyList // of maps with that many keys, but for a multiple of 8
+	last  [8]keyList // by the number of keys modulo 8
 }
 
 func (t *typedMap[K, V]) entries(e *Encoder, b []byte, n *node, p unsafe.Pointer) []byte {
@@ -153,8 +153,8 @@ func (s *typedScratch[K, V]) keep() {
 type keyList struct {
 	text   []byte // the keys, one behind the other
 	ends   []int  // where each of them ends
-	misses int    // how often the list was set since it was of use
-	wait   int    // for how many maps it is not looked at, nor set, after that
+	misses int    // how often in a row it was set and of no use
+	wait   int    // maps to let pass before the next try
 }
 
 // What is kept of a map.

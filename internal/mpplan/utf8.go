@@ -68,7 +68,7 @@ func validLong(b []byte) bool {
 		if b = b[n:]; n >= part {
 			some = part
 		} else { // it is text of another kind
-			some *= 16
+			some = min(16*some, 1<<20)
 		}
 		n = min(len(b), some)
 		for n < len(b) && n > some-utf8.UTFMax && !utf8.RuneStart(b[n]) {
@@ -82,8 +82,7 @@ func validLong(b []byte) bool {
 	return validUTF8(b)
 }
 
-// line is what is looked at in one piece, and part what of a long text is looked at in another way before twos is tried again, if that
-// has been worth while, bytes.
+// line is what is looked at in one piece, bytes, and part what a long text has at least of one kind, or twos is tried more seldom.
 const (
 	line = 64
 	part = 256

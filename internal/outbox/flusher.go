@@ -236,7 +236,7 @@ func (o *Outbox) fail(err error) {
 	over := o.failing
 	o.failing = true
 	if over {
-		o.writing = false
+		o.writing = o.writeErr == nil // else nothing is to be written until the one that was first has recorded it
 	}
 	o.mu.Unlock()
 	if over {

@@ -194,12 +194,11 @@ func (o *Outbox) SendFrames(ctx context.Context, gone <-chan struct{}, frames []
 	return n, size, nil
 }
 
-// WriteFrame writes a whole frame itself, without a copy of it, when all that was accepted before is with the kernel: it is for
-// large ones, in framing Uint32. It returns when the kernel has the frame or the Write that failed has returned, however long that
-// is after the end of the connection: until then frame must not change, nor another message be sent.
+// WriteFrame writes a whole large frame, in framing Uint32, from the caller's memory, behind all that was accepted. The frame must not
+// change, nor another message be sent, before it returns; that can be long after the end of the connection.
 func (o *Outbox) WriteFrame(frame []byte) error {
 	o.mu.Lock()
-	if payload := len(frame) - int(o.headerSize); payload > o.maxPayload {
+	if payload := len(frame) - int(o.headerSize); payload > o.maxPayload && o.stopErr == nil {
 		return o.Abort(o.sizeError(payload, false), false)
 	}
 	o.flushes++ // it waits for the kernel, as a Flush does
@@ -232,23 +231,25 @@ func (o *Outbox) WriteFrame(frame []byte) error {
 	o.writing = true
 	o.mu.Unlock()
 	taken, err := o.write(frame, 0)
-	if err != nil {
-		o.failIn(append(bufpool.Get(len(frame)), frame...), taken, err) // a farewell may write the rest
-	}
 	o.mu.Lock()
 	o.flushes--
-	if err != nil {
-		defer o.mu.Unlock()
-		return o.stopErr
+	if err == nil {
+		o.writeRestLocked()
+		return nil
 	}
-	o.writeRestLocked()
-	return nil
+	var rest []byte
+	if o.canResume(err) { // a farewell may write it
+		rest = append(bufpool.Get(len(frame)), frame...)
+	}
+	o.mu.Unlock()
+	o.failIn(rest, taken, err)
+	return err
 }
 
-// FirstFrame returns the size, bytes, of the first of the whole frames in b.
-func FirstFrame(b []byte) int { return 4 + int(binary.BigEndian.Uint32(b)) }
+// FirstFrameSize returns the size, bytes, of the first of the whole frames in b.
+func FirstFrameSize(b []byte) int { return 4 + int(binary.BigEndian.Uint32(b)) }
 
-func firstFrame(b []byte) []byte { return b[:FirstFrame(b)] }
+func firstFrame(b []byte) []byte { return b[:FirstFrameSize(b)] }
 
 // TrySendFrame is SendFrame without waiting: it reports false if there is no space.
 func (o *Outbox) TrySendFrame(frame []byte, payload int) (sent bool, err error) {

@@ -79,7 +79,7 @@ type Outbox struct {
 	goodbyeSent  wire.GoodbyeKind // named mode: no message is accepted behind it
 	failing      bool             // writeErr is set, or about to be
 	sealed       bool             // named mode: no control frame is accepted either: the write side is about to be closed
-	flushes      int32            // Flushes that wait
+	flushes      int32            // Flushes and WriteFrames that wait
 
 	pending    []byte  // frames that no write has taken yet; nil when there are none
 	accepted   int     // pending[:accepted] are accepted, the rest is the staged frame

@@ -22,7 +22,7 @@ const (
 	smallest  = bufpool.Min
 )
 
-// Large is the size, bytes, above which a frame has a block of its own.
+// Large is the size, bytes, above which a frame begins a block, if those before it were large as well.
 const Large = blockSize
 
 // Ring holds the frames of messages that were accepted and that the peer's program has not
@@ -35,15 +35,15 @@ const Large = blockSize
 //	taken ≤ sent ≤ last
 //
 // Frames lie one behind the other in blocks, which go back to the pool as a whole when all in them are taken, so
-// that a message costs its bytes and no object. A frame is never changed, nor its block, after it
-// was accepted: it may be written while it is acknowledged.
+// that a message costs its bytes and no object. A frame does not change after it was accepted, until it is acknowledged and nobody has
+// it in hand, see Ack.
 //
 // Its owner guards it.
 type Ring struct {
 	limit  int // bytes of frames, beyond which no more fit unless there are none
 	bytes  int
 	blocks []block
-	next   []byte // memory for the next block, which Buffer has returned; nil if it has not, or that is used
+	next   []byte // memory that Buffer has lent and no block has taken; or nil
 	size   int    // of the last frame
 
 	taken uint64 // by the peer's program, as its acks say
@@ -77,7 +77,7 @@ func (r *Ring) Buffer() []byte {
 			return b
 		}
 	}
-	want := r.size // large ones have a block each
+	want := r.size // the next one may be as large
 	if want <= blockSize {
 		want = min(max(r.bytes, smallest), blockSize)
 	}
@@ -91,15 +91,23 @@ func (r *Ring) Buffer() []byte {
 // GiveUp reports whether the memory that Buffer has returned, to which a frame was appended as b, is the caller's now: that
 // of a large frame is.
 func (r *Ring) GiveUp(b []byte) bool {
-	if len(b) <= blockSize || !same(b, r.next) {
+	if len(b) <= blockSize || !Same(b, r.next) {
 		return false
 	}
 	r.next = nil
 	return true
 }
 
-// same reports whether a and b begin at the same place in memory.
-func same(a, b []byte) bool { return cap(a) > 0 && cap(b) > 0 && &a[:1][0] == &b[:1][0] }
+// Unused gives back what Buffer has returned, to which nothing was appended that was accepted, if nothing else is held.
+func (r *Ring) Unused() {
+	if len(r.blocks) == 0 {
+		bufpool.Put(r.next)
+		r.next = nil
+	}
+}
+
+// Same reports whether a and b begin at the same place in memory.
+func Same(a, b []byte) bool { return cap(a) > 0 && cap(b) > 0 && &a[:1][0] == &b[:1][0] }
 
 // Fits reports whether a frame of that many bytes may be accepted. One that is larger than the
 // limit fits where there is no other, or it would have to wait for ever.
@@ -113,7 +121,7 @@ func (r *Ring) Accept(b []byte, start int) {
 	r.bytes += r.size
 	if n := len(r.blocks); n > 0 && start > 0 {
 		last := &r.blocks[n-1]
-		if cap(b) == cap(last.buf) { // the frame has found space in it
+		if Same(b, last.buf) { // the frame has found space in it
 			last.buf = b
 			last.n++
 			return
@@ -123,8 +131,15 @@ func (r *Ring) Accept(b []byte, start int) {
 		} else {
 			b = append(bufpool.Get(min(max(r.bytes, smallest), blockSize)), frame...)
 		}
-	} else if same(b, r.next) {
-		r.next = nil
+	} else {
+		if Same(b, r.next) {
+			r.next = nil
+		}
+		if r.size <= Large && cap(b) > 2*Large { // the last one was large
+			small := append(bufpool.Get(min(max(r.bytes, smallest), blockSize)), b...)
+			bufpool.Put(b)
+			b = small
+		}
 	}
 	r.blocks = append(r.blocks, block{first: r.last, n: 1, buf: b})
 }
@@ -231,8 +246,8 @@ func (r *Ring) Ack(taken uint64, unused bool) error {
 	}
 	r.blocks = slices.Delete(r.blocks, 0, n)
 	if len(r.blocks) == 0 { // an idle session holds nothing
-		bufpool.Put(r.next)
-		r.blocks, r.next = nil, nil
+		r.blocks = nil
+		r.Unused()
 	} else if b := &r.blocks[0]; taken >= b.first {
 		for n := max(b.first, r.taken+1); n <= taken; n++ {
 			size := frameSize(b.buf[b.gone:])

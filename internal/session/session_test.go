@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/fb9bb4ed/qsocket/internal/wire"
@@ -40,7 +41,11 @@ func TestRingIsAList(t *testing.T) {
 				}
 				if r.IntN(2) == 0 {
 					b := ring.Buffer()
-					ring.Accept(append(b, f...), len(b))
+					start := len(b)
+					if b = append(b, f...); r.IntN(4) == 0 {
+						b = slices.Clip(b) // as an Encoder may
+					}
+					ring.Accept(b, start)
 				} else {
 					ring.Accept(ring.Add(f))
 				}
@@ -95,6 +100,33 @@ func TestRingIsAList(t *testing.T) {
 		if next != ring.Last() || ring.Sent() != sent {
 			t.Errorf("seed %d: unacknowledged up to %d of %d", seed, next, ring.Last())
 		}
+	}
+}
+
+// A small frame behind a large one does not take as much memory as that, and a ring that holds no frame holds nothing.
+func TestSmallBehindLarge(t *testing.T) {
+	ring := NewRing(1 << 22)
+	add := func(n uint64, size int) {
+		b := ring.Buffer()
+		ring.Accept(append(b, frame(n, size)...), len(b))
+		c := ring.From(n)
+		ring.Frame(&c)
+	}
+	add(1, 1<<20)
+	if err := ring.Ack(1, true); err != nil {
+		t.Fatal(err)
+	}
+	add(2, 100)
+	if got := cap(ring.blocks[0].buf); got > 2*Large {
+		t.Errorf("a frame of 100 bytes takes %d, want at most %d", got, 2*Large)
+	}
+	if err := ring.Ack(2, true); err != nil {
+		t.Fatal(err)
+	}
+	ring.Buffer()
+	ring.Unused()
+	if ring.next != nil || ring.blocks != nil {
+		t.Errorf("a ring without frames holds %d bytes and %d blocks", cap(ring.next), len(ring.blocks))
 	}
 }
 

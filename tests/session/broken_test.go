@@ -25,7 +25,7 @@ var breaks = []struct {
 	{"Unacknowledged are those that are not taken", "internal/session/ring.go", "	for c := r.From(r.taken + 1); ; {", "	for c := r.From(r.taken + 1); c.next < r.last; {"},
 	{"Shutdown was right", "session_recv.go", "	s.dropLocked()\n	s.noteLocked(a)\n", "	s.noteLocked(a)\n"},
 	{"Sync was right", "session_send.go", "		if s.ring.Taken() >= target {\n			return true, nil\n		}\n		if a := s.at; a != nil && !a.feeding {\n			s.askLocked(a)\n		}\n		return false, nil", "		return s.ring.Sent() >= target, nil"},
-	{"what was refused never arrives", "session_send.go", "	if err != nil || !s.core.ring.Fits(len(b)-len(buf)) {\n		return false, err\n	}", "	if err != nil || !s.core.ring.Fits(len(b)-len(buf)) {\n		s.core.acceptLocked(b, len(buf))\n		return false, err\n	}"},
+	{"what was refused never arrives", "session_send.go", "	if err != nil || !s.core.ring.Fits(len(b)-len(buf)) {\n		s.core.ring.Unused()\n		return false, err\n	}", "	if err != nil || !s.core.ring.Fits(len(b)-len(buf)) {\n		s.core.acceptLocked(b, len(buf))\n		return false, err\n	}"},
 }
 
 // The model test finds a fault of each kind that it is there for.

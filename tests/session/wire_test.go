@@ -60,6 +60,45 @@ func TestSession18Violations(t *testing.T) {
 	}
 }
 
+// A client acknowledges what it was sent on the last connection, and not yet again on this one.
+func TestSession18AckOfWhatWasNotGiven(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const messages = 20_000 // more than the buffers of a connection hold
+		opts := serverOptions()
+		opts.SendBuffer = 100
+		k := newKit(t, opts)
+		id := newID()
+		p := k.ask(hello{id: id, try: 1, isNew: true})
+		p.wantSession(created, 0)
+		server := <-k.arrived
+		sent := testkit.Async(func() error {
+			for i := 1; i <= messages; i++ {
+				if err := server.Send(t.Context(), i); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		for i := 1; i <= messages; i++ {
+			p.wantMessage(i)
+		}
+		if err := <-sent; err != nil {
+			t.Fatal(err)
+		}
+		q := k.ask(hello{id: id, try: 2})
+		q.wantSession(resumed, 0)
+		synctest.Wait() // what is sent again fills all buffers
+		q.ack(messages)
+		if code := q.goodbye(); code != int(qsocket.CodeProtocol) {
+			t.Errorf("code %d, want %d", code, qsocket.CodeProtocol)
+		}
+		<-server.Done()
+		if err := server.Err(); !errors.Is(err, qsocket.ErrProtocol) {
+			t.Errorf("got %v, want ErrProtocol", err)
+		}
+	})
+}
+
 // What an end says that has no session is what it always was.
 func TestSession18FramesOutsideSessions(t *testing.T) {
 	for name, frame := range map[string]func(*peer){
