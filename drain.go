@@ -164,7 +164,7 @@ func (l *listenerCore) endRest() {
 		closing.Go(func() { _ = s.close(reason) }) // ends after CloseTimeout at the latest
 	}
 	for _, c := range l.open() {
-		if c.session.Load() != nil {
+		if a := c.session.Load(); a != nil && a.isCurrent() { // its session closes it
 			continue
 		}
 		closing.Go(func() { // ends after CloseTimeout at the latest

@@ -218,6 +218,13 @@ func (s *sessionCore) detachLocked() *attachment {
 	return a
 }
 
+// isCurrent reports whether a is the connection that its session has.
+func (a *attachment) isCurrent() bool {
+	a.s.mu.Lock()
+	defer a.s.mu.Unlock()
+	return a.s.at == a
+}
+
 // letGoLocked makes the pump of the latest Conn let go of what it holds, and returns a channel that is closed when it has left.
 func (s *sessionCore) letGoLocked() <-chan struct{} {
 	if s.last == nil {

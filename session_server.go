@@ -197,6 +197,7 @@ func (h *server) take(s *sessionCore, conn any, c *connCore, ask *handshake.Sess
 	s.mu.Unlock()
 	if a != nil {
 		a.c.link.Fail(errReplaced)
+		a.c.link.CloseWithin() // if its end was under way, which goes on
 	}
 	h.takeover.Lock()
 	defer h.takeover.Unlock()

@@ -3,13 +3,16 @@ package session
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
+	"os"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/fb9bb4ed/qsocket"
+	"github.com/fb9bb4ed/qsocket/internal/testkit"
 	"github.com/fb9bb4ed/qsocket/qsockettest"
 )
 
@@ -215,6 +218,29 @@ func TestSession04UnreadAtTakeover(t *testing.T) {
 		second.close()
 		if _, err := server.Recv(t.Context()); err == nil || errors.Is(err, qsocket.ErrSessionLost) {
 			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// A connection whose end is under way when another takes over is not kept open by a peer that never ends it.
+func TestTakeoverDuringTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t, serverOptions())
+		id := newID()
+		p := k.ask(hello{id: id, try: 1, isNew: true})
+		p.wantSession(created, 0)
+		server := <-k.arrived
+		closed := testkit.Async(server.Close)
+		synctest.Wait() // it has said so on the first connection
+		q := k.ask(hello{id: id, try: 2})
+		q.wantSession(resumed, 0)
+		q.goodbye()
+		if err := <-closed; err != nil && !errors.Is(err, qsocket.ErrSessionLost) {
+			t.Error(err)
+		}
+		_ = p.nc.SetReadDeadline(time.Now().Add(6 * time.Second)) // CloseTimeout is 5 s
+		if _, err := io.Copy(io.Discard, p.nc); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Error("the first connection is open after 6 s, want 5 at most")
 		}
 	})
 }
