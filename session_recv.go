@@ -351,7 +351,7 @@ func (a *attachment) onControl(kind byte, body []byte) error {
 	others := s.feeders
 	if a.feeding {
 		others--
-	} else if taken >= a.cursor.Next() {
+	} else if taken >= a.cursor.Next() && !a.refuses { // of a frame whose Write has failed the peer may have all
 		return a.ackTooEarly(taken)
 	}
 	// The feeders of Conns before a may have any frame in hand, that of a only those from its cursor on: the peer can have

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"hash/crc32"
 	"net"
 	"sync"
@@ -129,4 +130,35 @@ func TestAckBeforeWriteReturns(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// failing is a net.Conn of which one Write fails although the peer gets all of it.
+type failing struct {
+	net.Conn
+	whole int // large Writes before it
+}
+
+func (f *failing) Write(b []byte) (int, error) {
+	n, err := f.Conn.Write(b)
+	if len(b) > 1000 {
+		if f.whole--; f.whole < 0 {
+			return n, errors.New("a fault")
+		}
+	}
+	return n, err
+}
+
+// A peer may have all of a frame whose Write has failed, and acknowledge it: that is no violation.
+func TestAckOfFrameWhoseWriteFailed(t *testing.T) {
+	for whole := range 80 { // an ack is due for 11 messages, of 7 Writes each
+		synctest.Test(t, func(t *testing.T) {
+			client, server := sendLarge(t, 40, func(nc net.Conn) net.Conn { return &failing{nc, whole} })
+			if err := client.Shutdown(t.Context()); err != nil {
+				t.Errorf("after %d Writes: %v", whole, err)
+			}
+			if server.Stats().Resumes == 0 {
+				t.Errorf("after %d Writes the session was not resumed", whole)
+			}
+		})
+	}
 }
