@@ -198,7 +198,8 @@ func TestNextServer(t *testing.T) {
 		}
 
 		stop()
-		giveUp() // just then
+		synctest.Wait() // all are under way; who gives up before the server drains has left at once
+		giveUp()
 		cy.end(t)
 		<-served
 		ctx, stop = context.WithCancel(t.Context())
