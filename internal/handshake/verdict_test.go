@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"strings"
 	"sync"
@@ -77,13 +78,14 @@ func TestVerdictsAreBounded(t *testing.T) {
 
 // Who waits for a place, or compares, gives up when its handshake is over.
 func TestJudgeGivesUp(t *testing.T) {
+	waiting := order(fmt.Sprintf(" Waiting%d int\n", rand.Uint64())) // no verdict of an earlier run
 	for range cap(places) {
 		places <- struct{}{}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { // ends with ctx
-		_, err := judgeText(ctx, schema.OwnText(order(" N int\n")), order(" Waiting int\n"))
+		_, err := judgeText(ctx, schema.OwnText(order(" N int\n")), waiting)
 		ended <- err
 	}()
 	select {
@@ -110,7 +112,7 @@ func TestJudgeGivesUp(t *testing.T) {
 	if v, err := compare(ctx, schema.OwnText(order(" N int\n")), order(fields.String())); v != nil || !errors.Is(err, context.Canceled) {
 		t.Errorf("comparing: got %v, %v", v, err)
 	}
-	if v, err := judgeText(t.Context(), schema.OwnText(order(" N int\n")), order(" Waiting int\n")); err != nil || v.differences == "" {
+	if v, err := judgeText(t.Context(), schema.OwnText(order(" N int\n")), waiting); err != nil || v.differences == "" {
 		t.Errorf("the next one: got %v, %v", v, err)
 	}
 }
