@@ -104,6 +104,11 @@ type admission struct {
 	ctx    context.Context // of the handshake
 	cancel context.CancelCauseFunc
 	place  int // in Listener.handshakes, guarded by its mu; -1 if it is not there
+
+	// deny says what a client is told for which there was no slot; nil from it: it may come. It is nil for others.
+	deny func(handshake.Session) *handshake.Denied
+
+	identity string // of the client, if it asks for a session: set by openConn
 }
 
 // beginHandshake begins the handshake of nc, in the order of accepting. If there are too
@@ -184,40 +189,64 @@ func (l *listenerCore) admit(a *admission) {
 	conn, c, err := l.openConn(a)
 	l.endHandshake(a)
 	if err != nil {
-		cause := refusalCause(err)
-		attrs := []any{"peer", remote, "cause", cause, "err", err}
-		if p := panicOf(err); p != nil {
-			attrs = append(attrs, excerpt.StackKey, string(p.Stack))
-		}
-		l.log.Log(context.Background(), refusalLevel(err), "qsocket: handshake refused", attrs...)
-		l.countRefusal(cause)
-		l.release()
+		l.notAdmitted(a, remote, err)
 		return
+	}
+	asks := l.asks(c)
+	if asks {
+		l.seats.sit(&c.link, a.deny == nil)
 	}
 	c.link.SetHost(&l.host)
 	l.mu.Lock()
 	l.live[&c.link] = c
+	l.mu.Unlock()
+	l.accepted.Add(1)
+	var s *sessionCore
+	if asks {
+		s = l.sessions.arrive(a, conn, c)
+	}
+	l.mu.Lock()
 	drains := l.drains
 	l.mu.Unlock()
-	if drains {
+	if drains { // behind the answer about the session, which is the first frame
 		c.link.GoAway(l.closeReason().Words)
 	}
-	l.accepted.Add(1)
 	if l.sessions == nil {
 		l.typed.offer(conn)
 		return
 	}
-	var s *sessionCore
-	if c.told.Session.HasID {
-		if s = l.sessions.arrive(conn, c); s == nil {
-			return
-		}
+	if asks && s == nil { // it goes on with a session that is there, or was refused
+		return
 	}
 	l.typed.offerSession(conn, s)
 }
 
+// asks reports whether the client of c asks for a session, at a Listener that has such.
+func (l *listenerCore) asks(c *connCore) bool { return l.sessions != nil && c.told.Session.HasID }
+
+// notAdmitted says that the handshake of a has failed with err, and gives its slot back.
+func (l *listenerCore) notAdmitted(a *admission, remote string, err error) {
+	cause := refusalCause(err)
+	if a.deny != nil {
+		switch cause {
+		case "timeout", "tls", "magic", "hello": // what it was does not matter, as there was no slot for it
+			cause = "full"
+		}
+		l.log.Debug("qsocket: connection refused, because MaxConns are in use", "peer", remote, "cause", cause, "err", err)
+		l.countRefusal(cause)
+		return
+	}
+	attrs := []any{"peer", remote, "cause", cause, "err", err}
+	if p := panicOf(err); p != nil {
+		attrs = append(attrs, excerpt.StackKey, string(p.Stack))
+	}
+	l.log.Log(context.Background(), refusalLevel(err), "qsocket: handshake refused", attrs...)
+	l.countRefusal(cause)
+	l.release()
+}
+
 // openConn makes a Conn with the Listener's choices. A panic, in a callback of the TLS
-// Config for example, refuses the connection.
+// Config or Options.SessionIdentity for example, refuses the connection.
 func (l *listenerCore) openConn(a *admission) (conn any, c *connCore, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -225,14 +254,17 @@ func (l *listenerCore) openConn(a *admission) (conn any, c *connCore, err error)
 			err = &handshake.Panic{Value: r, Stack: debug.Stack()}
 		}
 	}()
-	err = greetThen(a.ctx, a.nc, l.opts, nil, func(nc net.Conn, told *handshake.Told) (err error) {
+	err = greetThen(a.ctx, a.nc, l.opts, nil, a.deny, func(nc net.Conn, told *handshake.Told) (err error) {
+		if l.sessions != nil && told.Session.HasID {
+			a.identity = l.opts.SessionIdentity(socket.Given(nc))
+		}
 		if err = l.passed(a); err == nil {
 			conn, c, err = l.typed.newConn(nc, told)
 		}
 		return err
 	})
-	if err != nil && context.Cause(a.ctx) == errCrowded {
-		err = errCrowded
+	if cause := context.Cause(a.ctx); err != nil && (cause == errCrowded || cause == errFull) {
+		err = cause
 	}
 	return conn, c, err
 }
@@ -299,8 +331,10 @@ func refusalCause(err error) string {
 	var re *RemoteError
 	denied, isDenied := err.(*deniedError)
 	switch {
-	case errors.Is(err, errCrowded):
+	case err == errCrowded:
 		return "crowded"
+	case err == errFull:
+		return "full"
 	case panicOf(err) != nil:
 		return "panic"
 	case isDenied && denied.remote:

@@ -135,7 +135,7 @@ type askSession struct {
 // openAsking is open for a connection of a session.
 func openAsking[T any](ctx context.Context, nc net.Conn, p Protocol[T], set *settings, ask *askSession) (*Conn[T], error) {
 	var c *Conn[T]
-	err := greetThen(ctx, nc, set, ask, func(nc net.Conn, told *handshake.Told) (err error) {
+	err := greetThen(ctx, nc, set, ask, nil, func(nc net.Conn, told *handshake.Told) (err error) {
 		c, err = wrap(nc, p, set, told)
 		return err
 	})
@@ -151,8 +151,8 @@ func logPanic(set *settings, nc net.Conn, err error) {
 }
 
 // greetThen greets the peer, and calls finish, which is to make a Conn, when the handshake is done. After an error nc is closed.
-// ask is the session that the Conn is to be one of; nil for none.
-func greetThen(ctx context.Context, nc net.Conn, set *settings, ask *askSession, finish func(nc net.Conn, told *handshake.Told) error) error {
+// ask is the session that the Conn is to be one of; nil for none. deny is as for greet.
+func greetThen(ctx context.Context, nc net.Conn, set *settings, ask *askSession, deny func(handshake.Session) *handshake.Denied, finish func(nc net.Conn, told *handshake.Told) error) error {
 	if err := ctx.Err(); err != nil {
 		socket.HardClose(nc, false)
 		return err
@@ -160,7 +160,7 @@ func greetThen(ctx context.Context, nc net.Conn, set *settings, ask *askSession,
 	nc = socket.Adopt(nc)
 	bounded, cancel := context.WithTimeout(ctx, set.HandshakeTimeout)
 	defer cancel()
-	told, ours, err := greet(bounded, nc, set, ask, nil)
+	told, ours, err := greet(bounded, nc, set, ask, deny)
 	if err == nil {
 		err = stillWanted(bounded)
 	}
@@ -191,9 +191,9 @@ func stillWanted(ctx context.Context) error {
 }
 
 // greet does what two ends do before the first message. In raw mode that is
-// TLS at most, and told is nil. denied is the answer to every peer whose hello is fine; nil: Options.Admit
-// has it. ours is the fingerprint of the message types of this end.
-func greet(ctx context.Context, nc net.Conn, set *settings, ask *askSession, denied *handshake.Denied) (told *handshake.Told, ours string, err error) {
+// TLS at most, and told is nil. deny, if it is not nil, is asked about a peer whose hello is fine, by what that says of a
+// session, before Options.Admit is. ours is the fingerprint of the message types of this end.
+func greet(ctx context.Context, nc net.Conn, set *settings, ask *askSession, deny func(handshake.Session) *handshake.Denied) (told *handshake.Told, ours string, err error) {
 	attr, err := set.attributes(ctx)
 	if err == nil {
 		err = handshake.TLS(ctx, nc)
@@ -202,13 +202,13 @@ func greet(ctx context.Context, nc net.Conn, set *settings, ask *askSession, den
 		return nil, "", err
 	}
 	hello, types := newHello(set)
-	hello.Attr, hello.Admits = attr, set.Admit != nil || denied != nil
+	hello.Attr, hello.Admits = attr, set.Admit != nil || deny != nil
 	if ask != nil {
 		hello.Session, hello.Try, hello.Got, hello.New, hello.Keep = ask.ID[:], ask.Try, ask.Got, ask.New, ask.Keep
 	} else if set.serves {
 		hello.Expiry, hello.Keep = expiryMillis(set), uint64(set.SessionBuffer)
 	}
-	told, err = handshake.Hello(ctx, nc, &handshake.Ours{Hello: hello, Types: types, Admit: set.admitter(nc), Denied: denied})
+	told, err = handshake.Hello(ctx, nc, &handshake.Ours{Hello: hello, Types: types, Admit: set.admitter(nc), Deny: deny})
 	return told, hello.Types, err
 }
 

@@ -83,6 +83,9 @@ func (l *listenerCore) awaitArrivals(ctx context.Context) {
 func (l *listenerCore) goAway() {
 	reason := l.closeReason().Words
 	for _, c := range l.open() {
+		if l.asks(c) && c.session.Load() == nil {
+			continue // admit does it
+		}
 		c.link.GoAway(reason)
 	}
 	for _, s := range l.sessions.all() { // those without a connection, too

@@ -2,10 +2,9 @@ package qsocket
 
 import (
 	"context"
-	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -17,7 +16,8 @@ import (
 //
 //	a slot is free                  ──► accept ──► handshake, Conn; release when it has ended
 //	no slot, but a place (named)    ──► accept ──┬─ a slot is free by now ──► as above
-//	                                             └─ turn away: hello, goodbye with CodeFull
+//	                                             └─ turn away: hello ──┬─ of a session that is there ──► Conn, see seats
+//	                                                                   └─ of any other ──► goodbye with CodeFull
 //	neither                         ──► wait for one of them; clients wait in the kernel
 //
 // Raw mode has no places, as it cannot say anything.
@@ -90,49 +90,31 @@ func (l *listenerCore) promote() bool {
 	}
 }
 
-// turnAway tells a client that the Listener is full, in a goroutine of its own. It ends
-// within turnAwayTime, or when the Listener closes; on exit nc is closed.
+// turnAway tells a client that the Listener is full, unless it comes back to a session, which has a slot. It ends
+// within turnAwayTime, or for such a client as admit does.
 func (l *listenerCore) turnAway(nc net.Conn) {
 	defer l.giveBack(beyond)
 	l.handshaking.Add(1)
-	defer l.handshaking.Add(-1)
-	remote := socket.AddrString(nc.RemoteAddr())
-	err := l.sayFull(nc)
-	cause := refusalCause(err)
-	switch cause {
-	case "timeout", "tls", "magic", "hello": // what it was does not matter, as there was no place for it
-		cause = "full"
+	a := &admission{nc: nc, place: -1}
+	a.ctx, a.cancel = context.WithCancelCause(l.closing)
+	timer := time.AfterFunc(turnAwayTime, func() { a.cancel(errFull) })
+	defer timer.Stop()
+	a.deny = func(s handshake.Session) *handshake.Denied {
+		if l.sessions.has(s) && timer.Stop() {
+			return nil
+		}
+		return &handshake.Denied{
+			Field: "full",
+			Local: fmt.Sprintf("MaxConns %d are in use", l.opts.MaxConns),
+			Code:  uint16(CodeFull),
+			Words: CodeFull.String(),
+		}
 	}
-	l.log.Debug("qsocket: connection refused, because MaxConns are in use", "peer", remote, "cause", cause, "err", err)
-	l.countRefusal(cause)
+	l.admit(a)
 }
 
-// sayFull is openConn for a connection of which nothing comes.
-func (l *listenerCore) sayFull(nc net.Conn) (err error) {
-	defer func() {
-		if r := recover(); r != nil { // of a callback of the TLS Config
-			socket.HardClose(nc, true)
-			err = &handshake.Panic{Value: r, Stack: debug.Stack()}
-		}
-	}()
-	if l.opts.TLS != nil {
-		nc = tls.Server(nc, l.opts.TLS)
-	}
-	nc = socket.Adopt(nc)
-	ctx, cancel := context.WithTimeout(l.closing, min(turnAwayTime, l.opts.HandshakeTimeout))
-	defer cancel()
-	_, _, err = greet(ctx, nc, l.opts, nil, &handshake.Denied{
-		Field: "full",
-		Local: fmt.Sprintf("MaxConns %d are in use", l.opts.MaxConns),
-		Code:  uint16(CodeFull),
-		Words: CodeFull.String(),
-	})
-	if ctx.Err() == nil {
-		handshake.Reject(ctx, nc, err)
-	}
-	socket.HardClose(nc, false)
-	return handshakeError(err)
-}
+// errFull is why a handshake that has lasted for turnAwayTime is given up.
+var errFull = errors.New("qsocket: handshake given up: MaxConns are in use")
 
 // crowd logs when a Listener becomes full, and when it no longer is: not at every client
 // that leaves and is followed by another, but when there has been room for crowdGone.

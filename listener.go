@@ -51,8 +51,9 @@ type listenerCore struct {
 	stop        context.CancelFunc
 	closing     context.Context // of handshakes, and of Conns that nobody has taken: ends with Close, and a little later with Drain
 	cancel      context.CancelFunc
-	ended       chan struct{}  // closed by accept when it and all of pending are over
-	slots       chan struct{}  // an entry for each connection that counts towards MaxConns; nil: no limit
+	ended       chan struct{} // closed by accept when it and all of pending are over
+	slots       chan struct{} // an entry for each connection that counts towards MaxConns; nil: no limit
+	seats       seats
 	places      chan struct{}  // an entry for each connection beyond those, which is told so; nil in raw mode and without a limit
 	crowd       crowd          // what is logged about that
 	pending     sync.WaitGroup // handshakes, and Conns that the program has not taken yet
@@ -162,11 +163,13 @@ func (l *listenerCore) start(ln net.Listener, o *settings, typed typedListener) 
 	if err := untold(o.describes); err != nil && o.protocol != "" {
 		l.log.Warn("qsocket: the peers are not told the message types, so nothing compares them", "protocol", o.protocol, "err", err)
 	}
-	l.host.Ended, l.host.Closed = l.connEnded, l.release
+	l.host.Ended, l.host.Closed = l.connEnded, l.seats.stand
+	l.seats.release = l.release
 	l.closing, l.cancel = context.WithCancel(context.Background())
 	l.stopping, l.stop = context.WithCancel(l.closing)
 	if o.MaxConns > 0 {
 		l.slots = make(chan struct{}, o.MaxConns)
+		l.seats.of = make(map[*link.Link]*seat)
 		if o.protocol != "" {
 			l.places = make(chan struct{}, maxTurnedAway)
 		}

@@ -264,6 +264,9 @@ func (c *Conn[T]) read() {
 // receivers. Where the channel, or the memory of what is in it, has no space it waits here
 // for the consumer, outside the inbox: Pump itself only waits for the socket.
 func (c *Conn[T]) deliver() {
+	if c.session.Load() != nil { // whose end is under way: it wants no more messages, and they are not to be confirmed
+		return
+	}
 	stop := c.link.Stopped()
 	drain := c.drain // bound once: each binding is an allocation
 	for {

@@ -118,7 +118,7 @@ type sessionCore struct {
 	hooks       map[*func()]struct{} // to be called at the end, see onEnd
 	done        xsync.Signal
 	lookTime    *time.Timer // looks for what was taken while an ack is owed
-	lookFrom    time.Time   // since when it is
+	lookFrom    time.Time   // since when an ack is owed, or since the last one
 	looking     bool
 	busy        atomic.Bool // the pump has messages that in does not know, and is about to note them: cleared with mu held
 	urgent      atomic.Bool // a feeder waits for that: set with mu held, while busy
@@ -157,6 +157,9 @@ type hand struct {
 	bytes  int // of its payload
 	memory int // that it takes, as far as DecodedBuffer is concerned
 }
+
+// frame returns the bytes of its frame: those are what the peer keeps.
+func (h hand) frame() int { return session.HeaderSize + h.bytes }
 
 // sending says what the program still wants to send.
 type sending uint8

@@ -15,6 +15,7 @@ func (s *sessionCore) lookLocked() {
 	s.in.Look(s.typed.queued())
 	if s.in.Due() && s.at != nil && s.sending < closing {
 		s.at.c.link.Out.SendAck(s.in.Ack())
+		s.lookFrom = time.Now() // the consumer is at work
 	}
 	owes := s.in.Owes()
 	if s.owes.Load() != owes {
@@ -53,14 +54,14 @@ func (s *sessionCore) lookAgain() {
 	if s.over {
 		return
 	}
-	from := s.lookFrom
 	s.in.Look(s.typed.queued())
 	if s.in.Due() && s.at != nil {
 		s.at.c.link.Out.SendAck(s.in.Ack())
+		s.lookFrom = time.Now()
 	}
 	if s.in.Owes() {
-		s.looking, s.lookFrom = true, from
-		s.lookAfterLocked(backlog.Pause(time.Since(from)))
+		s.looking = true
+		s.lookAfterLocked(backlog.Pause(time.Since(s.lookFrom)))
 	}
 }
 

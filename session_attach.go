@@ -24,7 +24,7 @@ type attachment struct {
 	busy     bool  // as s.busy
 	wanted   bool  // the message that was just received
 	had      int   // messages that were received and are not yet noted
-	put      []int // those of them that are in the queue, by their size
+	put      []int // those of them that are in the queue, by the size of their frame
 	putBytes int
 
 	pulling bool // guarded by the inbox's lock, see pull
@@ -68,6 +68,9 @@ func (s *sessionCore) attachLocked(conn any, c *connCore, got uint64, keep int, 
 	if s.dropped {
 		c.link.In.Drop()
 	}
+	if s.recvOver && s.sending < closing { // the peer has said goodbye on another connection, and messages is closed
+		c.link.In.MessagesOver()
+	}
 	s.in.Look(s.typed.queued())
 	if s.in.Taken() > 0 { // the last ack may have been lost
 		c.link.Out.SendAck(s.in.Ack())
@@ -102,6 +105,14 @@ func (s *sessionCore) feed(a *attachment) {
 		s.feeders--
 	}()
 	for s.at == a {
+		if taken := s.ring.Taken(); taken >= a.cursor.Next() { // in onControl it may have had that in hand
+			a.refuses = true
+			err := a.ackTooEarly(taken)
+			s.mu.Unlock()
+			a.c.link.Fail(err)
+			s.mu.Lock()
+			return
+		}
 		if frames := s.ring.Frames(&a.cursor, feedBytes); frames != nil {
 			s.mu.Unlock()
 			n, bytes, err := a.give(frames)
@@ -114,14 +125,6 @@ func (s *sessionCore) feed(a *attachment) {
 				return
 			}
 			a.cursor.Pass(n, bytes)
-			if taken := s.ring.Taken(); taken >= a.cursor.Next() { // of what it had in hand
-				a.refuses = true
-				err := a.ackTooEarly(taken)
-				s.mu.Unlock()
-				a.c.link.Fail(err)
-				s.mu.Lock()
-				return
-			}
 			if s.flushes > 0 {
 				s.wakeLocked()
 			}

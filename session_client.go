@@ -3,11 +3,14 @@ package qsocket
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
+	"runtime/debug"
 	"time"
 
+	"github.com/fb9bb4ed/qsocket/internal/excerpt"
 	"github.com/fb9bb4ed/qsocket/internal/link"
 	"github.com/fb9bb4ed/qsocket/internal/wire"
 )
@@ -100,7 +103,7 @@ func startSession[T any](ctx context.Context, dial func(context.Context) (net.Co
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	s := newSession(p, set)
 	s.core.home, s.core.id = h, newSessionID()
-	if err := h.attempt(ctx, &s.core); err != nil {
+	if err := h.attempt(ctx, &s.core, dial, 0); err != nil {
 		h.cancel()
 		return nil, err
 	}
@@ -135,7 +138,11 @@ func (h *client) reconnect(s *sessionCore) {
 	}
 	var cause error
 	for attempt := 1; ; attempt++ {
-		wait := s.set.Backoff(h.failures)
+		wait, err := protected(s, "Options.Backoff", func() (time.Duration, error) { return s.set.Backoff(h.failures), nil })
+		if err != nil {
+			s.end(err)
+			return
+		}
 		h.failures++
 		if cause != nil {
 			s.events.add(SessionEvent{Kind: SessionRetry, Err: cause, Attempt: attempt - 1, Down: time.Since(down), Wait: wait})
@@ -148,18 +155,20 @@ func (h *client) reconnect(s *sessionCore) {
 			return
 		}
 		if time.Since(down) >= h.expiry {
-			s.lose(fmt.Sprintf("no connection for SessionExpiry %v: %v", h.expiry, cause))
+			why := fmt.Sprintf("no connection for SessionExpiry %v", h.expiry)
+			if cause != nil {
+				why += ": " + cause.Error()
+			}
+			s.lose(why)
 			return
 		}
 		ctx, cancel := context.WithTimeout(h.ctx, s.set.HandshakeTimeout)
-		cause = h.attempt(ctx, s)
+		cause = h.attempt(ctx, s, func(ctx context.Context) (net.Conn, error) {
+			return protected(s, "the function that dials", func() (net.Conn, error) { return h.dial(ctx) })
+		}, attempt)
 		cancel()
 		switch {
 		case cause == nil:
-			s.mu.Lock()
-			replayed := int(s.last.replay + 1 - s.last.from)
-			s.mu.Unlock()
-			s.events.add(SessionEvent{Kind: SessionResumed, Attempt: attempt, Down: time.Since(down), Replayed: replayed})
 			return
 		case h.ctx.Err() != nil:
 			return
@@ -168,6 +177,19 @@ func (h *client) reconnect(s *sessionCore) {
 			return
 		}
 	}
+}
+
+// protected returns what f returns, a function of the program's that is called by what. A panic there is logged, and an
+// error that ends s: it must not end the program, of which s is one connection.
+func protected[R any](s *sessionCore, what string, f func() (R, error)) (r R, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			text := excerpt.Panic(v, excerpt.MaxText)
+			s.set.Logger.Error("qsocket: "+what+" panicked", "panic", text, excerpt.StackKey, string(debug.Stack()))
+			err = &permanentError{fmt.Errorf("qsocket: %s panicked: %s", what, text)}
+		}
+	}()
+	return f()
 }
 
 // isPassing reports whether an attempt that has failed with err may succeed later.
@@ -187,13 +209,13 @@ func isPassing(err error) bool {
 	return !isVerification(err) && !isFinal(err)
 }
 
-// attempt makes a connection, and it the one of s.
-func (h *client) attempt(ctx context.Context, s *sessionCore) error {
+// attempt makes a connection by dial, and it the one of s. number is that of the attempt since a loss; 0 for the first connection.
+func (h *client) attempt(ctx context.Context, s *sessionCore, dial func(context.Context) (net.Conn, error), number int) error {
 	s.mu.Lock()
 	left := s.letGoLocked()
 	s.mu.Unlock()
 	<-left
-	nc, err := h.dial(ctx)
+	nc, err := dial(ctx)
 	if err != nil {
 		return err
 	}
@@ -206,7 +228,7 @@ func (h *client) attempt(ctx context.Context, s *sessionCore) error {
 	if err != nil {
 		return err
 	}
-	if err := h.enter(s, conn, c); err != nil {
+	if err := h.enter(s, conn, c, number); err != nil {
 		c.link.Fail(err)
 		return err
 	}
@@ -214,7 +236,7 @@ func (h *client) attempt(ctx context.Context, s *sessionCore) error {
 }
 
 // enter makes c, that of conn, the connection of s, if that is what the server has answered.
-func (h *client) enter(s *sessionCore, conn any, c *connCore) error {
+func (h *client) enter(s *sessionCore, conn any, c *connCore, attempt int) error {
 	a := c.told.Answer
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -242,6 +264,9 @@ func (h *client) enter(s *sessionCore, conn any, c *connCore) error {
 	}
 	resumed := h.answered
 	h.answered = true
+	if attempt > 0 {
+		s.events.add(SessionEvent{Kind: SessionResumed, Attempt: attempt, Down: time.Since(s.counts.since), Replayed: int(s.ring.Sent() - a.Got)})
+	}
 	s.attachLocked(conn, c, a.Got, int(min(c.told.Session.Keep, maxKeep)), resumed)
 	return nil
 }
@@ -254,8 +279,15 @@ const (
 // errSessionOver: the server says that the session has ended well, and the client has closed it.
 var errSessionOver = errors.New("qsocket: the session has ended")
 
-// isVerification reports whether err is that of a certificate which is not to be trusted.
+// isVerification reports whether err is that of a certificate which is not to be trusted. Callbacks of a tls.Config, and
+// programs that verify by themselves, return the errors of package x509 as they are.
 func isVerification(err error) bool {
-	var verification *tls.CertificateVerificationError
-	return errors.As(err, &verification)
+	return isA[*tls.CertificateVerificationError](err) || isA[x509.UnknownAuthorityError](err) || isA[x509.HostnameError](err) ||
+		isA[x509.CertificateInvalidError](err) || isA[x509.SystemRootsError](err) || isA[x509.UnhandledCriticalExtension](err) ||
+		isA[x509.InsecureAlgorithmError](err) || isA[x509.ConstraintViolationError](err)
+}
+
+func isA[E error](err error) bool {
+	var e E
+	return errors.As(err, &e)
 }

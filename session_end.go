@@ -82,6 +82,8 @@ func (s *sessionCore) end(err error) {
 	case a == nil:
 	case err != nil && said < closing:
 		a.c.link.Fail(err)
+	case errors.Is(err, ErrSessionLost): // the time for its end is over
+		a.c.link.Abandon(err)
 	default: // what has been written may still be read
 		a.c.link.StartClose(link.Reason{})
 		a.c.link.CloseWithin()

@@ -55,6 +55,7 @@ type events struct {
 	mu      sync.Mutex // guards following
 	queue   []SessionEvent
 	running bool
+	ended   bool // SessionEnded is the last one
 }
 
 // maxEvents bounds those that wait for a slow callback. Beyond that all but SessionEnded are left out.
@@ -66,9 +67,10 @@ func (e *events) add(event SessionEvent) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if len(e.queue) >= maxEvents && event.Kind != SessionEnded {
+	if e.ended || len(e.queue) >= maxEvents && event.Kind != SessionEnded {
 		return
 	}
+	e.ended = event.Kind == SessionEnded
 	e.queue = append(e.queue, event)
 	if !e.running {
 		e.running = true

@@ -188,8 +188,8 @@ func (s *Session[T]) put(a *attachment, v T) bool {
 	if s.core.accounts(size.memory) {
 		s.core.backlog.Put(size.memory, waiting)
 	}
-	a.put = append(a.put, size.bytes)
-	a.putBytes += size.bytes
+	a.put = append(a.put, size.frame())
+	a.putBytes += size.frame()
 	if len(a.put) >= noteAfter || a.putBytes >= a.noteBytes || s.core.owes.Load() || s.core.urgent.Load() || s.core.closes.Load() {
 		s.core.note(a)
 		if size.bytes >= a.noteBytes && s.core.owes.Load() {
@@ -315,7 +315,7 @@ func (s *sessionCore) putLocked(size hand, waiting int) {
 	if s.accounts(size.memory) {
 		s.backlog.Put(size.memory, waiting)
 	}
-	s.in.Put(size.bytes)
+	s.in.Put(size.frame())
 	s.lookLocked()
 }
 
@@ -377,7 +377,11 @@ func (a *attachment) onSkip(size int) {
 	if a.pulling {
 		s.noteLocked(a)
 	}
-	s.in.Skip(size, s.typed.queued())
+	if s.closes.Load() { // as all that come after this end has closed
+		s.dropLocked()
+		return
+	}
+	s.in.Skip(hand{bytes: size}.frame(), s.typed.queued())
 	s.lookLocked()
 }
 

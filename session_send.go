@@ -128,8 +128,7 @@ func (s *Session[T]) encodeLocked(b []byte, v *T, m *Prepared[T], encoding *sync
 // it to the connection if that has been told all before it and has room. A large frame is left to the feeder, which
 // has it written from the ring.
 func (s *sessionCore) acceptLocked(b []byte, start int) {
-	frame := b[start:]
-	s.ring.Accept(b, start)
+	frame := s.ring.Accept(b, start)
 	a := s.at
 	if a == nil || a.feeding {
 		return

@@ -41,15 +41,17 @@ type sessions struct {
 
 // tombstone is what is known of a session that has ended.
 type tombstone struct {
-	over  bool // it has ended well
-	got   uint64
-	until time.Time
+	over     bool // it has ended well
+	got      uint64
+	until    time.Time
+	identity [sha256.Size]byte // a hash of whose it was
 }
 
 // server is the home of a session that waits for its client.
 type server struct {
 	of       *sessions
 	identity string
+	seat     *seat
 	takeover sync.Mutex // held by the connection that takes over
 
 	// Guarded by the mutex of the session.
@@ -78,28 +80,42 @@ func byPublicKey(nc net.Conn) string {
 	return string(state.PeerCertificates[0].RawSubjectPublicKeyInfo)
 }
 
-// arrive decides what becomes of c, that of conn, which asks for a session, and answers it. It returns the session if
-// that is new, and otherwise nil.
-func (ss *sessions) arrive(conn any, c *connCore) (created *sessionCore) {
+// has reports whether there is the session that a client asks for.
+func (ss *sessions) has(ask handshake.Session) bool {
+	if ss == nil || !ask.HasID {
+		return false
+	}
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	return ss.known[ask.ID] != nil
+}
+
+// arrive decides what becomes of c, that of conn, which a has admitted and which asks for a session, and answers it. It
+// returns the session if that is new, and otherwise nil.
+func (ss *sessions) arrive(a *admission, conn any, c *connCore) (created *sessionCore) {
 	ask := &c.told.Session
-	identity := ss.l.opts.SessionIdentity(c.netConn())
 	ss.mu.Lock()
 	s := ss.known[ask.ID]
 	if s == nil {
 		defer ss.mu.Unlock()
-		if refusal := ss.refusalLocked(ask); refusal.State != 0 {
+		if refusal := ss.refusalLocked(a, ask); refusal.State != 0 {
 			ss.refuse(c, refusal)
 			return nil
 		}
-		return ss.createLocked(conn, c, ask, identity)
+		return ss.createLocked(conn, c, ask, a.identity)
 	}
 	ss.mu.Unlock()
 	h := s.home.(*server)
-	if h.identity != identity { // which is told the same as one that has guessed
+	if h.identity != a.identity { // which is told the same as one that has guessed
 		ss.refuse(c, unknownSession)
 		return nil
 	}
-	if refusal := h.take(s, conn, c, ask); refusal.State != 0 {
+	switch refusal := h.take(s, conn, c, ask); refusal.State {
+	case 0:
+	case wire.SessionOver: // by now: how, its tombstone will say
+		<-s.ended()
+		return ss.arrive(a, conn, c)
+	default:
 		ss.refuse(c, refusal)
 	}
 	return nil
@@ -109,9 +125,9 @@ var unknownSession = wire.Session{State: wire.SessionLost, Why: "no such session
 
 // refusalLocked returns the answer to a client that asks for a session which is not there, if it
 // cannot have a new one.
-func (ss *sessions) refusalLocked(ask *handshake.Session) wire.Session {
+func (ss *sessions) refusalLocked(a *admission, ask *handshake.Session) wire.Session {
 	ss.buryLocked()
-	if g, ok := ss.graves[sha256.Sum256(ask.ID[:])]; ok && g.over {
+	if g, ok := ss.graves[sha256.Sum256(ask.ID[:])]; ok && g.over && g.identity == sha256.Sum256([]byte(a.identity)) {
 		return wire.Session{State: wire.SessionOver, Got: g.got}
 	} else if ok || !ask.New || ask.Got > 0 {
 		return unknownSession
@@ -120,7 +136,7 @@ func (ss *sessions) refusalLocked(ask *handshake.Session) wire.Session {
 	if n := ss.l.opts.MaxConns; n > 0 {
 		most = min(most, n)
 	}
-	if len(ss.known) >= most {
+	if len(ss.known) >= most || a.deny != nil { // the session for which a was let in has ended
 		if !ss.full {
 			ss.full = true
 			ss.l.log.Warn("qsocket: full: new sessions are told so and refused", "addr", socket.AddrString(ss.l.addr()), "sessions", most)
@@ -144,7 +160,7 @@ func (ss *sessions) buryLocked() {
 }
 
 func (ss *sessions) createLocked(conn any, c *connCore, ask *handshake.Session, identity string) *sessionCore {
-	h := &server{of: ss, identity: identity, try: ask.Try}
+	h := &server{of: ss, identity: identity, seat: ss.l.seats.begin(&c.link), try: ask.Try}
 	s := ss.l.typed.newSession()
 	s.home, s.id = h, ask.ID
 	ss.known[ask.ID] = s
@@ -172,12 +188,12 @@ func (ss *sessions) refuse(c *connCore, answer wire.Session) {
 // errReplaced is why a Conn of a session ends when another takes over.
 var errReplaced = errors.New("qsocket: the client has come on another connection")
 
-// take makes c the connection of s, or returns why it cannot be.
+// take makes c the connection of s, or returns why it cannot be: SessionOver if s has ended, in whatever way.
 func (h *server) take(s *sessionCore, conn any, c *connCore, ask *handshake.Session) wire.Session {
 	s.mu.Lock()
 	if s.over {
 		s.mu.Unlock()
-		return unknownSession
+		return wire.Session{State: wire.SessionOver}
 	}
 	if ask.Try <= h.try {
 		s.mu.Unlock()
@@ -197,7 +213,7 @@ func (h *server) take(s *sessionCore, conn any, c *connCore, ask *handshake.Sess
 	s.mu.Unlock()
 	if a != nil {
 		a.c.link.Fail(errReplaced)
-		a.c.link.CloseWithin() // if its end was under way, which goes on
+		a.c.link.Abandon(errReplaced) // if its end was under way
 	}
 	h.takeover.Lock()
 	defer h.takeover.Unlock()
@@ -206,7 +222,7 @@ func (h *server) take(s *sessionCore, conn any, c *connCore, ask *handshake.Sess
 	defer s.mu.Unlock()
 	switch {
 	case s.over:
-		return unknownSession
+		return wire.Session{State: wire.SessionOver}
 	case h.try != ask.Try:
 		return wire.Session{State: wire.SessionStale, Why: fmt.Sprintf("attempt %d has it", h.try)}
 	}
@@ -217,6 +233,7 @@ func (h *server) take(s *sessionCore, conn any, c *connCore, ask *handshake.Sess
 		}()
 		return wire.Session{}
 	}
+	h.of.l.seats.join(&c.link, h.seat)
 	down := time.Since(s.counts.since)
 	replayed := s.ring.Sent() - ask.Got
 	c.link.Out.SendControl(h.of.verdict(wire.SessionResumed, s.in.Had()))
@@ -251,11 +268,12 @@ func (h *server) mayEnd(s *sessionCore, e link.Ending, told bool) bool {
 func (h *server) ended(s *sessionCore) {
 	ss := h.of
 	s.mu.Lock()
-	grave := tombstone{over: s.err == nil && !s.dropped, got: s.in.Had(), until: time.Now().Add(s.set.SessionExpiry)}
+	grave := tombstone{over: s.err == nil && !s.dropped, got: s.in.Had(), until: time.Now().Add(s.set.SessionExpiry), identity: sha256.Sum256([]byte(h.identity))}
 	if h.expire != nil {
 		h.expire.Stop()
 	}
 	s.mu.Unlock()
+	ss.l.seats.leave(h.seat)
 	key := sha256.Sum256(s.id[:])
 	ss.mu.Lock()
 	defer ss.mu.Unlock()

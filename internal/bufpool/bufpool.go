@@ -54,6 +54,11 @@ func Put(b []byte) {
 	if cap(b) < Min || cap(b) > Max {
 		return
 	}
+	if poison {
+		for rest := b[:cap(b)]; len(rest) > 0; {
+			rest = rest[copy(rest, given):]
+		}
+	}
 	class, capacity := sizeClass(cap(b))
 	if capacity > cap(b) {
 		class--

@@ -34,7 +34,7 @@ func (e *Denied) Error() string { return e.mismatch().Error() }
 
 func (e *Denied) mismatch() *wire.Mismatch { return &wire.Mismatch{Field: e.Field, Local: e.Local} }
 
-// settle asks ours.Admit about the peer, tells it the verdict, and reads the peer's, where
+// settle asks ours.Admit about the peer, tells it the verdict, if our hello has promised one, and reads the peer's, where
 // the hellos say that there are such.
 func settle(ctx context.Context, nc net.Conn, ours *Ours, theirs *wire.Hello, told *Told) error {
 	var verdict []byte
@@ -45,6 +45,8 @@ func settle(ctx context.Context, nc net.Conn, ours *Ours, theirs *wire.Hello, to
 		if err := ours.Admit(ctx, told); err != nil {
 			return err
 		}
+	}
+	if ours.Hello.Admits {
 		verdict = wire.AdmittedFrame
 	}
 	read, waiting := readNothing, unfinished{who: "the peer", what: "read that it is admitted"}

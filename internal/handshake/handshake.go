@@ -29,10 +29,10 @@ import (
 
 // Ours is what this end brings to the handshake of a named protocol.
 type Ours struct {
-	Hello  *wire.Hello                        // immutable
-	Types  *schema.Own                        // the description of its message types; nil if it tells none
-	Admit  func(context.Context, *Told) error // nil: all may come. It may change the Attributes; its error is returned as it is
-	Denied *Denied                            // nil, or the answer to every peer whose hello is fine
+	Hello *wire.Hello                        // immutable
+	Types *schema.Own                        // the description of its message types; nil if it tells none
+	Admit func(context.Context, *Told) error // nil: all may come. It may change the Attributes; its error is returned as it is
+	Deny  func(Session) *Denied              // nil, or asked about a peer whose hello is fine, before Admit; nil from it: it may come
 }
 
 // Told is what the other end has told.
@@ -81,10 +81,12 @@ func Hello(ctx context.Context, nc net.Conn, ours *Ours) (*Told, error) {
 	if err := ours.Hello.Check(theirs); err != nil {
 		return nil, err
 	}
-	if ours.Denied != nil {
-		return nil, ours.Denied
-	}
 	told := newTold(theirs)
+	if ours.Deny != nil {
+		if denied := ours.Deny(told.Session); denied != nil {
+			return nil, denied
+		}
+	}
 	if ours.Types != nil && ours.Hello.TypesDiffer(theirs) {
 		if told.Differences, err = compareTypes(ctx, nc, ours.Types, theirs); err != nil {
 			return nil, err

@@ -36,6 +36,10 @@ func (in *Inbox) cutControl(b []byte) (whole bool, err error) {
 	return true, err
 }
 
+// MessagesOver says that no more messages may come: the peer has said so elsewhere. It must be called before anything is
+// received.
+func (in *Inbox) MessagesOver() { in.messagesOver = true }
+
 // Dropped reports whether a message was received and not delivered. It is for
 // OnControl, whose caller holds the lock.
 func (in *Inbox) Dropped() bool { return in.dropped || in.undelivered.Load() }

@@ -60,6 +60,9 @@ func (l *Link) StartCloseWrite() { l.endSending(ErrSendEnded, wire.Goodbye{}) }
 // the first event after which the end is near.
 func (l *Link) CloseWithin() { l.closeWithin() }
 
+// Abandon ends the connection at once, also while its end is under way.
+func (l *Link) Abandon(why error) { l.abandon(why) }
+
 // Shutdown is Close, but waits for the peer for as long as ctx allows, and for nothing
 // else. It starts no closeTimer itself: a Close of the same connection, the peer's full
 // goodbye and its confirm do.

@@ -133,14 +133,14 @@ func (f *farewell) close(reset bool) {
 	l.Out.GiveUp(ErrClosed)
 	if l.host != nil {
 		l.host.Lingering.remove(f)
-		l.host.Closed()
+		l.host.Closed(l)
 	}
 }
 
 // Host is what has made a connection for others: a Listener.
 type Host struct {
 	Ended  func(*Link) // both directions are over; called once, without locks held
-	Closed func()      // the socket is closed, which may be later; called once, without locks held
+	Closed func(*Link) // the socket is closed, which may be later; called once, without locks held
 
 	Lingering Lingering
 }

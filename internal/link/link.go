@@ -207,6 +207,8 @@ func (l *Link) WriteFailed(err error) error {
 		e.err = nil
 	}
 	l.mu.Lock()
+	// What has two ends of its own may go on with another connection, and hears there what the peer has yet to say.
+	useless := l.state.endsFully && l.state.send == sendOpen && !l.state.closed && l.state.goodbyeReceived == wire.GoodbyeNone
 	over := l.state.advance(e)
 	cause := l.state.err
 	if cause == nil && l.state.socket == socketOpen && !l.state.closed {
@@ -215,6 +217,8 @@ func (l *Link) WriteFailed(err error) error {
 	l.mu.Unlock()
 	if over {
 		l.teardown()
+	} else if useless {
+		go l.Fail(err) // not here: the owner's locks may be held
 	} else { // a peer that is gone may never send the end that receivers wait for
 		l.In.ExpectEnd(l.owner.CloseTimeout())
 	}
@@ -336,7 +340,7 @@ func (l *Link) teardown() {
 	if !lingers {
 		l.Out.GiveUp(err)
 		if l.host != nil {
-			l.host.Closed()
+			l.host.Closed(l)
 		}
 	}
 	l.mu.Lock()

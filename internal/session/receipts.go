@@ -38,7 +38,7 @@ func (r *Receipts) Taken() uint64 { return r.taken }
 // Have notes that n messages were read.
 func (r *Receipts) Have(n int) { r.had += uint64(n) }
 
-// Put notes that a message of that many bytes, which was had, was put into the queue. That may be noted
+// Put notes that a message whose frame has that many bytes, which was had, was put into the queue. That may be noted
 // later, also when it has been taken already: until then the message is not taken.
 func (r *Receipts) Put(bytes int) {
 	if r.head > len(r.queue)/2 {
@@ -49,7 +49,7 @@ func (r *Receipts) Put(bytes int) {
 	r.bytes += bytes
 }
 
-// Skip notes that a message of that many bytes was read and dropped: it is had, and taken when all
+// Skip notes that a message whose frame has that many bytes was read and dropped: it is had, and taken when all
 // before it are. queued is how many values are in the queue.
 func (r *Receipts) Skip(bytes, queued int) {
 	r.had++

@@ -13,7 +13,8 @@ import (
 	"github.com/fb9bb4ed/qsocket/internal/wire"
 )
 
-const headerSize = 4 // of a frame: named mode has one framing
+// HeaderSize is that of a frame: named mode has one framing.
+const HeaderSize = 4
 
 // blockSize is what a block has space for, bytes, or one frame if that is larger. The first ones of a ring that was empty
 // are smaller, since many sessions have few messages: smallest, and as much again as is held.
@@ -109,13 +110,16 @@ func (r *Ring) Unused() {
 // Same reports whether a and b begin at the same place in memory.
 func Same(a, b []byte) bool { return cap(a) > 0 && cap(b) > 0 && &a[:1][0] == &b[:1][0] }
 
-// Fits reports whether a frame of that many bytes may be accepted. One that is larger than the
-// limit fits where there is no other, or it would have to wait for ever.
-func (r *Ring) Fits(size int) bool { return r.bytes == 0 || r.bytes+size <= r.limit }
+// Fits reports whether a frame of that many bytes may be accepted. It may be larger than the
+// limit allows while less than a quarter of that is in use: so much the peer's program may have taken
+// without an ack, so whoever cannot wait for one must not be held up by it.
+func (r *Ring) Fits(size int) bool {
+	return r.bytes == 0 || r.bytes < r.limit/4 || r.bytes+size <= r.limit
+}
 
-// Accept makes b[start:] the last message. b is what Buffer has returned, with the frame
-// appended to it; its memory may be another by now.
-func (r *Ring) Accept(b []byte, start int) {
+// Accept makes b[start:] the last message, and returns its frame as the ring has it. b is what Buffer has returned, with
+// the frame appended to it; its memory may be another by now, and is the ring's, or back in the pool, after the call.
+func (r *Ring) Accept(b []byte, start int) (frame []byte) {
 	r.last++
 	r.size = len(b) - start
 	r.bytes += r.size
@@ -124,7 +128,7 @@ func (r *Ring) Accept(b []byte, start int) {
 		if Same(b, last.buf) { // the frame has found space in it
 			last.buf = b
 			last.n++
-			return
+			return b[start:]
 		}
 		if frame := b[start:]; r.size > Large {
 			b = frame
@@ -142,6 +146,7 @@ func (r *Ring) Accept(b []byte, start int) {
 		}
 	}
 	r.blocks = append(r.blocks, block{first: r.last, n: 1, buf: b})
+	return b
 }
 
 // Add returns what Accept takes for a whole frame, whose memory becomes the ring's unless it is small: then it
@@ -225,7 +230,7 @@ func (r *Ring) locate(c *Cursor) *block {
 	return b
 }
 
-func frameSize(b []byte) int { return headerSize + int(binary.BigEndian.Uint32(b)) }
+func frameSize(b []byte) int { return HeaderSize + int(binary.BigEndian.Uint32(b)) }
 
 // Ack handles the peer's word that its program has taken that many messages. unused says that nobody
 // has one of their frames in hand, so that their memory may be used again.
@@ -275,7 +280,7 @@ func (r *Ring) Unacknowledged(f func(payload []byte, sent bool) bool) {
 		was := r.sent
 		frame, ok := r.Frame(&c)
 		r.sent = was
-		if !ok || !f(frame[headerSize:], sent) {
+		if !ok || !f(frame[HeaderSize:], sent) {
 			return
 		}
 	}

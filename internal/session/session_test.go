@@ -34,20 +34,24 @@ func TestRingIsAList(t *testing.T) {
 			switch r.IntN(6) {
 			case 0, 1:
 				f := frame(uint64(len(list)+1), r.IntN(1<<r.IntN(16)))
-				if fits := held() == 0 || held()+len(f) <= limit; ring.Fits(len(f)) != fits {
+				if fits := held() == 0 || held() < limit/4 || held()+len(f) <= limit; ring.Fits(len(f)) != fits {
 					t.Fatalf("seed %d: Fits: got %v with %d bytes", seed, !fits, held())
 				} else if !fits {
 					continue
 				}
+				var got []byte
 				if r.IntN(2) == 0 {
 					b := ring.Buffer()
 					start := len(b)
 					if b = append(b, f...); r.IntN(4) == 0 {
 						b = slices.Clip(b) // as an Encoder may
 					}
-					ring.Accept(b, start)
+					got = ring.Accept(b, start)
 				} else {
-					ring.Accept(ring.Add(f))
+					got = ring.Accept(ring.Add(f))
+				}
+				if !bytes.Equal(got, f) { // under the race detector what is back in the pool has changed
+					t.Fatalf("seed %d: Accept: the frame that it returns has changed", seed)
 				}
 				list = append(list, f)
 				if c.Next() == ring.Last() && r.IntN(2) == 0 {

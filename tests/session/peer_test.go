@@ -34,6 +34,8 @@ type hello struct {
 	got   uint64
 	isNew bool
 	keep  int
+
+	proto, codec string // if they are others than those of protocol
 }
 
 func newID() []byte {
@@ -69,6 +71,9 @@ func (p *peer) greet(h hello) map[string]any {
 func (p *peer) sayHello(h hello) {
 	p.try = h.try
 	m := map[string]any{"proto": protocol.Name, "codec": "msgpack", "max": 1 << 20, "nl": "\r\n\r\n"}
+	if h.proto != "" {
+		m["proto"], m["codec"] = h.proto, h.codec
+	}
 	if h.id != nil {
 		m["sid"], m["try"], m["keep"] = h.id, h.try, 1<<20
 		if h.keep > 0 {
@@ -127,6 +132,9 @@ func (p *peer) ack(n uint64) { p.control(5, binary.BigEndian.AppendUint64(nil, n
 func (p *peer) readSession() (state int, got uint64) {
 	p.t.Helper()
 	kind, body := p.frame()
+	if kind == 0x82 { // first a verdict, of a server that is full or has Options.Admit
+		kind, body = p.frame()
+	}
 	if kind != 4 {
 		p.t.Fatalf("frame of kind %#x, want the answer about the session", kind)
 	}

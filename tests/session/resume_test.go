@@ -17,33 +17,6 @@ import (
 	"github.com/fb9bb4ed/qsocket/qsockettest"
 )
 
-// A server that has no place for a connection just then ends no session: the client comes back later.
-func TestResumeAtAFullServer(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		opts := serverOptions()
-		opts.MaxConns = 1
-		k := newKit(t, opts)
-		client, server := k.pair(nil)
-		send(t, client, 1, 3)
-		expect(t, server, 1, 3)
-		// Another client takes the place in the moment in which the connection is lost.
-		k.cut()
-		synctest.Wait()
-		other, err := qsocket.Dial(t.Context(), "tcp", address, protocol, &qsocket.Options{DialContext: k.network.DialContext})
-		if err != nil {
-			t.Fatal(err)
-		}
-		<-k.arrived
-		send(t, client, 4, 6)
-		time.Sleep(10 * time.Second)
-		if client.Err() != nil || client.NetConn() != nil {
-			t.Errorf("Err %v, with a connection: %v", client.Err(), client.NetConn() != nil)
-		}
-		testkit.End(other)
-		expect(t, server, 4, 6)
-	})
-}
-
 // An end of a connection that has failed by a timeout has lost a connection, and so has the other.
 func TestTimeoutIsTheLossOfAConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

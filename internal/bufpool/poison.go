@@ -1,0 +1,8 @@
+//go:build !race
+
+package bufpool
+
+const (
+	poison = false
+	given  = ""
+)
