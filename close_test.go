@@ -386,7 +386,7 @@ func TestCloseWrite(t *testing.T) {
 
 // After CloseWrite the Conn may live for long: CloseTimeout bounds the call.
 func TestCloseWriteDoesNotEndReceiving(t *testing.T) {
-	const timeout = 20 * time.Millisecond
+	const timeout = 300 * time.Millisecond
 	opts := &qsocket.Options{CloseTimeout: timeout}
 	stillThere := func(t *testing.T, a, b *qsocket.Conn[string]) {
 		ctx := testkit.Context(t)

@@ -160,7 +160,7 @@ func (l *listenerCore) endRest() {
 	l.mu.Unlock()
 	reason := l.closeReason()
 	for _, s := range services {
-		s.cancelAll()
+		s.cancelAll(reason)
 	}
 	var closing sync.WaitGroup
 	for _, s := range l.sessions.all() {

@@ -96,6 +96,7 @@ type service struct {
 	conns map[served]handling // Conns whose handlers run
 	ended bool                // ctx has ended: none is to stay open
 	over  bool                // Serve has returned and starts no more handlers
+	why   link.Reason         // of a Drain whose patience is over: a handler that returns because of that does not hide it
 }
 
 // handling is a handler that runs.
@@ -126,7 +127,9 @@ type runHandler func(ctx context.Context, s *service, cancel func(), c served)
 // panics, or ctx ends; on exit it is.
 func (s *service) finish(cancel func(), c served) {
 	defer s.running.Done()
-	var reason link.Reason
+	s.mu.Lock()
+	reason := s.why
+	s.mu.Unlock()
 	if r := recover(); r != nil {
 		s.l.panics.Add(1)
 		s.l.log.Error("qsocket: handler panicked", "peer", socket.AddrString(c.RemoteAddr()), "panic", excerpt.Panic(r, excerpt.MaxText), excerpt.StackKey, string(debug.Stack()))
@@ -159,10 +162,11 @@ func (s *service) closeAll() {
 	}
 }
 
-// cancelAll ends the contexts of the handlers that run.
-func (s *service) cancelAll() {
+// cancelAll ends the contexts of the handlers that run. Their Conns are closed with that reason.
+func (s *service) cancelAll(why link.Reason) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.why = why
 	for _, h := range s.conns {
 		h.cancel()
 	}

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/fb9bb4ed/qsocket"
 )
@@ -97,6 +99,7 @@ func start(ctx context.Context, address string, l *ledger) (*server, error) {
 
 // stop returns when all handlers have.
 func (s *server) stop() error {
-	_ = s.ln.Close() // it may be closed already
-	return <-s.served
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return errors.Join(s.ln.Drain(ctx, "the server stops"), <-s.served)
 }

@@ -137,11 +137,11 @@ func (g *gateway) handle(ctx context.Context, conn *qsocket.Conn[market.Message]
 	g.events <- event{what: left, session: s}
 	<-written
 
-	// nil means that the client confirmed that it took everything.
-	shutdownErr := conn.Shutdown(ctx)
-	s.err = cmp.Or(oddErr, writeErr, conn.Err(), shutdownErr)
-	if ctx.Err() != nil { // the end of Drain's patience
+	if ctx.Err() != nil { // the end of Drain's patience, which closes conn with a reason
 		s.err = fmt.Errorf("cut off after %v", drainTimeout)
+	} else { // nil means that the client confirmed that it took everything
+		shutdownErr := conn.Shutdown(ctx)
+		s.err = cmp.Or(oddErr, writeErr, conn.Err(), shutdownErr)
 	}
 	g.events <- event{what: gone, session: s}
 }

@@ -402,7 +402,7 @@ func TestShortHeartbeats(t *testing.T) {
 // A peer does not keep the client from its timeouts by dribbling.
 func TestTimeouts(t *testing.T) {
 	d := newDriver(t)
-	const short, longer = 0.3, 1
+	const short, longer = 0.3, 3
 	confirmAndBeats := testkit.GoldenConfirm + strings.Repeat(testkit.GoldenHeartbeat, 10_000)
 	for _, test := range []struct {
 		name    string

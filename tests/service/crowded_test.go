@@ -3,6 +3,7 @@ package service
 import (
 	"io"
 	"net"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -131,14 +132,14 @@ func TestMaxHandshakesOfOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer testkit.EndListener(ln)
-	served := make(chan uint64, 1)
+	var n atomic.Uint64
+	served := make(chan struct{})
 	go func() { // ends when the Listener is closed
-		n := uint64(0)
+		defer close(served)
 		for c := range ln.Conns() {
-			n++
+			n.Add(1)
 			testkit.End(c)
 		}
-		served <- n
 	}()
 	var clients []net.Conn
 	for range rounds {
@@ -148,16 +149,16 @@ func TestMaxHandshakesOfOne(t *testing.T) {
 	}
 	testkit.Eventually(t, "the end of all handshakes", func() bool {
 		s := ln.Stats()
-		return s.Handshaking == 0 && s.Accepted+s.Refused == rounds
+		return s.Handshaking == 0 && s.Accepted+s.Refused == rounds && s.Accepted == n.Load()
 	})
 	ln.Close()
-	n := testkit.Result(t, "the server", served)
+	testkit.WaitClosed(t, "the server", served)
 	for _, nc := range clients {
 		nc.Close()
 	}
 	s := ln.Stats()
-	t.Logf("%d served, %v", n, ln.Refusals())
-	if s.Accepted != n || ln.Refusals()["crowded"] != s.Refused {
-		t.Errorf("%d were served, got %+v and %v", n, s, ln.Refusals())
+	t.Logf("%d served, %v", n.Load(), ln.Refusals())
+	if s.Accepted != n.Load() || ln.Refusals()["crowded"] != s.Refused {
+		t.Errorf("%d were served, got %+v and %v", n.Load(), s, ln.Refusals())
 	}
 }

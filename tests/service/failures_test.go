@@ -64,7 +64,7 @@ type failure struct {
 	handle func(context.Context, *qsocket.Conn[message]) // the end is that of a handler of Serve
 }
 
-const stuck = 700 * time.Millisecond
+const stuck = 1500 * time.Millisecond
 
 var failures = []failure{
 	{name: "a message that cannot be decoded", bytes: "00000002 01c1", code: qsocket.CodeBadMessage},

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -166,6 +167,7 @@ type requester struct {
 	name              string
 	address           string
 	answers, restarts int
+	settled           atomic.Int64 // the number of the latest connection that has had an answer
 }
 
 const together = 4 // requests under way
@@ -231,6 +233,7 @@ func (r *requester) use(conn *qsocket.Conn[string], stop <-chan struct{}) error 
 			}
 			r.answers++
 		}
+		r.settled.Store(int64(1 + r.restarts))
 	}
 }
 
@@ -263,14 +266,20 @@ func TestRollingRestart(t *testing.T) {
 		})
 	}
 	sent := 0
-	for range restarts {
-		time.Sleep(200 * time.Millisecond) // under load
+	settled := func(moves int) {
+		time.Sleep(100 * time.Millisecond) // under load
+		testkit.Eventually(t, "answers to all clients", func() bool {
+			return !slices.ContainsFunc(list, func(r *requester) bool { return r.settled.Load() <= int64(moves) })
+		})
+	}
+	for i := range restarts {
+		settled(i)
 		next := startServer(t)
 		b.current.Store(next) // then the old one has no new clients, as soon as the balancer knows
 		sent += server.stop()
 		server = next
 	}
-	time.Sleep(200 * time.Millisecond)
+	settled(restarts)
 	close(stop)
 	running.Wait()
 	sent += server.stop()

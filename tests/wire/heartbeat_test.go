@@ -338,7 +338,7 @@ func TestHeartbeatRefused(t *testing.T) {
 		asks, refuses time.Duration
 		least         string
 	}{
-		{1 * ms, 0, "100 ms"}, {99 * ms, 0, "100 ms"}, {50 * ms, -1, "100 ms"}, {50 * ms, 100 * ms, "100 ms"}, {20 * ms, 50 * ms, "50 ms"},
+		{60 * ms, 0, "100 ms"}, {99 * ms, 0, "100 ms"}, {50 * ms, -1, "100 ms"}, {50 * ms, 100 * ms, "100 ms"}, {20 * ms, 50 * ms, "50 ms"},
 	} {
 		errs := refusedInterval(t, test.asks, test.refuses)
 		var he *qsocket.HandshakeError
@@ -352,7 +352,7 @@ func TestHeartbeatRefused(t *testing.T) {
 			t.Errorf("%v at %v: got %v, want a RemoteError with %q", test.asks, test.refuses, errs[0], he)
 		}
 	}
-	for _, every := range [][2]time.Duration{{100 * ms, 0}, {100 * ms, -1}, {1 * ms, 1 * ms}, {50 * ms, 50 * ms}, {50*ms + 1, 50*ms + 900*time.Microsecond}} {
+	for _, every := range [][2]time.Duration{{100 * ms, 0}, {100 * ms, -1}, {60 * ms, 60 * ms}, {50 * ms, 50 * ms}, {50*ms + 1, 50*ms + 900*time.Microsecond}} {
 		if errs := refusedInterval(t, every[0], every[1]); errs[0] != io.EOF || errs[1] != io.EOF {
 			t.Errorf("%v: got %v, want two clean ends", every, errs)
 		}
