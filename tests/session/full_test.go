@@ -128,7 +128,10 @@ func TestSlowAtAFullServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		opts := serverOptions()
 		opts.MaxConns = 1
-		opts.Admit = func(context.Context, qsocket.Peer, map[string]string, net.Conn) error { time.Sleep(3 * time.Second); return nil }
+		opts.Admit = func(context.Context, qsocket.Peer, map[string]string, net.Conn) error {
+			time.Sleep(3 * time.Second)
+			return nil
+		}
 		k := newKit(t, opts)
 		client, server := k.pair(nil)
 		silent, err := k.network.DialContext(t.Context(), "tcp", address)

@@ -374,7 +374,7 @@ func TestSession25FirstDialsAreSpread(t *testing.T) {
 	})
 }
 
-// Another protocol, or raw mode, at the address of the server is for good.
+// Another protocol at the address of the server is for good. (Raw mode is not: what it sends may come from a balancer.)
 func TestSession27AnotherProtocolAtResume(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, serverOptions())

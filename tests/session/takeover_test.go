@@ -93,6 +93,35 @@ func (k *kit) ask(h hello) *peer {
 	return p
 }
 
+// The answer to the first hello is lost, and the client asks again, as at first: it has one session, and one handler.
+func TestSession02AnswerLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t, serverOptions())
+		id := newID()
+		for try := 1; try <= 3; try++ {
+			nc, err := k.network.DialContext(t.Context(), "tcp", address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := newPeer(t, nc)
+			p.sayHello(hello{id: id, try: try, isNew: true})
+			synctest.Wait()
+			_ = nc.Close() // nothing was read
+		}
+		p := k.ask(hello{id: id, try: 4, isNew: true})
+		p.wantSession(resumed, 0)
+		p.send(1)
+		expect(t, <-k.arrived, 1, 1)
+		if n := len(k.arrived); n > 0 {
+			t.Errorf("%d handlers more", n)
+		}
+		if got := k.ln.Stats().Sessions; got != 1 {
+			t.Errorf("%d sessions", got)
+		}
+		p.close()
+	})
+}
+
 // An attempt that arrives late is told so, and the live connection is not harmed.
 func TestSession06LateAttemptIsStale(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

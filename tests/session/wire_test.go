@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/vmihailenco/msgpack/v5"
+
 	"github.com/fb9bb4ed/qsocket"
 	"github.com/fb9bb4ed/qsocket/internal/testkit"
 	"github.com/fb9bb4ed/qsocket/qsockettest"
@@ -180,10 +182,15 @@ func TestSession18ViolationsOfAServer(t *testing.T) {
 }
 
 // greetAsServer reads a hello and sends that of a server with sessions.
-func (p *peer) greetAsServer() {
+func (p *peer) greetAsServer() { p.greetAsServerOf("session/1", 0x1000) }
+
+func (p *peer) greetAsServerOf(proto string, max int) {
 	header := p.read(8)
 	p.read(int(binary.BigEndian.Uint32(header[4:])))
-	body := "\x86\xa5proto\xa9session/1\xa5codec\xa7msgpack\xa3max\xcd\x10\x00\xa4keep\xcd\x10\x00\xa3ses\xcd\x10\x00\xa2nl\xa4\r\n\r\n"
+	body, err := msgpack.Marshal(map[string]any{"proto": proto, "codec": "msgpack", "max": max, "keep": 0x1000, "ses": 0x1000, "nl": "\r\n\r\n"})
+	if err != nil {
+		p.t.Error(err)
+	}
 	p.write(append(binary.BigEndian.AppendUint32([]byte("QSK\x01"), uint32(len(body))), body...))
 }
 
@@ -291,54 +298,123 @@ func TestSession28ManyThatLeave(t *testing.T) {
 	})
 }
 
-// A server that has another idea of the types, or takes less than what is queued, is none to resume at.
-func TestSession31ChangedAtResume(t *testing.T) {
-	for name, change := range map[string]func(*qsocket.Protocol[[]byte], *qsocket.Options){
-		"MaxFrame": func(p *qsocket.Protocol[[]byte], o *qsocket.Options) { o.MaxFrame = 100 },
-		"codec":    func(p *qsocket.Protocol[[]byte], o *qsocket.Options) { p.Codec = qsocket.JSON[[]byte]() },
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				network := qsockettest.Listen(address)
-				first := listenBlobs(t, network, blobs, serverOptions())
-				other := qsockettest.Listen("other")
-				p, opts := blobs, serverOptions()
-				change(&p, opts)
-				listenBlobs(t, other, p, opts)
-				dials := 0
-				client, err := qsocket.DialSession(t.Context(), "tcp", address, blobs, &qsocket.Options{DialContext: func(ctx context.Context, nw, addr string) (net.Conn, error) {
-					if dials++; dials > 1 {
-						// The sessions of the other server are its own; that it would know this one is what
-						// the first bytes decide.
-						return other.DialContext(ctx, nw, "other")
-					}
-					return network.DialContext(ctx, nw, addr)
-				}})
-				if err != nil {
-					t.Fatal(err)
-				}
-				session := <-first
-				if err := client.Send(t.Context(), make([]byte, 1000)); err != nil {
-					t.Fatal(err)
-				}
-				_ = session.NetConn().Close()
-				<-client.Done()
-				if err := client.Err(); err == nil || dials != 2 {
-					t.Errorf("%v after %d dials", err, dials)
-				}
-			})
-		})
-	}
+// What is remembered of sessions that have ended is bounded as well, by MaxSessions: of the latest ones a client learns how
+// they have ended, the others are not known.
+func TestSession28Tombstones(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const most = 100
+		k := newKit(t, serverOptions())
+		var before, after runtime.MemStats
+		var ids [][]byte
+		sessions := 3000
+		for i := range sessions {
+			id := newID()
+			p := k.ask(hello{id: id, try: 1, isNew: true})
+			p.wantSession(created, 0)
+			p.send(1)
+			expect(t, <-k.arrived, 1, 1)
+			p.close()
+			synctest.Wait()
+			ids = append(ids, id)
+			if i == 2*most {
+				runtime.GC()
+				runtime.ReadMemStats(&before)
+			}
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 4<<20 {
+			t.Errorf("the heap has grown by %d bytes", grown)
+		}
+		for i, id := range ids[sessions-2*most:] {
+			p := k.ask(hello{id: id, try: 2})
+			if i < most {
+				p.wantSession(lost, 0)
+			} else {
+				p.wantSession(over, 1)
+			}
+			_ = p.nc.Close()
+		}
+	})
 }
 
-func listenBlobs(t *testing.T, nl net.Listener, p qsocket.Protocol[[]byte], opts *qsocket.Options) chan *qsocket.Session[[]byte] {
+// A server at whose next hello the types differ is none to resume at, nor one that takes less than what is queued: the session
+// ends with what would come again, and dials no more.
+func TestSession31ChangedAtResume(t *testing.T) {
+	type number struct{ N int }
+	type text struct{ N string }
+	synctest.Test(t, func(t *testing.T) {
+		network, other := qsockettest.Listen(address), qsockettest.Listen("other")
+		first := listenTo(t, network, qsocket.Protocol[number]{Name: "changes/1"}, serverOptions())
+		listenTo(t, other, qsocket.Protocol[text]{Name: "changes/1"}, serverOptions())
+		dials := 0
+		client, err := qsocket.DialSession(t.Context(), "tcp", address, qsocket.Protocol[number]{Name: "changes/1"}, &qsocket.Options{
+			DialContext: func(ctx context.Context, nw, addr string) (net.Conn, error) {
+				if dials++; dials > 1 {
+					return other.DialContext(ctx, nw, "other")
+				}
+				return network.DialContext(ctx, nw, addr)
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = (<-first).NetConn().Close()
+		<-client.Done()
+		var he *qsocket.HandshakeError
+		if err := client.Err(); !errors.As(err, &he) || he.Field != "types" || dials != 2 {
+			t.Errorf("%v after %d dials", err, dials)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		network := qsockettest.Listen(address)
+		dials := 0
+		served := testkit.Async(func() error {
+			for max := 1000; ; max = 100 {
+				nc, err := network.Accept()
+				if err != nil {
+					return nil
+				}
+				dials++
+				p := newPeer(t, nc)
+				p.greetAsServerOf("blobs/1", max)
+				p.control(4, 0x81, 0xa2, 's', 't', byte(dials)) // created, and then resumed, with nothing had
+				if dials == 1 {
+					time.Sleep(time.Second)
+					_ = nc.Close()
+				}
+			}
+		})
+		client, err := qsocket.DialSession(t.Context(), "tcp", address, blobs, &qsocket.Options{DialContext: network.DialContext})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			if err := client.Send(t.Context(), make([]byte, 500)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		<-client.Done()
+		_ = network.Close()
+		<-served
+		n := 0
+		for range client.Unacknowledged() {
+			n++
+		}
+		if err := client.Err(); !errors.Is(err, qsocket.ErrFrameTooLarge) || dials != 2 || n != 3 {
+			t.Errorf("%v after %d dials, with %d messages left", err, dials, n)
+		}
+	})
+}
+
+func listenTo[T any](t *testing.T, nl net.Listener, p qsocket.Protocol[T], opts *qsocket.Options) chan *qsocket.Session[T] {
 	t.Helper()
 	ln, err := qsocket.NewListener(nl, p, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
-	arrived := make(chan *qsocket.Session[[]byte], 10)
-	go ln.ServeSessions(context.Background(), func(ctx context.Context, s *qsocket.Session[[]byte]) {
+	arrived := make(chan *qsocket.Session[T], 10)
+	go ln.ServeSessions(context.Background(), func(ctx context.Context, s *qsocket.Session[T]) {
 		arrived <- s
 		<-s.Done()
 	})
