@@ -313,8 +313,9 @@ does all of this. [Redial] is a loop of this kind, ready to use.
 # Sessions
 
 A [Session] is a connection that survives the loss of its sockets: the client dials again, both
-ends go on where they were, and every message that was accepted is taken exactly once and in
-order, or the session ends with [ErrSessionLost]. It survives no process.
+ends go on where they were, and while the session lives every message that was accepted is
+taken exactly once and in order. What is perhaps not taken when it ends is in Unacknowledged:
+after [ErrSessionLost], or when the peer has closed without receiving all. It survives no process.
 
 	session, err := qsocket.DialSession(ctx, "tcp", "localhost:7070", ticks.Protocol, nil)
 

@@ -121,7 +121,7 @@ type Options struct {
 	SessionExpiry time.Duration
 
 	// SessionBuffer bounds what a session holds of its own messages until the peer has acknowledged
-	// them, bytes of frames; 4 MiB. A larger message is accepted when nothing else is held. A
+	// them, bytes of frames; 4 MiB. While less than a quarter of it is held, a message of any size is accepted. A
 	// session sends at most three quarters of it for each round trip: at 120 ms and 4 MiB that is
 	// 26 MB a second.
 	SessionBuffer int
@@ -131,8 +131,8 @@ type Options struct {
 	SendFailsWhileDown bool
 
 	// MaxSessions is, for a Listener, how many sessions there may be, with and without a connection,
-	// and switches sessions on; 0: none. The sessions take no more than MaxConns either, if that is
-	// less. A client that asks for one more gets a [*HandshakeError] with Field full, which is not
+	// and switches sessions on; 0: none. A session counts towards MaxConns like a connection, also
+	// while it has none, so its client finds room when it comes back. A client that asks for one more gets a [*HandshakeError] with Field full, which is not
 	// final. As many sessions that have ended are remembered, for another SessionExpiry.
 	MaxSessions int
 

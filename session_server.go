@@ -196,8 +196,8 @@ func (h *server) take(s *sessionCore, conn any, c *connCore, ask *handshake.Sess
 		return wire.Session{State: wire.SessionOver}
 	}
 	if ask.Try <= h.try {
-		s.mu.Unlock()
-		return wire.Session{State: wire.SessionStale, Why: fmt.Sprintf("attempt %d has it", h.try)}
+		defer s.mu.Unlock()
+		return h.staleLocked()
 	}
 	h.try = ask.Try
 	if h.expire != nil {
@@ -224,7 +224,7 @@ func (h *server) take(s *sessionCore, conn any, c *connCore, ask *handshake.Sess
 	case s.over:
 		return wire.Session{State: wire.SessionOver}
 	case h.try != ask.Try:
-		return wire.Session{State: wire.SessionStale, Why: fmt.Sprintf("attempt %d has it", h.try)}
+		return h.staleLocked()
 	}
 	if err := s.ring.CheckGot(ask.Got); err != nil {
 		go func() { // ends with the two
@@ -240,6 +240,11 @@ func (h *server) take(s *sessionCore, conn any, c *connCore, ask *handshake.Sess
 	s.attachLocked(conn, c, ask.Got, int(min(ask.Keep, maxKeep)), true)
 	s.events.add(SessionEvent{Kind: SessionResumed, Attempt: 1, Down: down, Replayed: int(replayed)})
 	return wire.Session{}
+}
+
+// staleLocked is the answer to an attempt that is older than the one that has the session.
+func (h *server) staleLocked() wire.Session {
+	return wire.Session{State: wire.SessionStale, Why: fmt.Sprintf("attempt %d has it", h.try)}
 }
 
 // lost waits for the client, for SessionExpiry. It is called with mu of s held.

@@ -486,6 +486,8 @@ class Session:
                     conn._fail(lost)
                 if lost:
                     conn._abort()
+                    if conn.going_away.is_set():
+                        raise SessionLost(f"the server has gone away: {lost}")
                     try:
                         self._connect(OSError)  # after the server's end to answer that once more
                     except SessionLost:

@@ -84,13 +84,7 @@ func TestSession18AckBeforeTheFeeder(t *testing.T) {
 				t.Fatal(err)
 			}
 			q := newPeer(t, nc)
-			for range 4 {
-				go func() { // ends by itself: others wait for the session's mutex, so it is handed over in any order
-					for range 300 {
-						server.Stats()
-					}
-				}()
-			}
+			contend(server)
 			q.sayHello(hello{id: id, try: 2})
 			q.ack(messages)
 			synctest.Wait()
@@ -107,6 +101,17 @@ func TestSession18AckBeforeTheFeeder(t *testing.T) {
 	}
 	if violations == 0 {
 		t.Error("the ack was never too early")
+	}
+}
+
+// contend has others wait for the mutex of s for a while, so that it is handed over in any order.
+func contend(s *qsocket.Session[int]) {
+	for range 4 {
+		go func() { // ends by itself
+			for range 300 {
+				s.Stats()
+			}
+		}()
 	}
 }
 

@@ -187,6 +187,10 @@ func (p *peer) greetAsServer() { p.greetAsServerOf("session/1", 0x1000) }
 func (p *peer) greetAsServerOf(proto string, max int) {
 	header := p.read(8)
 	p.read(int(binary.BigEndian.Uint32(header[4:])))
+	p.sayHelloOfServer(proto, max)
+}
+
+func (p *peer) sayHelloOfServer(proto string, max int) {
 	body, err := msgpack.Marshal(map[string]any{"proto": proto, "codec": "msgpack", "max": max, "keep": 0x1000, "ses": 0x1000, "nl": "\r\n\r\n"})
 	if err != nil {
 		p.t.Error(err)
