@@ -76,6 +76,39 @@ func (s *scene) write(bytes string) {
 
 // symptoms are the rows of the page's table: what is in the text of the error, the error, and how it comes
 // about.
+// sessions is a server with room for one session. begin begins one, and restart replaces the server.
+func (s *scene) sessions() (begin func() (*qsocket.Session[string], error), restart func()) {
+	var network qsockettest.Network
+	there := make(chan *qsocket.Session[string], 1)
+	start := func() *qsocket.Listener[string] {
+		nl, err := network.Listen(address)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		ln, err := qsocket.NewListener(nl, sessions, &qsocket.Options{MaxSessions: 1})
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		go ln.ServeSessions(context.Background(), func(_ context.Context, session *qsocket.Session[string]) { // ends with ln
+			there <- session
+			<-session.Done()
+		})
+		return ln
+	}
+	ln := start()
+	s.t.Cleanup(func() { testkit.EndListener(ln) })
+	begin = func() (*qsocket.Session[string], error) {
+		return qsocket.DialSession(s.t.Context(), "tcp", address, sessions, &qsocket.Options{DialContext: network.DialContext})
+	}
+	return begin, func() {
+		ln.Close()
+		ln = start()
+		(<-there).NetConn().Close()
+	}
+}
+
+var sessions = qsocket.Protocol[string]{Name: "sessions/1"}
+
 var symptoms = []struct {
 	text string
 	is   error
@@ -108,6 +141,26 @@ var symptoms = []struct {
 		return s.met(qsocket.Protocol[string]{Name: "text/2", Codec: testkit.TextCodec}, nil)
 	}},
 	{"the peer has no room: full", nil, func(s *scene) error { return s.met(testkit.Named, &qsocket.Options{MaxConns: 1}) }},
+	{"too many sessions", nil, func(s *scene) error {
+		begin, _ := s.sessions()
+		one, err := begin()
+		if err != nil {
+			return err
+		}
+		defer one.Close()
+		_, err = begin()
+		return err
+	}},
+	{"session lost", qsocket.ErrSessionLost, func(s *scene) error {
+		begin, restart := s.sessions()
+		one, err := begin()
+		if err != nil {
+			return err
+		}
+		restart()
+		<-one.Done()
+		return one.Err()
+	}},
 	{"refused by the peer: no", nil, func(s *scene) error {
 		return s.met(testkit.Named, &qsocket.Options{Admit: func(context.Context, qsocket.Peer, map[string]string, net.Conn) error { return qsocket.Refuse("no") }})
 	}},

@@ -486,9 +486,9 @@ class Session:
                     conn._fail(lost)
                 if lost:
                     conn._abort()
-                    if conn.going_away.is_set():
-                        raise SessionLost(f"the server has gone away: {lost}")
                     try:
+                        if conn.going_away.is_set():  # whoever answers there does not know the session
+                            raise SessionLost(f"the server has gone away: {lost}")
                         self._connect(OSError)  # after the server's end to answer that once more
                     except SessionLost:
                         if conn.heard < FULL:
