@@ -106,7 +106,8 @@ type admission struct {
 	place  int // in Listener.handshakes, guarded by its mu; -1 if it is not there
 
 	// deny says what a client is told for which there was no slot; nil from it: it may come. It is nil for others.
-	deny func(handshake.Session) *handshake.Denied
+	deny  func(handshake.Session) *handshake.Denied
+	letIn bool // it was nil
 
 	identity string // of the client, if it asks for a session: set by openConn
 }
@@ -216,9 +217,21 @@ func (l *listenerCore) admit(a *admission) {
 		return
 	}
 	if asks && s == nil { // it goes on with a session that is there, or was refused
+		if a.deny != nil && c.session.Load() == nil {
+			l.awaitRefused(c)
+		}
 		return
 	}
 	l.typed.offerSession(conn, s)
+}
+
+// awaitRefused waits for the end of a connection that has been refused and has no slot, for turnAwayTime at most: so long it
+// keeps its place.
+func (l *listenerCore) awaitRefused(c *connCore) {
+	timer := time.AfterFunc(turnAwayTime, func() { c.link.Abandon(errFull) })
+	defer timer.Stop()
+	defer context.AfterFunc(l.closing, func() { c.link.Abandon(net.ErrClosed) })()
+	<-c.link.Done()
 }
 
 // asks reports whether the client of c asks for a session, at a Listener that has such.
@@ -227,7 +240,7 @@ func (l *listenerCore) asks(c *connCore) bool { return l.sessions != nil && c.to
 // notAdmitted says that the handshake of a has failed with err, and gives its slot back.
 func (l *listenerCore) notAdmitted(a *admission, remote string, err error) {
 	cause := refusalCause(err)
-	if a.deny != nil {
+	if a.deny != nil && !a.letIn {
 		switch cause {
 		case "timeout", "tls", "magic", "hello": // what it was does not matter, as there was no slot for it
 			cause = "full"
@@ -242,7 +255,9 @@ func (l *listenerCore) notAdmitted(a *admission, remote string, err error) {
 	}
 	l.log.Log(context.Background(), refusalLevel(err), "qsocket: handshake refused", attrs...)
 	l.countRefusal(cause)
-	l.release()
+	if a.deny == nil {
+		l.release()
+	}
 }
 
 // openConn makes a Conn with the Listener's choices. A panic, in a callback of the TLS
@@ -263,7 +278,7 @@ func (l *listenerCore) openConn(a *admission) (conn any, c *connCore, err error)
 		}
 		return err
 	})
-	if cause := context.Cause(a.ctx); err != nil && (cause == errCrowded || cause == errFull) {
+	if cause := context.Cause(a.ctx); cause == errCrowded && err != nil || cause == errFull && errors.Is(err, context.Canceled) {
 		err = cause
 	}
 	return conn, c, err

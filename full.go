@@ -100,7 +100,8 @@ func (l *listenerCore) turnAway(nc net.Conn) {
 	timer := time.AfterFunc(turnAwayTime, func() { a.cancel(errFull) })
 	defer timer.Stop()
 	a.deny = func(s handshake.Session) *handshake.Denied {
-		if l.sessions.has(s) && timer.Stop() {
+		if l.sessions.expect(s, a) && timer.Stop() {
+			a.letIn = true
 			return nil
 		}
 		return &handshake.Denied{
@@ -111,6 +112,7 @@ func (l *listenerCore) turnAway(nc net.Conn) {
 		}
 	}
 	l.admit(a)
+	l.sessions.arrived(a)
 }
 
 // errFull is why a handshake that has lasted for turnAwayTime is given up.

@@ -202,6 +202,9 @@ func isPassing(err error) bool {
 	if errors.As(err, &remote) && remote.Code == CodeGoingAway {
 		return true
 	}
+	if panicOf(err) != nil { // a callback of the program's, which is in the log
+		return false
+	}
 	var permanent *permanentError // of a function that dials
 	if errors.As(err, &permanent) {
 		return false

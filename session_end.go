@@ -55,6 +55,7 @@ func (s *sessionCore) end(err error) {
 		s.mu.Unlock()
 		return
 	}
+	cause, late := err, errors.Is(err, ErrSessionLost)
 	if s.peerEnded && !isFinal(err) { // whatever has become of our answer to that
 		err = nil
 	}
@@ -82,8 +83,8 @@ func (s *sessionCore) end(err error) {
 	case a == nil:
 	case err != nil && said < closing:
 		a.c.link.Fail(err)
-	case errors.Is(err, ErrSessionLost): // the time for its end is over
-		a.c.link.Abandon(err)
+	case late && said == closing: // the time for its end is over
+		a.c.link.Abandon(cause)
 	default: // what has been written may still be read
 		a.c.link.StartClose(link.Reason{})
 		a.c.link.CloseWithin()

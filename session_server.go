@@ -37,6 +37,8 @@ type sessions struct {
 	byAge  [][sha256.Size]byte // of the tombstones, oldest first
 	past   Stats               // of the sessions that have ended: what only sessions count
 	full   bool                // a client was told so, and none has begun a session since
+
+	expected map[*sessionCore]*admission // the latest one that was let in without a slot, while it is on its way
 }
 
 // tombstone is what is known of a session that has ended.
@@ -61,9 +63,10 @@ type server struct {
 
 func newSessions(l *listenerCore) *sessions {
 	return &sessions{
-		l:      l,
-		known:  make(map[[wire.SessionIDSize]byte]*sessionCore),
-		graves: make(map[[sha256.Size]byte]tombstone),
+		l:        l,
+		known:    make(map[[wire.SessionIDSize]byte]*sessionCore),
+		graves:   make(map[[sha256.Size]byte]tombstone),
+		expected: make(map[*sessionCore]*admission),
 	}
 }
 
@@ -80,14 +83,37 @@ func byPublicKey(nc net.Conn) string {
 	return string(state.PeerCertificates[0].RawSubjectPublicKeyInfo)
 }
 
-// has reports whether there is the session that a client asks for.
-func (ss *sessions) has(ask handshake.Session) bool {
+// expect reports whether there is the session that a client asks for, for which there was no slot. It may come in then, by a, and one
+// that is still on its way to the same session gives way.
+func (ss *sessions) expect(ask handshake.Session, a *admission) bool {
 	if ss == nil || !ask.HasID {
 		return false
 	}
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
-	return ss.known[ask.ID] != nil
+	s := ss.known[ask.ID]
+	if s == nil {
+		return false
+	}
+	if before := ss.expected[s]; before != nil {
+		before.cancel(errFull)
+	}
+	ss.expected[s] = a
+	return true
+}
+
+// arrived is called when a is no longer on its way.
+func (ss *sessions) arrived(a *admission) {
+	if ss == nil {
+		return
+	}
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	for s, latest := range ss.expected { // at most maxTurnedAway
+		if latest == a {
+			delete(ss.expected, s)
+		}
+	}
 }
 
 // arrive decides what becomes of c, that of conn, which a has admitted and which asks for a session, and answers it. It
@@ -113,8 +139,12 @@ func (ss *sessions) arrive(a *admission, conn any, c *connCore) (created *sessio
 	switch refusal := h.take(s, conn, c, ask); refusal.State {
 	case 0:
 	case wire.SessionOver: // by now: how, its tombstone will say
-		<-s.ended()
-		return ss.arrive(a, conn, c)
+		select {
+		case <-s.ended():
+			return ss.arrive(a, conn, c)
+		case <-ss.l.closing.Done():
+			ss.refuse(c, unknownSession)
+		}
 	default:
 		ss.refuse(c, refusal)
 	}

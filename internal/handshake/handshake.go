@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime/debug"
 	"time"
 
 	"github.com/fb9bb4ed/qsocket/internal/schema"
@@ -59,9 +60,19 @@ func TLS(ctx context.Context, nc net.Conn) error {
 	if !ok {
 		return nil
 	}
-	err, ok := within(ctx, nc, func() error { return secure.HandshakeContext(ctx) })
+	err, ok := within(ctx, nc, func() (err error) {
+		defer func() {
+			if v := recover(); v != nil { // of a callback
+				err = &Panic{v, debug.Stack()}
+			}
+		}()
+		return secure.HandshakeContext(ctx)
+	})
 	if !ok {
 		return tlsError(ctx.Err(), true)
+	}
+	if panicked := (*Panic)(nil); errors.As(err, &panicked) {
+		return panicked
 	}
 	if err != nil {
 		return tlsError(err, secure.ConnectionState().Version != 0)

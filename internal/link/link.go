@@ -185,6 +185,9 @@ func (l *Link) Ending() Ending {
 	return Ending{s.goodbyeReceived, s.confirmed, s.fullConfirmed, s.recv == recvEnded && !s.readFailed}
 }
 
+// lastWords is for what the peer has said before a write failed, why it ends above all.
+const lastWords = 200 * time.Millisecond
+
 // WriteFailed is called by the writer whose write has failed. Sending is over;
 // what has arrived from the peer can still be received, so the end comes with that
 // of receiving. It returns the cause: a write that teardown has broken is a
@@ -207,7 +210,7 @@ func (l *Link) WriteFailed(err error) error {
 		e.err = nil
 	}
 	l.mu.Lock()
-	// What has two ends of its own may go on with another connection, and hears there what the peer has yet to say.
+	// What has two ends of its own goes on with another connection, and hears there what the peer has yet to say.
 	useless := l.state.endsFully && l.state.send == sendOpen && !l.state.closed && l.state.goodbyeReceived == wire.GoodbyeNone
 	over := l.state.advance(e)
 	cause := l.state.err
@@ -218,7 +221,7 @@ func (l *Link) WriteFailed(err error) error {
 	if over {
 		l.teardown()
 	} else if useless {
-		go l.Fail(err) // not here: the owner's locks may be held
+		time.AfterFunc(lastWords, func() { l.Fail(err) })
 	} else { // a peer that is gone may never send the end that receivers wait for
 		l.In.ExpectEnd(l.owner.CloseTimeout())
 	}

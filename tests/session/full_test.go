@@ -295,3 +295,89 @@ func TestBlackHoleAtAFullServer(t *testing.T) {
 		}
 	})
 }
+
+// Whoever knows a session, as its own client does, cannot use it to have more connections at a full server than there are
+// places for those who are turned away, however many attempts it makes, in whatever way they are late or stuck.
+func TestAttemptsAtAFullServer(t *testing.T) {
+	for name, attempt := range map[string]func(k *kit, id []byte){
+		"stale": func(k *kit, id []byte) { k.say(hello{id: id, try: 1}) },
+		"stuck before the verdict": func(k *kit, id []byte) {
+			k.say(hello{id: id, try: 2, admits: true}) // and never says what it has decided
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				opts := serverOptions()
+				opts.MaxConns = 2
+				k := newKit(t, opts)
+				id := newID()
+				k.ask(hello{id: id, try: 1, isNew: true}).wantSession(created, 0)
+				server := <-k.arrived
+				client, other := k.pair(nil)
+				for range 200 {
+					attempt(k, id)
+				}
+				start := time.Now()
+				k.cut() // an honest client of another session
+				send(t, client, 1, 3)
+				expect(t, other, 1, 3)
+				if took := time.Since(start); took > 20*time.Second {
+					t.Errorf("it came back after %v", took)
+				}
+				for range 30 {
+					if stats := k.ln.Stats(); stats.Open+stats.Handshaking > 2+16 {
+						t.Fatalf("%+v with MaxConns 2", stats)
+					}
+					time.Sleep(100 * time.Millisecond)
+				}
+				if err := server.Err(); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+// say connects and sends a hello, and nothing else.
+func (k *kit) say(h hello) {
+	k.t.Helper()
+	nc, err := k.network.DialContext(k.t.Context(), "tcp", address)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	newPeer(k.t, nc).sayHello(h)
+}
+
+// What Options.Admit does about a client that comes back is counted as such, also where the server is full.
+func TestAdmitAtAFullServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		opts := serverOptions()
+		opts.MaxConns = 1
+		admit := make(chan func(ctx context.Context) error, 1) // something else than to let the next one in
+		opts.Admit = func(ctx context.Context, _ qsocket.Peer, _ map[string]string, _ net.Conn) error {
+			select {
+			case f := <-admit:
+				return f(ctx)
+			default:
+				return nil
+			}
+		}
+		k := newKit(t, opts)
+		client, server := k.pair(nil)
+		admit <- func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() } // for HandshakeTimeout
+		k.cut()
+		send(t, client, 1, 3)
+		expect(t, server, 1, 3)
+		admit <- func(context.Context) error { return qsocket.Refuse("no longer") }
+		k.cut()
+		<-client.Done()
+		var he *qsocket.HandshakeError
+		if err := client.Err(); !errors.As(err, &he) || he.Field != "refused" {
+			t.Errorf("got %v", err)
+		}
+		synctest.Wait()
+		if got := k.ln.Refusals(); got["timeout"] != 1 || got["refused"] != 1 || len(got) != 2 {
+			t.Errorf("%v", got)
+		}
+	})
+}

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"strings"
@@ -202,7 +203,8 @@ func TestWriteFailsWhileThePeerTalks(t *testing.T) {
 
 // Against a peer that has fallen silent the end takes CloseTimeout, and no more, as that of a Drain does.
 func TestEndWithASilentPeer(t *testing.T) {
-	for _, drain := range []bool{false, true} {
+	for i := range 4 {
+		drain, messages := i%2 == 1, i/2*3
 		synctest.Test(t, func(t *testing.T) {
 			proxy := qsockettest.NewProxy(1, qsockettest.Faults{}, qsockettest.Faults{})
 			defer proxy.Close()
@@ -211,20 +213,20 @@ func TestEndWithASilentPeer(t *testing.T) {
 			copts.DialContext = proxy.Through(copts.DialContext)
 			client, server := k.pair(copts)
 			proxy.Cut(qsockettest.BlackHole)
-			send(t, server, 1, 3)
+			send(t, server, 1, messages)
 			start := time.Now()
 			if drain {
 				ctx, cancel := context.WithCancel(t.Context())
 				cancel()
 				_ = k.ln.Drain(ctx, "update")
-			} else if err := server.Close(); !errors.Is(err, qsocket.ErrSessionLost) {
-				t.Errorf("got %v, want ErrSessionLost", err)
+			} else if err := server.Close(); errors.Is(err, qsocket.ErrSessionLost) != (messages > 0) {
+				t.Errorf("got %v with %d messages, want ErrSessionLost if there are some", err, messages)
 			}
 			for k.ln.Stats().Open > 0 {
 				time.Sleep(10 * time.Millisecond)
 			}
 			if took := time.Since(start); took > 5*time.Second+100*time.Millisecond {
-				t.Errorf("drain %v: it took %v, want CloseTimeout 5 s", drain, took)
+				t.Errorf("drain %v, %d messages: it took %v, want CloseTimeout 5 s", drain, messages, took)
 			}
 			proxy.Close()
 			<-client.Done()
@@ -247,6 +249,30 @@ func TestPanickingCallbacksOfSessions(t *testing.T) {
 					panic("oh")
 				}
 				return dial(ctx, network, address)
+			}
+		})
+	})
+	t.Run("TLS", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			var again atomic.Bool
+			sopts := serverOptions()
+			sopts.TLS = testkit.ServerTLS()
+			k := newKit(t, sopts)
+			copts := k.clientOptions()
+			copts.TLS = testkit.ClientTLS()
+			copts.TLS.ServerName = "localhost"
+			copts.TLS.VerifyConnection = func(tls.ConnectionState) error {
+				if again.Load() {
+					panic("oh")
+				}
+				return nil
+			}
+			client, _ := k.pair(copts)
+			again.Store(true)
+			k.cut()
+			<-client.Done()
+			if err := client.Err(); err == nil || !strings.Contains(err.Error(), "panic in the handshake: oh") {
+				t.Errorf("got %v, want the panic", err)
 			}
 		})
 	})

@@ -36,6 +36,7 @@ type hello struct {
 	keep  int
 
 	proto, codec string // if they are others than those of protocol
+	admits       bool   // a verdict follows
 }
 
 func newID() []byte {
@@ -73,6 +74,9 @@ func (p *peer) sayHello(h hello) {
 	m := map[string]any{"proto": protocol.Name, "codec": "msgpack", "max": 1 << 20, "nl": "\r\n\r\n"}
 	if h.proto != "" {
 		m["proto"], m["codec"] = h.proto, h.codec
+	}
+	if h.admits {
+		m["adm"] = true
 	}
 	if h.id != nil {
 		m["sid"], m["try"], m["keep"] = h.id, h.try, 1<<20
