@@ -73,6 +73,7 @@ func exchange[R any](ctx context.Context, nc net.Conn, greeting []byte, read fun
 // when nc is closed; its result is in sent.
 func send(nc net.Conn, greeting []byte, sent chan<- error) {
 	n, err := nc.Write(greeting)
+	err = socket.Sane(err)
 	if err == nil && n != len(greeting) {
 		err = io.ErrShortWrite
 	}

@@ -14,7 +14,7 @@ import (
 // when the peer ends; so it runs in a goroutine that is left behind then, and what it returns
 // is dropped.
 func within[R any](ctx context.Context, nc net.Conn, f func() R) (r R, ok bool) {
-	if socket.Interruptible(nc) {
+	if socket.Interruptible(nc) && !socket.IsAdopted(nc) { // an adopted one has read deadlines, and perhaps no others
 		return f(), true
 	}
 	result := make(chan R, 1)

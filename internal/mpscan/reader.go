@@ -25,11 +25,12 @@ type Reader struct {
 	i     int // next byte
 	after int // where the last ReadByte ended, if nothing was done since; or 0
 	token token
+	open  []int // where the contents end that have been entered, the innermost one last
 }
 
 // Reset begins a value. scan is used for what the value contains.
 func (r *Reader) Reset(b []byte, scan *Scanner, extension bool) {
-	*r = Reader{Extension: extension, scan: scan, b: b}
+	*r = Reader{Extension: extension, scan: scan, b: b, open: r.open[:0]}
 }
 
 // Len returns how many bytes have not been read.
@@ -73,6 +74,13 @@ func (r *Reader) enter(t token) error {
 	if t.kind == ext && r.i == t.header && mapLike(content[0]) && !(r.Extension && t.start == 0) {
 		return fmt.Errorf("extension with its data at byte %d, where a map is expected", r.i)
 	}
+	for n := len(r.open); n > 0 && r.open[n-1] <= r.i; n-- {
+		r.open = r.open[:n-1]
+	}
+	if len(r.open) == MaxDepth { // each of which may have as many levels
+		return fmt.Errorf("content at byte %d read as values: it is in more than %d other contents", r.i, MaxDepth)
+	}
+	r.open = append(r.open, t.end)
 	if err := r.scan.Sequence(content); err != nil {
 		return fmt.Errorf("content at byte %d read as values: %w", r.i, err)
 	}

@@ -1,6 +1,7 @@
 package mpscan_test
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"strings"
@@ -59,6 +60,31 @@ func TestReaderRefuses(t *testing.T) {
 				t.Error("got no error")
 			}
 		})
+	}
+}
+
+// Extensions in each other, whose contents are read as values: as many as there may be arrays in each other, and no more,
+// or decoders that call themselves would take any amount of stack.
+func TestReaderDepth(t *testing.T) {
+	for n, ok := range map[int]bool{10: true, mpscan.MaxDepth: true, mpscan.MaxDepth + 2: false, 5000: false} {
+		payload := []byte{7}
+		for range n {
+			payload = append(binary.BigEndian.AppendUint32([]byte{0xc9}, uint32(len(payload))), append([]byte{5}, payload...)...)
+		}
+		dec := newDecoder(t, string(payload), true)
+		var read func() error
+		read = func() error {
+			if code, err := dec.PeekCode(); err != nil || code == 7 {
+				return err
+			}
+			if _, _, err := dec.DecodeExtHeader(); err != nil {
+				return err
+			}
+			return read()
+		}
+		if err := read(); (err == nil) != ok {
+			t.Errorf("%d levels: %v", n, err)
+		}
 	}
 }
 

@@ -163,6 +163,7 @@ func (o *Outbox) tryDirect() (err error) {
 	if o.sock.Raw == nil {
 		if o.sock.TakesAtOnce() {
 			d.n, err = o.sock.Write(d.buf)
+			err = socket.Sane(err)
 		}
 		return err
 	}

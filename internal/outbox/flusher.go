@@ -202,7 +202,8 @@ const writeChunk = 16 << 10
 // it returns with what the kernel took, elsewhere with a chunk.
 func (o *Outbox) writeSome(b []byte) (int, error) {
 	if o.sock.Raw == nil {
-		return o.sock.Write(b[:min(len(b), writeChunk)])
+		n, err := o.sock.Write(b[:min(len(b), writeChunk)])
+		return n, socket.Sane(err)
 	}
 	r := &o.raw
 	r.buf, r.n, r.err = b, 0, nil
@@ -324,6 +325,10 @@ func (o *Outbox) FlushMessages(ctx context.Context) error {
 func (o *Outbox) flushUpTo(ctx context.Context, target uint64) error {
 	for {
 		switch {
+		case o.farewell != nil && o.farewell.dropped > 0: // sent and target count what is never written differently
+			err := o.farewell.cause
+			o.mu.Unlock()
+			return err
 		case o.sentLocked() >= target:
 			o.mu.Unlock()
 			return nil

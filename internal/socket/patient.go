@@ -51,6 +51,12 @@ func Adopt(nc net.Conn) net.Conn {
 
 var noDeadline time.Time
 
+// IsAdopted reports whether Adopt has made nc of another net.Conn.
+func IsAdopted(nc net.Conn) bool {
+	_, ok := nc.(*patient)
+	return ok
+}
+
 // Given returns the net.Conn of which Adopt has made nc.
 func Given(nc net.Conn) net.Conn {
 	if p, ok := nc.(*patient); ok {

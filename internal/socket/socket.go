@@ -63,9 +63,11 @@ func (s *Socket) RawError(op string, err error) error {
 	} else {
 		err = os.NewSyscallError(op, err)
 	}
-	return &net.OpError{
-		Op: op, Net: s.LocalAddr().Network(), Source: s.LocalAddr(), Addr: s.RemoteAddr(), Err: err,
+	local, network := s.LocalAddr(), ""
+	if local != nil { // a connection that was reset early has none on some systems
+		network = local.Network()
 	}
+	return &net.OpError{Op: op, Net: network, Source: local, Addr: s.RemoteAddr(), Err: err}
 }
 
 // NetworkError gives err the library's prefix and, where package net has not

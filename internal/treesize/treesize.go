@@ -12,20 +12,32 @@ import (
 
 // Of returns about how many bytes v refers to, without v itself. It stops soon after
 // limit: nobody needs to know by how much more it is, and a value that contains itself
-// comes to an end. What two parts of v share counts twice.
+// comes to an end. One that is nested deeper than maxDepth counts as if it took the limit, since
+// methods of types may build what no payload could, a list for example whose elements lead on to the next.
+// What two parts of v share counts twice.
 func Of(v reflect.Value, limit int) int {
 	m := measure{left: limit}
 	m.value(v)
 	return limit - m.left
 }
 
-type measure struct{ left int }
+type measure struct {
+	left  int
+	depth int // calls of value that have not returned
+}
+
+// maxDepth bounds the stack.
+const maxDepth = 1000
 
 // value takes what v refers to from left.
 func (m *measure) value(v reflect.Value) {
+	if m.depth == maxDepth {
+		m.left = -1
+	}
 	if m.left < 0 {
 		return
 	}
+	m.depth++
 	switch v.Kind() {
 	case reflect.String:
 		m.left -= v.Len()
@@ -51,6 +63,7 @@ func (m *measure) value(v reflect.Value) {
 	case reflect.Map:
 		m.entries(v)
 	}
+	m.depth--
 }
 
 // fixedZone is what a time.Location of one offset takes, as time.Parse makes it for an offset

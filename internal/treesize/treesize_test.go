@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +22,30 @@ type tree struct {
 	M map[string]tree
 	P *tree
 	V any
+}
+
+// link is one of a list that a method has made, as those of ordered maps do: no payload is nested so deep.
+type link struct {
+	Next, Previous *link
+	Value          any
+}
+
+// A long list takes as much as there may be, and no stack.
+func TestOfList(t *testing.T) {
+	defer debug.SetMaxStack(debug.SetMaxStack(4 << 20))
+	root := new(link)
+	root.Next, root.Previous = root, root
+	for range 1 << 20 {
+		l := &link{Next: root.Next, Previous: root, Value: "v"}
+		l.Next.Previous, root.Next = l, l
+	}
+	const limit = 1 << 30
+	if got := treesize.Of(reflect.ValueOf(root), limit); got <= limit {
+		t.Errorf("got %d bytes, want more than the limit", got)
+	}
+	if got := treesize.Of(reflect.ValueOf(&link{Next: &link{Next: new(link)}}), limit); got < 3*int(reflect.TypeFor[link]().Size()) || got > 200 {
+		t.Errorf("got %d bytes for a short list", got)
+	}
 }
 
 // What is measured is what a decoded value takes, or up to two thirds more; and no more than the

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -92,6 +93,51 @@ func TestNoVerdict(t *testing.T) {
 				a.Close()
 				time.Sleep(2 * time.Minute)
 			})
+		})
+	}
+}
+
+// thrifty has no deadlines, and its Write takes the hello, or not even that, and nothing behind it, as over an SSH channel whose peer
+// gives no more window.
+type thrifty struct {
+	noDeadlines
+	takes  int // Writes
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (c *thrifty) Write(b []byte) (int, error) {
+	if c.takes--; c.takes >= 0 {
+		return c.noDeadlines.Write(b)
+	}
+	<-c.closed
+	return 0, net.ErrClosed
+}
+
+func (c *thrifty) Close() error {
+	c.once.Do(func() { close(c.closed) })
+	return c.noDeadlines.Close()
+}
+
+// A peer that is refused, and takes nothing of the reason, holds up neither NewConn nor a Listener.
+func TestRefusedAndTakesNothing(t *testing.T) {
+	for takes := range 2 {
+		synctest.Test(t, func(t *testing.T) {
+			a, b := qsockettest.NetPipe()
+			defer b.Close()
+			if _, err := io.WriteString(b, "QSK\x02 and more"); err != nil { // another version
+				t.Fatal(err)
+			}
+			start := time.Now()
+			nc := &thrifty{noDeadlines: noDeadlines{a}, takes: takes, closed: make(chan struct{})}
+			_, err := qsocket.NewConn(t.Context(), nc, testkit.Named, &qsocket.Options{HandshakeTimeout: 3 * time.Second})
+			var he *qsocket.HandshakeError
+			if !errors.As(err, &he) || he.Field != "version" {
+				t.Errorf("got %v, want Field version", err)
+			}
+			if took := time.Since(start); took > 3*time.Second+grace {
+				t.Errorf("it took %v", took)
+			}
 		})
 	}
 }

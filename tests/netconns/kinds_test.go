@@ -71,6 +71,14 @@ func (c panickingErrors) Read(b []byte) (int, error) {
 	return n, err
 }
 
+func (c panickingErrors) Write(b []byte) (int, error) {
+	n, err := c.StreamConn.Write(b)
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		err = (*net.OpError)(nil)
+	}
+	return n, err
+}
+
 // errTimeout is a timeout as net.Error has it, and none of package os.
 type errTimeout struct{}
 

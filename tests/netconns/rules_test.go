@@ -250,3 +250,47 @@ func TestEmbedded(t *testing.T) {
 type under struct{ below net.Conn }
 
 func (u under) NetConn() net.Conn { return u.below }
+
+// A Write that fails with an error whose methods panic is a failed Write.
+func TestWriteErrorsThatPanic(t *testing.T) {
+	for _, p := range []qsocket.Protocol[string]{testkit.Text, testkit.Named} {
+		for _, opts := range []*qsocket.Options{nil, {WriteTimeout: time.Minute}} {
+			synctest.Test(t, func(t *testing.T) {
+				a, b := qsockettest.NetPipe()
+				made := testkit.Async(func() *qsocket.Conn[string] {
+					peer, err := qsocket.NewConn(t.Context(), b, p, nil)
+					if err != nil {
+						t.Error(err)
+					}
+					return peer
+				})
+				c, err := qsocket.NewConn(t.Context(), panickingErrors{a}, p, opts)
+				if err != nil {
+					t.Fatal(err)
+				}
+				peer := <-made
+				sent := testkit.Async(func() error {
+					for {
+						if err := c.Send(t.Context(), "some text"); err != nil {
+							return err
+						}
+					}
+				})
+				synctest.Wait() // all buffers are full
+				testkit.End(peer)
+				if err := <-sent; err == nil {
+					t.Error("no error")
+				}
+				_ = c.Close()
+				<-c.Done()
+			})
+		}
+	}
+	synctest.Test(t, func(t *testing.T) { // of the hello, too
+		a, b := qsockettest.NetPipe()
+		_ = b.Close()
+		if _, err := qsocket.NewConn(t.Context(), panickingErrors{a}, testkit.Named, nil); err == nil {
+			t.Error("no error")
+		}
+	})
+}
