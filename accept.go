@@ -108,6 +108,7 @@ type admission struct {
 	// deny says what a client is told for which there was no slot; nil from it: it may come. It is nil for others.
 	deny  func(handshake.Session) *handshake.Denied
 	letIn bool // it was nil
+	try   uint64
 
 	identity string // of the client, if it asks for a session: set by openConn
 }
@@ -228,10 +229,15 @@ func (l *listenerCore) admit(a *admission) {
 // awaitRefused waits for the end of a connection that has been refused and has no slot, for turnAwayTime at most: so long it
 // keeps its place.
 func (l *listenerCore) awaitRefused(c *connCore) {
-	timer := time.AfterFunc(turnAwayTime, func() { c.link.Abandon(errFull) })
+	timer := time.NewTimer(turnAwayTime)
 	defer timer.Stop()
-	defer context.AfterFunc(l.closing, func() { c.link.Abandon(net.ErrClosed) })()
-	<-c.link.Done()
+	select {
+	case <-c.link.Done():
+	case <-timer.C:
+		c.link.Abandon(errFull)
+	case <-l.closing.Done():
+		c.link.Abandon(net.ErrClosed)
+	}
 }
 
 // asks reports whether the client of c asks for a session, at a Listener that has such.
@@ -278,7 +284,8 @@ func (l *listenerCore) openConn(a *admission) (conn any, c *connCore, err error)
 		}
 		return err
 	})
-	if cause := context.Cause(a.ctx); cause == errCrowded && err != nil || cause == errFull && errors.Is(err, context.Canceled) {
+	cause := context.Cause(a.ctx)
+	if cause == errCrowded && err != nil || (cause == errFull || cause == errOvertaken) && errors.Is(err, context.Canceled) {
 		err = cause
 	}
 	return conn, c, err
@@ -286,6 +293,9 @@ func (l *listenerCore) openConn(a *admission) (conn any, c *connCore, err error)
 
 // errCrowded is reported for the handshake that gives way when MaxHandshakes is exceeded.
 var errCrowded = errors.New("qsocket: handshake given up in favour of a newer one: MaxHandshakes are under way")
+
+// errOvertaken is reported for a client of a session at a full server that has come once more.
+var errOvertaken = errors.New("qsocket: handshake given up in favour of a later one of the same session: MaxConns are in use")
 
 // panicOf returns the panic that the handshake failed with, or nil.
 func panicOf(err error) *handshake.Panic {
@@ -320,7 +330,8 @@ func (l *listenerCore) countRefusal(cause string) {
 // ListenerStats.Refused. The causes are
 //
 //	timeout   not over within HandshakeTimeout
-//	crowded   given up, by chance, in favour of a newer one, see Options.MaxHandshakes
+//	crowded   given up in favour of a newer one: by chance, see Options.MaxHandshakes, or
+//	          where MaxConns are in use one of the same session
 //	closed    the Listener was closed meanwhile
 //	tls       the handshake of TLS failed, also because the client spoke no TLS, or
 //	          sent an alert in place of its hello
@@ -346,7 +357,7 @@ func refusalCause(err error) string {
 	var re *RemoteError
 	denied, isDenied := err.(*deniedError)
 	switch {
-	case err == errCrowded:
+	case err == errCrowded, err == errOvertaken:
 		return "crowded"
 	case err == errFull:
 		return "full"

@@ -100,7 +100,7 @@ func (l *listenerCore) turnAway(nc net.Conn) {
 	timer := time.AfterFunc(turnAwayTime, func() { a.cancel(errFull) })
 	defer timer.Stop()
 	a.deny = func(s handshake.Session) *handshake.Denied {
-		if l.sessions.expect(s, a) && timer.Stop() {
+		if l.sessions.expect(s, a, timer.Stop) {
 			a.letIn = true
 			return nil
 		}

@@ -56,6 +56,7 @@ func (s *sessionCore) end(err error) {
 		return
 	}
 	cause, late := err, errors.Is(err, ErrSessionLost)
+	timed := s.giveUp != nil          // by CloseTimeout, which is over then
 	if s.peerEnded && !isFinal(err) { // whatever has become of our answer to that
 		err = nil
 	}
@@ -83,7 +84,7 @@ func (s *sessionCore) end(err error) {
 	case a == nil:
 	case err != nil && said < closing:
 		a.c.link.Fail(err)
-	case late && said == closing: // the time for its end is over
+	case late && said == closing && (err != nil || timed): // the time for its end is over
 		a.c.link.Abandon(cause)
 	default: // what has been written may still be read
 		a.c.link.StartClose(link.Reason{})

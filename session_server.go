@@ -83,21 +83,23 @@ func byPublicKey(nc net.Conn) string {
 	return string(state.PeerCertificates[0].RawSubjectPublicKeyInfo)
 }
 
-// expect reports whether there is the session that a client asks for, for which there was no slot. It may come in then, by a, and one
-// that is still on its way to the same session gives way.
-func (ss *sessions) expect(ask handshake.Session, a *admission) bool {
+// expect reports whether there is the session that a client asks for, for which there was no slot. It may come in then, by a, if
+// that is still inTime, and an earlier attempt that is still on its way to the same session gives way.
+func (ss *sessions) expect(ask handshake.Session, a *admission, inTime func() bool) bool {
 	if ss == nil || !ask.HasID {
 		return false
 	}
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	s := ss.known[ask.ID]
-	if s == nil {
+	before := ss.expected[s]
+	if s == nil || before != nil && before.try > ask.Try || !inTime() {
 		return false
 	}
-	if before := ss.expected[s]; before != nil {
-		before.cancel(errFull)
+	if before != nil {
+		before.cancel(errOvertaken)
 	}
+	a.try = ask.Try
 	ss.expected[s] = a
 	return true
 }
@@ -143,7 +145,7 @@ func (ss *sessions) arrive(a *admission, conn any, c *connCore) (created *sessio
 		case <-s.ended():
 			return ss.arrive(a, conn, c)
 		case <-ss.l.closing.Done():
-			ss.refuse(c, unknownSession)
+			ss.refuse(c, wire.Session{State: wire.SessionBusy, Why: "the server stops"})
 		}
 	default:
 		ss.refuse(c, refusal)

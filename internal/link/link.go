@@ -221,7 +221,10 @@ func (l *Link) WriteFailed(err error) error {
 	if over {
 		l.teardown()
 	} else if useless {
-		time.AfterFunc(lastWords, func() { l.Fail(err) })
+		time.AfterFunc(lastWords, func() {
+			l.Fail(err)
+			l.Abandon(err) // if its end has begun meanwhile, of which the peer cannot be told
+		})
 	} else { // a peer that is gone may never send the end that receivers wait for
 		l.In.ExpectEnd(l.owner.CloseTimeout())
 	}

@@ -17,9 +17,15 @@ import (
 //
 // It is guarded by the Outbox's mu, and its existence is what tells the writer.
 type farewell struct {
-	cause   error // why the connection has failed
-	cut     bool  // of the buffer that a writer has taken already, frames that have not begun are dropped
-	dropped int   // bytes of them
+	cause   error  // why the connection has failed
+	cut     bool   // of the buffer that a writer has taken already, frames that have not begun are dropped
+	dropped int    // bytes of them
+	end     uint64 // of all that was accepted before: the last of that is what is dropped
+}
+
+// drops reports whether any of the bytes up to target is dropped.
+func (f *farewell) drops(target uint64) bool {
+	return f.dropped > 0 && target > f.end-uint64(f.dropped)
 }
 
 // Farewell stops the Outbox because of cause, and makes g the last that is written. If keep,
@@ -36,7 +42,7 @@ func (o *Outbox) Farewell(cause error, g wire.Goodbye, keep bool) (ok bool) {
 	}
 	o.stopLocked(&EndedError{cause})
 	o.failing, o.writeErr = false, nil
-	o.farewell = &farewell{cause: cause, cut: !keep}
+	o.farewell = &farewell{cause: cause, cut: !keep, end: o.total}
 	if !keep {
 		o.dropPendingLocked()
 	}

@@ -325,7 +325,7 @@ func (o *Outbox) FlushMessages(ctx context.Context) error {
 func (o *Outbox) flushUpTo(ctx context.Context, target uint64) error {
 	for {
 		switch {
-		case o.farewell != nil && o.farewell.dropped > 0: // sent and target count what is never written differently
+		case o.farewell != nil && o.farewell.drops(target):
 			err := o.farewell.cause
 			o.mu.Unlock()
 			return err

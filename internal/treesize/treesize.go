@@ -27,7 +27,7 @@ type measure struct {
 }
 
 // maxDepth bounds the stack.
-const maxDepth = 1000
+const maxDepth = 4000
 
 // value takes what v refers to from left.
 func (m *measure) value(v reflect.Value) {

@@ -32,7 +32,7 @@ type link struct {
 
 // A long list takes as much as there may be, and no stack.
 func TestOfList(t *testing.T) {
-	defer debug.SetMaxStack(debug.SetMaxStack(4 << 20))
+	defer debug.SetMaxStack(debug.SetMaxStack(8 << 20))
 	root := new(link)
 	root.Next, root.Previous = root, root
 	for range 1 << 20 {

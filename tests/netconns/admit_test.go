@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -101,13 +102,13 @@ func TestNoVerdict(t *testing.T) {
 // gives no more window.
 type thrifty struct {
 	noDeadlines
-	takes  int // Writes
+	takes  atomic.Int64 // Writes
 	closed chan struct{}
 	once   sync.Once
 }
 
 func (c *thrifty) Write(b []byte) (int, error) {
-	if c.takes--; c.takes >= 0 {
+	if c.takes.Add(-1) >= 0 {
 		return c.noDeadlines.Write(b)
 	}
 	<-c.closed
@@ -129,7 +130,8 @@ func TestRefusedAndTakesNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 			start := time.Now()
-			nc := &thrifty{noDeadlines: noDeadlines{a}, takes: takes, closed: make(chan struct{})}
+			nc := &thrifty{noDeadlines: noDeadlines{a}, closed: make(chan struct{})}
+			nc.takes.Store(int64(takes))
 			_, err := qsocket.NewConn(t.Context(), nc, testkit.Named, &qsocket.Options{HandshakeTimeout: 3 * time.Second})
 			var he *qsocket.HandshakeError
 			if !errors.As(err, &he) || he.Field != "version" {

@@ -151,13 +151,13 @@ func TestDrainDuringTheResume(t *testing.T) {
 	})
 }
 
-// deaf is a net.Conn whose writes fail at some time, while what comes can be read.
-type deaf struct {
+// deafConn is a net.Conn whose writes fail at some time, while what comes can be read.
+type deafConn struct {
 	net.Conn
 	fails *atomic.Bool
 }
 
-func (d deaf) Write(b []byte) (int, error) {
+func (d deafConn) Write(b []byte) (int, error) {
 	if d.fails.Load() {
 		return 0, errors.New("nothing gets through")
 	}
@@ -174,7 +174,7 @@ func TestWriteFailsWhileThePeerTalks(t *testing.T) {
 		copts.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 			nc, err := k.network.DialContext(ctx, network, address)
 			if dials++; err == nil && dials == 1 {
-				nc = deaf{nc, &fails}
+				nc = deafConn{nc, &fails}
 			}
 			return nc, err
 		}
@@ -483,5 +483,66 @@ func TestTrySendToWhoHasTakenAll(t *testing.T) {
 				t.Error(client.Err(), client.Stats().Unacknowledged)
 			}
 		})
+	}
+}
+
+// The program closes a session just when a write of nothing but an ack has failed: the end is told on the next connection.
+func TestCloseBehindAFailedAck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t, serverOptions())
+		copts := k.clientOptions()
+		var fails atomic.Bool
+		dials := 0
+		copts.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+			nc, err := k.network.DialContext(ctx, network, address)
+			if dials++; err == nil && dials == 1 {
+				nc = deafConn{nc, &fails}
+			}
+			return nc, err
+		}
+		client, server := k.pair(copts)
+		send(t, client, 1, 3)
+		expect(t, server, 1, 3)
+		send(t, server, 1, 1)
+		fails.Store(true)
+		synced := testkit.Async(func() error { return server.Sync(t.Context()) }) // asks for an ack
+		expect(t, client, 1, 1)
+		time.Sleep(10 * time.Millisecond)
+		start := time.Now()
+		if err := client.Close(); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(start); took > 2*time.Second || dials != 2 {
+			t.Errorf("Close took %v, and %d dials", took, dials)
+		}
+		if err := <-synced; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A Shutdown that is given up at once still lets a goodbye out: with everything taken both ends end well.
+func TestShutdownGivenUpWithNothingLeft(t *testing.T) {
+	for range 300 {
+		synctest.Test(t, func(t *testing.T) {
+			k := newKit(t, serverOptions())
+			client, server := k.pair(nil)
+			send(t, server, 1, 3)
+			expect(t, client, 1, 3)
+			if err := server.Sync(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			contend(server)
+			_ = server.Shutdown(ctx)
+			<-client.Done()
+			if client.Err() != nil || server.Err() != nil {
+				t.Errorf("client %v, server %v", client.Err(), server.Err())
+			}
+		})
+		if t.Failed() {
+			return
+		}
 	}
 }
