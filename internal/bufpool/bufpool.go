@@ -55,9 +55,7 @@ func Put(b []byte) {
 		return
 	}
 	if poison {
-		for rest := b[:cap(b)]; len(rest) > 0; {
-			rest = rest[copy(rest, given):]
-		}
+		copy(b[:cap(b)], given)
 	}
 	class, capacity := sizeClass(cap(b))
 	if capacity > cap(b) {
