@@ -164,21 +164,26 @@ func (d deafConn) Write(b []byte) (int, error) {
 	return d.Conn.Write(b)
 }
 
+// deafPair begins a session whose first connection fails to write when fails is set.
+func (k *kit) deafPair(fails *atomic.Bool) (client, server *qsocket.Session[int]) {
+	opts := k.clientOptions()
+	dial := opts.DialContext
+	opts.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		nc, err := dial(ctx, network, address)
+		if err == nil && k.dials() == 1 {
+			nc = deafConn{nc, fails}
+		}
+		return nc, err
+	}
+	return k.pair(opts)
+}
+
 // A connection on which nothing can be written any more is lost, although the peer is still heard.
 func TestWriteFailsWhileThePeerTalks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, serverOptions())
-		copts := k.clientOptions()
 		var fails atomic.Bool
-		dials := 0
-		copts.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-			nc, err := k.network.DialContext(ctx, network, address)
-			if dials++; err == nil && dials == 1 {
-				nc = deafConn{nc, &fails}
-			}
-			return nc, err
-		}
-		client, server := k.pair(copts)
+		client, server := k.deafPair(&fails)
 		talked := testkit.Async(func() error {
 			for i := 1; ; i++ {
 				if err := server.Send(t.Context(), i); err != nil {
@@ -490,17 +495,8 @@ func TestTrySendToWhoHasTakenAll(t *testing.T) {
 func TestCloseBehindAFailedAck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, serverOptions())
-		copts := k.clientOptions()
 		var fails atomic.Bool
-		dials := 0
-		copts.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-			nc, err := k.network.DialContext(ctx, network, address)
-			if dials++; err == nil && dials == 1 {
-				nc = deafConn{nc, &fails}
-			}
-			return nc, err
-		}
-		client, server := k.pair(copts)
+		client, server := k.deafPair(&fails)
 		send(t, client, 1, 3)
 		expect(t, server, 1, 3)
 		send(t, server, 1, 1)
@@ -512,8 +508,8 @@ func TestCloseBehindAFailedAck(t *testing.T) {
 		if err := client.Close(); err != nil {
 			t.Error(err)
 		}
-		if took := time.Since(start); took > 2*time.Second || dials != 2 {
-			t.Errorf("Close took %v, and %d dials", took, dials)
+		if took := time.Since(start); took > 2*time.Second || k.dials() != 2 {
+			t.Errorf("Close took %v, and %d dials", took, k.dials())
 		}
 		if err := <-synced; err != nil {
 			t.Error(err)
