@@ -107,8 +107,8 @@ type admission struct {
 
 	// deny says what a client is told for which there was no slot; nil from it: it may come. It is nil for others.
 	deny  func(handshake.Session) *handshake.Denied
-	letIn bool // it was nil
-	try   uint64
+	letIn bool   // deny has returned nil: it comes back to a session
+	try   uint64 // which attempt it is then; guarded by the mutex of the sessions
 
 	identity string // of the client, if it asks for a session: set by openConn
 }

@@ -56,9 +56,10 @@ type Options struct {
 	// Listener: connections that may be open, handshakes included; 0 for no limit. Of a
 	// named protocol up to 16 at a time beyond those are told that the Listener is full: the
 	// client's error is a [*HandshakeError] with Field full, so that it can go elsewhere
-	// or come back later. Each gets a second for that. Further ones, and all in raw mode, wait in
-	// the kernel until there is space. It is logged when that begins (Warn), and
-	// when there has been space for a second (Info).
+	// or come back later. Each gets a second for that. A client that comes back to a session is
+	// let in, see MaxSessions. Further ones, and all in raw mode, wait in the kernel until there
+	// is space. It is logged when that begins (Warn), and when there has been space for a second
+	// (Info).
 	MaxConns int
 
 	// Listener: handshakes under way beyond which each new one displaces one of
@@ -121,9 +122,9 @@ type Options struct {
 	SessionExpiry time.Duration
 
 	// SessionBuffer bounds what a session holds of its own messages until the peer has acknowledged
-	// them, bytes of frames; 4 MiB. While less than a quarter of it is held, a message of any size is accepted. A
-	// session sends at most three quarters of it for each round trip: at 120 ms and 4 MiB that is
-	// 26 MB a second.
+	// them, bytes of frames; 4 MiB. While less than a quarter of it is held, a message of any size
+	// is accepted. A session sends at most three quarters of it for each round trip: at 120 ms and
+	// 4 MiB that is 26 MB a second.
 	SessionBuffer int
 
 	// SendFailsWhileDown makes Send and TrySend of a session fail while it has no connection, instead
@@ -132,8 +133,9 @@ type Options struct {
 
 	// MaxSessions is, for a Listener, how many sessions there may be, with and without a connection,
 	// and switches sessions on; 0: none. A session counts towards MaxConns like a connection, also
-	// while it has none, so its client finds room when it comes back. A client that asks for one more gets a [*HandshakeError] with Field full, which is not
-	// final. As many sessions that have ended are remembered, for another SessionExpiry.
+	// while it has none, so its client finds room when it comes back. A client that asks for one
+	// more gets a [*HandshakeError] with Field full, which is not final. As many sessions that have
+	// ended are remembered, for another SessionExpiry.
 	MaxSessions int
 
 	// Backoff is how long a session that has lost its connection waits before each attempt to dial,

@@ -19,7 +19,8 @@ import (
 //   - ctx's error when ctx has ended, whatever use or Dial returned besides; use gets that ctx;
 //   - the error that was given to [Permanent], which use or Options.DialContext has returned;
 //   - an error of Dial that would come again: a [*HandshakeError] that is Final, a certificate that
-//     cannot be verified (*tls.CertificateVerificationError), Options or a Protocol that cannot work.
+//     cannot be verified (*tls.CertificateVerificationError, or an error of package crypto/x509),
+//     Options or a Protocol that cannot work.
 func Redial[T any](ctx context.Context, network, address string, p Protocol[T], opts *Options, use func(context.Context, *Conn[T]) error) error {
 	set, err := checked(p, opts)
 	switch {

@@ -251,7 +251,8 @@ func (s *sessionCore) ended() <-chan struct{} {
 //   - an error of a [Conn] that would come again with the next connection: a [*CodecError],
 //     ErrFrameTooLarge, ErrProtocol or ErrSlowConsumer;
 //   - at a client, an error of [Dial] that would come again: a [*HandshakeError] that is Final, or
-//     a certificate that cannot be verified (*tls.CertificateVerificationError).
+//     a certificate that cannot be verified (*tls.CertificateVerificationError, or an error of
+//     package crypto/x509), or what says that a callback has panicked.
 //
 // It is nil, too, if the peer has closed without receiving everything, see [Session].
 func (s *Session[T]) Err() error {

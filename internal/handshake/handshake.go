@@ -23,7 +23,7 @@ import (
 //	                                           └─ send description, read description,
 //	                                              compare ──► Admit, or a Mismatch
 //
-// Admit is in admit.go; without it neither end waits there. Neither end waits for the other before it sends, so the hello costs one round trip at
+// Deny, if there is one, is asked behind the check. Admit is in admit.go; without it neither end waits there. Neither end waits for the other before it sends, so the hello costs one round trip at
 // most, and both come to the same verdict because they compare the same two maps. The
 // caller bounds all of it with ctx, and calls Reject with the error: that tells the
 // peer why.

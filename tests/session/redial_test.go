@@ -2,7 +2,10 @@ package session
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
+	"fmt"
 	"net"
 	"testing"
 	"testing/synctest"
@@ -142,5 +145,42 @@ func TestRedialEnds(t *testing.T) {
 	}
 	if err := qsocket.Permanent(own); !errors.Is(err, own) || err.Error() != "own" {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A certificate that is not to be trusted is for good, also in the words of package x509 alone, as callbacks of a tls.Config return it.
+func TestUntrustedIsFinal(t *testing.T) {
+	for _, cause := range []error{
+		x509.UnknownAuthorityError{}, x509.HostnameError{Certificate: new(x509.Certificate)}, x509.CertificateInvalidError{}, x509.SystemRootsError{},
+		x509.UnhandledCriticalExtension{}, x509.InsecureAlgorithmError(x509.MD5WithRSA), x509.ConstraintViolationError{},
+		&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			untrusted := fmt.Errorf("in between: %w", cause)
+			dials := 0
+			err := qsocket.Redial(t.Context(), "tcp", address, protocol, &qsocket.Options{DialContext: func(context.Context, string, string) (net.Conn, error) {
+				dials++
+				return nil, untrusted
+			}}, func(context.Context, *qsocket.Conn[int]) error { return nil })
+			if !errors.Is(err, untrusted) || dials != 1 {
+				t.Errorf("Redial: %v after %d dials", err, dials)
+			}
+
+			k := newKit(t, serverOptions())
+			copts := k.clientOptions()
+			dial := copts.DialContext
+			copts.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+				if k.dials() > 0 {
+					return nil, untrusted
+				}
+				return dial(ctx, network, address)
+			}
+			client, _ := k.pair(copts)
+			k.cut()
+			<-client.Done()
+			if err := client.Err(); !errors.Is(err, untrusted) {
+				t.Errorf("session: %v", err)
+			}
+		})
 	}
 }
