@@ -158,7 +158,9 @@ func TestUntrustedIsFinal(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			untrusted := fmt.Errorf("in between: %w", cause)
 			dials := 0
-			err := qsocket.Redial(t.Context(), "tcp", address, protocol, &qsocket.Options{DialContext: func(context.Context, string, string) (net.Conn, error) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			defer cancel()
+			err := qsocket.Redial(ctx, "tcp", address, protocol, &qsocket.Options{DialContext: func(context.Context, string, string) (net.Conn, error) {
 				dials++
 				return nil, untrusted
 			}}, func(context.Context, *qsocket.Conn[int]) error { return nil })
